@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "base/cursor.h"
+#include "base/error.h"
+#include "base/fd.h"
+
+static void sums_that_wrap_are_refused(void **state)
+{
+	uint64_t result;
+
+	assert_true(checked_add(1, 2, &result));
+	assert_int_equal(result, 3);
+	assert_false(checked_add(UINT64_MAX, 1, &result));
+	assert_false(checked_multiply(UINT64_MAX / 2 + 1, 2, &result));
+	assert_true(checked_round_up(4097, 4096, &result));
+	assert_int_equal(result, 8192);
+	assert_false(checked_round_up(UINT64_MAX - 1, 4096, &result));
+}
+
+/* Against the definition in wider arithmetic, over the product of boundary values. */
+static void inside_agrees_with_wide_arithmetic(void **state)
+{
+	const uint64_t edges[] = {0, 1, 2, 4095, 4096, 4097, UINT64_MAX / 2, UINT64_MAX - 4096,
+		UINT64_MAX - 1, UINT64_MAX};
+
+	for (size_t a = 0; a < ARRAY_SIZE(edges); a++)
+		for (size_t b = 0; b < ARRAY_SIZE(edges); b++)
+			for (size_t c = 0; c < ARRAY_SIZE(edges); c++)
+				for (size_t d = 0; d < ARRAY_SIZE(edges); d++) {
+					unsigned __int128 start = edges[a], end = start + edges[b];
+					unsigned __int128 base = edges[c], limit = base + edges[d];
+
+					assert_int_equal(checked_inside(edges[a], edges[b],
+								 edges[c], edges[d]),
+						start >= base && end <= limit);
+				}
+}
+
+static void cursor_stops_at_the_end(void **state)
+{
+	const uint8_t bytes[] = {1, 2, 3, 4, 5};
+	struct cursor cursor = cursor_new(bytes, sizeof(bytes));
+
+	assert_int_equal(cursor_be16(&cursor), 0x0102);
+	assert_int_equal(cursor_left(&cursor), 3);
+	assert_int_equal(cursor_be32(&cursor), 0);
+	assert_true(cursor.failed);
+	assert_int_equal(cursor_u8(&cursor), 0); /* failed for good */
+	assert_null(cursor_take(&cursor, SIZE_MAX));
+}
+
+static void errors_carry_their_place(void **state)
+{
+	struct error error;
+
+	assert_int_equal(error_set_errno(&error, -ENOENT, "open %s", "x"), -ENOENT);
+	error_prefix(&error, "file.yaml:%d", 3);
+	assert_string_equal(error.text, "file.yaml:3: open x: No such file or directory");
+	assert_int_equal(error_set(NULL, -EINVAL, "nobody reads this"), -EINVAL);
+}
+
+static void only_eventfds_are_eventfds(void **state)
+{
+	int event = eventfd(0, EFD_NONBLOCK);
+	int pipes[2];
+
+	assert_int_equal(pipe(pipes), 0);
+	assert_true(fd_is_eventfd(event));
+	assert_false(fd_is_eventfd(pipes[0]));
+	assert_false(fd_is_eventfd(-1));
+	fd_close(&event);
+	assert_int_equal(event, -1);
+	assert_false(fd_is_eventfd(event));
+	fd_close(&pipes[0]);
+	fd_close(&pipes[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sums_that_wrap_are_refused),
+		cmocka_unit_test(inside_agrees_with_wide_arithmetic),
+		cmocka_unit_test(cursor_stops_at_the_end),
+		cmocka_unit_test(errors_carry_their_place),
+		cmocka_unit_test(only_eventfds_are_eventfds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

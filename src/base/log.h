@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Log lines on stderr: "TIME LEVEL text". One line is one write(2), so lines of several threads do
+ * not mix. Any thread but a worker on its frame path may log: the frame path counts, it never logs.
+ *
+ * Lines caused by peers are limited: log_limited() lets a burst of LOG_LIMIT_BURST lines pass a
+ * second for each call site and says how many it held back.
+ */
+#ifndef VSW_BASE_LOG_H
+#define VSW_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/common.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* Lines a second that one log_limited() call site may write: enough to see what happens. */
+#define LOG_LIMIT_BURST 10
+
+/* Lines above this level are dropped. Set before threads start. Default: LOG_LEVEL_INFO. */
+void log_set_level(enum log_level level);
+
+/* The name in front of every line ("vswd"); the string must live for ever. NULL: none. */
+void log_set_program(const char *program);
+
+void log_write(enum log_level level, const char *format, ...) PRINTF(2, 3);
+
+#define log_error(...)   log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_write(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...)    log_write(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)   log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+/* State of one limited call site; one thread writes it (the control thread). */
+struct log_limit {
+	uint64_t second; /* the second that `written` counts in */
+	uint32_t written;
+	uint32_t held;
+};
+
+bool log_limit_allows(struct log_limit *limit);
+
+#define log_limited(level, ...)                                                                    \
+	do {                                                                                       \
+		static struct log_limit log_limit_here;                                            \
+		if (log_limit_allows(&log_limit_here))                                             \
+			log_write(level, __VA_ARGS__);                                             \
+	} while (0)
+
+#endif
