@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Why a frame was dropped: one table, from which the counters, `vsw drops`, the JSON output and the
+ * manual page come. A frame that does not reach a port is counted under exactly one reason: at the
+ * port where it came in, or, for what a receiver causes, at the port where it should have left.
+ */
+#ifndef VSW_PACKET_DROP_H
+#define VSW_PACKET_DROP_H
+
+/* X(enumerator, name, meaning, what to do about it) */
+#define DROP_REASONS(X)                                                                            \
+	X(FRAME_TOO_SHORT, "frame-too-short", "frame shorter than an Ethernet header",             \
+		"look for a broken driver in the sending guest")                                   \
+	X(FRAME_TOO_LONG, "frame-too-long", "frame longer than 65,535 bytes",                      \
+		"look for a broken driver in the sending guest")                                   \
+	X(BAD_NET_HEADER, "bad-net-header",                                                        \
+		"virtio-net header incomplete, or asking for an offload that was not negotiated",  \
+		"look for a broken or hostile driver in the sending guest")                        \
+	X(RING_ERROR, "ring-error", "descriptor chain invalid; the queue is stopped",              \
+		"reset the guest's network device; look for a broken or hostile driver")           \
+	X(BAD_SOURCE, "bad-source", "source MAC address is zero, broadcast or multicast",          \
+		"look for a misconfigured interface in the sending guest")                         \
+	X(RESERVED_MULTICAST, "reserved-multicast",                                                \
+		"destination 01:80:c2:00:00:00 to :0f, which a bridge never forwards",             \
+		"nothing: these frames (spanning tree, pause, LLDP) are meant for the next hop")   \
+	X(VLAN_NOT_ALLOWED, "vlan-not-allowed",                                                    \
+		"tag on an access port, one that the trunk does not carry, or a second one",       \
+		"add the network to the port's 'trunk' list, or stop tagging in the guest")        \
+	X(NO_NATIVE_NETWORK, "no-native-network",                                                  \
+		"untagged frame on a trunk that has no native network",                            \
+		"set 'native' on the port, or tag the frames in the guest")                        \
+	X(SPOOFED_SOURCE, "spoofed-source",                                                        \
+		"source MAC address, or the sender in ARP, is not the one in the port's 'mac'",    \
+		"correct 'mac' in the configuration, or the address in the guest")                 \
+	X(SOURCE_BOUND_ELSEWHERE, "source-bound-elsewhere",                                        \
+		"source MAC address is bound by 'mac' to another port",                            \
+		"give the guest an address of its own")                                            \
+	X(NO_DESTINATION, "no-destination", "no other port in the frame's network",                \
+		"nothing, unless a port should be there: see 'vsw network show'")                  \
+	X(HAIRPIN, "hairpin", "destination is behind the port where the frame came in",            \
+		"nothing, unless two ports use the same MAC address: see 'vsw fdb show'")          \
+	X(RECEIVER_NOT_READY, "receiver-not-ready",                                                \
+		"no VM is connected to the receiving port, or its driver is not running",          \
+		"start the VM, or bring its interface up")                                         \
+	X(RECEIVE_RING_FULL, "receive-ring-full",                                                  \
+		"the receiving guest did not supply buffers fast enough",                          \
+		"give the guest more CPU, a larger rx_queue_size or more queues")                  \
+	X(RECEIVE_BUFFER_TOO_SMALL, "receive-buffer-too-small",                                    \
+		"frame does not fit the receiving guest's buffers",                                \
+		"enable mergeable receive buffers, or lower the sender's MTU")                     \
+	X(MTU_EXCEEDED, "mtu-exceeded", "frame larger than the receiving port's MTU",              \
+		"use one MTU throughout the network")
+
+enum drop_reason {
+#define DROP_ENUMERATOR(enumerator, name, meaning, advice) DROP_##enumerator,
+	DROP_REASONS(DROP_ENUMERATOR)
+#undef DROP_ENUMERATOR
+		DROP_REASON_COUNT
+};
+
+struct drop_description {
+	const char *name;
+	const char *meaning;
+	const char *advice;
+};
+
+/* Indexed by enum drop_reason. */
+extern const struct drop_description drop_descriptions[DROP_REASON_COUNT];
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A packet is a view of a frame on its way through the switch, valid until its batch is released:
+ * the frame's first bytes lie in private memory (`head`, where all parsing and editing happens),
+ * the rest (`tail`) still lies in the sender's memory and may change under our feet at any time.
+ * Nothing reads the tail but the copy into the receiver.
+ *
+ *      headroom             head                       tail[0]      tail[1]
+ *   [ net header ][ Ethernet ... <= 256 bytes ] -> [ sender's ][ sender's ] ...
+ *   '---------------- private ----------------'    '------ untrusted -----'
+ *
+ * A batch belongs to one worker thread, which fills, forwards, sends and releases it before it
+ * fills it again. It holds frames of one queue of one port.
+ */
+#ifndef VSW_PACKET_PACKET_H
+#define VSW_PACKET_PACKET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/common.h"
+
+/* Frames in a batch: one bit each in a uint64_t, which is how outputs name sets of them. */
+#define PACKET_BATCH        64u
+/* Private bytes of each frame: Ethernet + VLAN + IPv6 with options + TCP with options fit. */
+#define PACKET_HEAD_SIZE    256u
+/* Room before the head: a virtio-net header, tags and tunnel headers are pushed into it. */
+#define PACKET_HEADROOM     64
+/* The longest frame that virtio-net can carry (a TSO frame). */
+#define PACKET_LENGTH_MAX   65535u
+/* Buffers that a visit takes before it stops, and room for them, for one more chain of the longest
+ * legal kind (32,768 descriptors), and for the buffers of one receiver of such a kind. */
+#define PACKET_PIECES_VISIT 1024u
+#define PACKET_PIECES_CHAIN 32768u
+#define PACKET_PIECES       (PACKET_PIECES_VISIT + 2 * PACKET_PIECES_CHAIN)
+/* "Not in any network": a packet before classification, a trunk without a native network. */
+#define NETWORK_NONE        UINT16_MAX
+
+struct packet {
+	uint8_t *head;      /* the first byte of the frame; edits move it inside its buffer */
+	struct iovec *tail; /* the rest of the frame, in the sender's memory */
+	uint32_t length;    /* bytes of the whole frame; changes with edits of the head */
+	uint16_t head_length;
+	uint16_t tail_count;
+
+	/* Written by classification (forward/). */
+	uint16_t network;  /* index of the network that the frame belongs to */
+	uint16_t vlan_pcp; /* priority bits (TCI with a VLAN id of 0) of the tag it came with */
+
+	/* Written by packet_parse(); offsets from head, 0 where there is no such header. */
+	bool parsed;
+	uint8_t l4_protocol; /* IPPROTO_*, 0 where unknown, or for other fragments than the first */
+	uint16_t ether_type; /* host order, after the tag; 0 for 802.3 length frames */
+	uint16_t l3_offset;
+	uint16_t l4_offset;
+	uint32_t flow_hash; /* symmetric: the same for both directions of a flow */
+};
+
+struct packet_batch {
+	unsigned count;       /* packets filled */
+	unsigned pieces_used; /* of pieces[] */
+	uint16_t port;        /* index of the port where the frames came in */
+	uint16_t queue;       /* and its queue */
+	uint32_t now;         /* seconds of the monotonic clock, for ageing */
+	struct packet packets[PACKET_BATCH];
+	struct {
+		uint8_t bytes[PACKET_HEADROOM + PACKET_HEAD_SIZE];
+	} CACHE_ALIGNED buffers[PACKET_BATCH];
+	struct iovec pieces[PACKET_PIECES];
+};
+
+/* Walks the set bits of `mask`, lowest (= first received) first. */
+#define PACKET_MASK_FOR_EACH(i, mask)                                                              \
+	for (uint64_t mask_left_ = (mask);                                                         \
+		mask_left_ && ((i) = (unsigned)__builtin_ctzll(mask_left_), true);                 \
+		mask_left_ &= mask_left_ - 1)
+
+/* The private buffer of packet `i`, where its head begins before any edit. */
+static inline uint8_t *packet_buffer(struct packet_batch *batch, unsigned i)
+{
+	return batch->buffers[i].bytes + PACKET_HEADROOM;
+}
+
+#endif
