@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * First stages: is this a frame that a bridge forwards, and which network does it belong to?
+ *
+ *   port    untagged         VLAN id 0 (priority only)   VLAN id n
+ *   access  its network      its network                 vlan-not-allowed
+ *   trunk   native network   native network              the network of n where the trunk lists it
+ *
+ * The tag is taken off here; the network index stands for its VLAN id, and the priority is kept for
+ * a tag that may be put on at the output. A frame with a second 802.1Q tag inside is refused: leaving
+ * untagged by a native network, that tag would carry it into a VLAN that nobody allowed it.
+ */
+#ifndef VSW_FORWARD_CLASSIFY_H
+#define VSW_FORWARD_CLASSIFY_H
+
+#include "forward/stage.h"
+#include "packet/headers.h"
+#include "packet/mac.h"
+#include "packet/vlan.h"
+
+/* Reads the two addresses; refuses frames that a bridge must not forward. */
+ALWAYS_INLINE enum drop_reason classify_addresses(
+	const struct packet *packet, struct stage_addresses *addresses)
+{
+	const uint64_t mac_mask = ~(uint64_t)UINT16_MAX;
+
+	if (unlikely(packet->head_length < ETHERNET_HEADER))
+		return DROP_FRAME_TOO_SHORT;
+	/* Each load reads two bytes more than the address, all within the 14 of the header. */
+	addresses->destination = load_be64(packet->head + ETHERNET_DESTINATION) & mac_mask;
+	addresses->source = load_be64(packet->head + ETHERNET_SOURCE) & mac_mask;
+	if (unlikely((addresses->source & MAC_GROUP_BIT << 16) || !addresses->source))
+		return DROP_BAD_SOURCE;
+	if (unlikely(addresses->destination >> 20 == MAC_RESERVED >> 4))
+		return DROP_RESERVED_MULTICAST;
+	return STAGE_NEXT;
+}
+
+/* The network of a frame that is untagged, or tagged for its priority only. */
+static inline enum drop_reason classify_untagged(
+	const struct stage_run *run, struct packet *packet, uint16_t pcp)
+{
+	packet->network = run->ingress->network;
+	packet->vlan_pcp = pcp;
+	return likely(packet->network != NETWORK_NONE) ? STAGE_NEXT : DROP_NO_NATIVE_NETWORK;
+}
+
+static inline enum drop_reason classify_tagged(const struct stage_run *run, struct packet *packet)
+{
+	const struct topology_port *ingress = run->ingress;
+	uint16_t tci, vlan, pcp;
+
+	if (packet->head_length < VLAN_HEADER)
+		return DROP_FRAME_TOO_SHORT;
+	tci = load_be16(packet->head + VLAN_TCI);
+	vlan = tci & VLAN_ID_MASK;
+	pcp = tci & VLAN_PRIORITY_MASK;
+	if (load_be16(packet->head + VLAN_TYPE) == ETH_P_8021Q)
+		return DROP_VLAN_NOT_ALLOWED;
+	if (vlan == 0) {
+		packet_vlan_pop(packet);
+		return classify_untagged(run, packet, pcp);
+	}
+	if (ingress->mode != TOPOLOGY_TRUNK || ingress->vlan_network[vlan] == NETWORK_NONE)
+		return DROP_VLAN_NOT_ALLOWED;
+	packet_vlan_pop(packet);
+	packet->network = ingress->vlan_network[vlan];
+	packet->vlan_pcp = pcp;
+	return STAGE_NEXT;
+}
+
+ALWAYS_INLINE enum drop_reason classify_vlan(const struct stage_run *run, struct packet *packet)
+{
+	if (load_be16(packet->head + ETHERNET_TYPE) == ETH_P_8021Q)
+		return classify_tagged(run, packet);
+	return classify_untagged(run, packet, 0);
+}
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Last stages: learn the source address, look up the destination, choose the output ports.
+ *
+ * Isolation does not rest on the FDB: whatever it answers, a frame leaves only by a port that carries
+ * the frame's network now (topology_carries(), or membership when flooding). What was learned about
+ * a port that has since left the network counts as unknown.
+ */
+#ifndef VSW_FORWARD_L2_H
+#define VSW_FORWARD_L2_H
+
+#include "forward/stage.h"
+#include "packet/mac.h"
+
+ALWAYS_INLINE enum drop_reason l2_learn(struct stage_run *run, uint64_t source_key)
+{
+	if (source_key == run->learned_key)
+		return STAGE_NEXT;
+	if (unlikely(fdb_learn_key(run->fdb, source_key, run->batch->port, run->batch->now) ==
+		     FDB_REFUSED))
+		return DROP_SOURCE_BOUND_ELSEWHERE;
+	run->learned_key = source_key;
+	/* What the last look-up answered may have been just this. */
+	if (source_key == run->unicast_key)
+		run->unicast_key = KEY_NONE;
+	return STAGE_NEXT;
+}
+
+/* The port behind which the key is, as far as it may be used for that network. */
+static inline uint16_t l2_resolve(const struct stage_run *run, uint64_t key)
+{
+	uint16_t port = fdb_lookup_key(run->fdb, key, run->batch->now);
+
+	if (port >= run->topology->port_count ||
+		!topology_carries(run->topology, port, (uint16_t)key))
+		return FDB_PORT_NONE;
+	return port;
+}
+
+/* Hands the collected packets to every other member of their network. */
+static inline void l2_flood_flush(struct stage_run *run)
+{
+	const struct topology_network *network;
+
+	if (!run->flood_mask)
+		return;
+	network = &run->topology->networks[run->flood_network];
+	for (unsigned i = 0; i < network->member_count; i++)
+		if (network->members[i] != run->batch->port)
+			output_add(run->output, network->members[i], run->flood_mask);
+	run->flood_mask = 0;
+}
+
+static inline enum drop_reason l2_flood(struct stage_run *run, uint16_t network, unsigned index)
+{
+	/* The ingress port is one of the members. */
+	if (run->topology->networks[network].member_count < 2)
+		return DROP_NO_DESTINATION;
+	if (network != run->flood_network) {
+		l2_flood_flush(run);
+		run->flood_network = network;
+	}
+	run->flood_mask |= UINT64_C(1) << index;
+	return STAGE_NEXT;
+}
+
+/* Chooses the outputs of packet `index`. */
+ALWAYS_INLINE enum drop_reason l2_output(
+	struct stage_run *run, uint64_t destination_key, unsigned index)
+{
+	if (unlikely(destination_key & MAC_GROUP_BIT << 16))
+		return l2_flood(run, (uint16_t)destination_key, index);
+	if (destination_key != run->unicast_key) {
+		run->unicast_port = l2_resolve(run, destination_key);
+		run->unicast_key = destination_key;
+	}
+	if (unlikely(run->unicast_port == FDB_PORT_NONE))
+		return l2_flood(run, (uint16_t)destination_key, index);
+	if (unlikely(run->unicast_port == run->batch->port))
+		return DROP_HAIRPIN;
+	output_add(run->output, run->unicast_port, UINT64_C(1) << index);
+	return STAGE_NEXT;
+}
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Port security, before anything is learned: where the port has a `mac`, every frame must have it as
+ * its Ethernet source, and (R)ARP must name it as the sender, too, so that a guest cannot poison the
+ * neighbours' caches with another's address. ARP for anything but Ethernet addresses, or cut off
+ * before the sender, cannot be judged and does not pass.
+ */
+#ifndef VSW_FORWARD_SECURITY_H
+#define VSW_FORWARD_SECURITY_H
+
+#include "forward/stage.h"
+#include "packet/headers.h"
+#include "packet/mac.h"
+
+static inline bool security_arp_passes(const uint8_t *mac, const struct packet *packet)
+{
+	const uint8_t *arp = packet->head + ETHERNET_HEADER;
+
+	return packet->head_length >= ETHERNET_HEADER + ARP_SENDER_HARDWARE + MAC_SIZE &&
+	       arp[ARP_HARDWARE_SIZE] == MAC_SIZE && mac_equal(arp + ARP_SENDER_HARDWARE, mac);
+}
+
+/* The packet is untagged by now. */
+ALWAYS_INLINE enum drop_reason security_check(
+	const struct stage_run *run, const struct packet *packet, uint64_t source)
+{
+	const uint8_t *mac = run->ingress->mac;
+	uint16_t type;
+
+	if (!run->ingress->secured)
+		return STAGE_NEXT;
+	if (unlikely(source != fdb_key(0, mac)))
+		return DROP_SPOOFED_SOURCE;
+	type = load_be16(packet->head + ETHERNET_TYPE);
+	if (unlikely(type == ETH_P_ARP || type == ETH_P_RARP) && !security_arp_passes(mac, packet))
+		return DROP_SPOOFED_SOURCE;
+	return STAGE_NEXT;
+}
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "forward/topology.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "packet/packet.h"
+
+struct topology *topology_new(unsigned port_count, unsigned network_count)
+{
+	struct topology *topology = calloc(1, sizeof(*topology));
+
+	if (!topology)
+		return NULL;
+	topology->port_count = port_count;
+	topology->network_count = network_count;
+	/* One more than asked for: an allocation of nothing may be NULL. */
+	topology->ports = calloc(port_count + 1, sizeof(*topology->ports));
+	topology->networks = calloc(network_count + 1, sizeof(*topology->networks));
+	if (!topology->ports || !topology->networks) {
+		topology_free(topology);
+		return NULL;
+	}
+	for (unsigned port = 0; port < port_count; port++)
+		topology->ports[port].network = NETWORK_NONE;
+	return topology;
+}
+
+void topology_network_set(struct topology *topology, uint16_t network, uint16_t vlan)
+{
+	topology->networks[network].present = true;
+	topology->networks[network].vlan = vlan;
+}
+
+/* Inserts the port at its place among the members, where it is not one yet. */
+static int member_add(struct topology_network *network, uint16_t port)
+{
+	unsigned count = network->member_count, at = count;
+	uint16_t *members = network->members;
+
+	while (at > 0 && members[at - 1] > port)
+		at--;
+	if (at > 0 && members[at - 1] == port)
+		return 0;
+	/* The room doubles whenever the count is a power of two. */
+	if ((count & (count - 1)) == 0) {
+		members = realloc(members, (count ? 2 * count : 1) * sizeof(*members));
+		if (!members)
+			return -ENOMEM;
+		network->members = members;
+	}
+	memmove(&members[at + 1], &members[at], (count - at) * sizeof(*members));
+	members[at] = port;
+	network->member_count++;
+	return 0;
+}
+
+int topology_access_set(struct topology *topology, uint16_t port, uint16_t network)
+{
+	topology->ports[port].mode = TOPOLOGY_ACCESS;
+	topology->ports[port].network = network;
+	return member_add(&topology->networks[network], port);
+}
+
+int topology_trunk_set(struct topology *topology, uint16_t port, uint16_t native,
+	const uint16_t *networks, unsigned count)
+{
+	struct topology_port *p = &topology->ports[port];
+	int error = 0;
+
+	p->vlan_network = malloc(TOPOLOGY_VLAN_COUNT * sizeof(*p->vlan_network));
+	if (!p->vlan_network)
+		return -ENOMEM;
+	for (unsigned vlan = 0; vlan < TOPOLOGY_VLAN_COUNT; vlan++)
+		p->vlan_network[vlan] = NETWORK_NONE;
+	p->mode = TOPOLOGY_TRUNK;
+	p->network = native;
+	if (native != NETWORK_NONE)
+		error = member_add(&topology->networks[native], port);
+	for (unsigned i = 0; i < count && !error; i++) {
+		struct topology_network *network = &topology->networks[networks[i]];
+
+		p->vlan_network[network->vlan] = networks[i];
+		error = member_add(network, port);
+	}
+	return error;
+}
+
+void topology_secure(struct topology *topology, uint16_t port, const uint8_t mac[6])
+{
+	topology->ports[port].secured = true;
+	memcpy(topology->ports[port].mac, mac, sizeof(topology->ports[port].mac));
+}
+
+void topology_free(struct topology *topology)
+{
+	if (!topology)
+		return;
+	for (unsigned port = 0; topology->ports && port < topology->port_count; port++)
+		free(topology->ports[port].vlan_network);
+	for (unsigned network = 0; topology->networks && network < topology->network_count;
+		network++)
+		free(topology->networks[network].members);
+	free(topology->networks);
+	free(topology->ports);
+	free(topology);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which port is in which network: what forwarding knows of the configuration. A topology is
+ * immutable once published. The control thread builds one, publishes it to the workers, waits
+ * until no worker can see the old one (a grace period), and frees the old one.
+ *
+ * Ports and networks are named by small indices which the control thread gives out: an index keeps
+ * its meaning as long as its port or network exists, whatever else changes, and is used again only
+ * after everything learned about the old owner is gone.
+ */
+#ifndef VSW_FORWARD_TOPOLOGY_H
+#define VSW_FORWARD_TOPOLOGY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Ports of one switch. Sets the size of per-worker tables (10 bytes a port), nothing else. */
+#define TOPOLOGY_PORT_MAX    1024
+/* Networks of one switch: as many as there are VLAN ids, and some without one. */
+#define TOPOLOGY_NETWORK_MAX 4096
+#define TOPOLOGY_VLAN_COUNT  4096
+
+enum topology_mode {
+	TOPOLOGY_ABSENT, /* no such port */
+	TOPOLOGY_ACCESS, /* untagged frames of one network */
+	TOPOLOGY_TRUNK,  /* tagged frames of several, untagged ones of the native network */
+};
+
+struct topology_port {
+	enum topology_mode mode;
+	uint16_t network; /* access: the network; trunk: the native one or NETWORK_NONE */
+	uint16_t *
+		vlan_network; /* trunk: [TOPOLOGY_VLAN_COUNT], VLAN id to network or NETWORK_NONE */
+	bool secured;         /* only `mac` may be a source address */
+	uint8_t mac[6];
+};
+
+struct topology_network {
+	bool present;
+	uint16_t vlan;         /* its tag on trunks; 0: it has none and travels untagged only */
+	unsigned member_count; /* ports to which a frame of this network may be flooded */
+	uint16_t *members;     /* port indices, rising */
+};
+
+struct topology {
+	unsigned port_count; /* highest port index in use + 1 */
+	unsigned network_count;
+	struct topology_port *ports;
+	struct topology_network *networks;
+};
+
+/* An empty topology with room for so many ports and networks; NULL where memory is short. */
+struct topology *topology_new(unsigned port_count, unsigned network_count);
+
+/* Fills in a network / an access port / a trunk. Indices below the counts given to topology_new();
+ * networks come before the ports that name them, and each port is set once. `networks` lists what
+ * the trunk carries tagged (each has a vlan); the native one leaves untagged even where it is listed.
+ * Return 0, or -ENOMEM: the topology is fit only for topology_free() then. */
+void topology_network_set(struct topology *topology, uint16_t network, uint16_t vlan);
+int topology_access_set(struct topology *topology, uint16_t port, uint16_t network);
+int topology_trunk_set(struct topology *topology, uint16_t port, uint16_t native,
+	const uint16_t *networks, unsigned count);
+
+/* Port security: from now on only `mac` may be a source address on this port. */
+void topology_secure(struct topology *topology, uint16_t port, const uint8_t mac[6]);
+
+/* NULL is allowed. Only after a grace period where it was published. */
+void topology_free(struct topology *topology);
+
+/* True where frames of `network` may leave by `port`: the last check before every output, so that
+ * isolation does not rest on what was learned. */
+static inline bool topology_carries(
+	const struct topology *topology, uint16_t port, uint16_t network)
+{
+	const struct topology_port *p = &topology->ports[port];
+
+	if (p->mode == TOPOLOGY_ACCESS)
+		return p->network == network;
+	if (p->mode != TOPOLOGY_TRUNK)
+		return false;
+	return p->network == network ||
+	       (topology->networks[network].vlan &&
+		       p->vlan_network[topology->networks[network].vlan] == network);
+}
+
+#endif
