@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/fd.h"
+#include "vhost/backend_private.h"
+
+/* The largest ring that the virtio specification knows (2.7, 2.8). */
+#define RING_SIZE_MAX 32768
+
+/* A ring that starts is all news to the port. */
+#define CHANGES_AT_START                                                                           \
+	(VHOST_RING_START | VHOST_RING_ADDRESS | VHOST_RING_BASE | VHOST_RING_KICK |               \
+		VHOST_RING_CALL | VHOST_RING_ENABLE | VHOST_RING_SIZE | VHOST_RING_ERROR |         \
+		VHOST_RING_MEMORY)
+
+static void ring_stop(struct vhost_backend *backend, unsigned index)
+{
+	struct vhost_ring *ring = &backend->rings[index];
+
+	if (!ring->started)
+		return;
+	ring->base = backend->ops->ring_stop(backend->owner, index);
+	ring->started = false;
+}
+
+void vhost_ring_halt(struct vhost_backend *backend, unsigned index)
+{
+	struct vhost_ring *ring = &backend->rings[index];
+
+	ring_stop(backend, index);
+	fd_close(&ring->kick_fd);
+	fd_close(&ring->call_fd);
+	ring->polled = false;
+}
+
+void vhost_rings_halt(struct vhost_backend *backend)
+{
+	for (unsigned i = 0; i < backend->ring_limit; i++)
+		ring_stop(backend, i);
+}
+
+void vhost_rings_forget(struct vhost_backend *backend)
+{
+	for (unsigned i = 0; i < backend->ring_limit; i++) {
+		struct vhost_ring *ring = &backend->rings[i];
+
+		vhost_ring_halt(backend, i);
+		*ring = (struct vhost_ring){
+			.kick_fd = -1,
+			.call_fd = -1,
+			.error_fd = ring->error_fd,
+			.base = ring->base,
+			.enabled = ring->enable_asked,
+			.enable_asked = ring->enable_asked,
+		};
+	}
+}
+
+/* Tells the port of a change to a started ring. One that it cannot follow stops the ring. */
+static int ring_update(struct vhost_backend *backend, unsigned index, unsigned changes,
+	struct vhost_result *result)
+{
+	int status;
+
+	if (!backend->rings[index].started)
+		return 0;
+	status = backend->ops->ring_update(backend->owner, index, changes, &result->error);
+	if (status < 0) {
+		ring_stop(backend, index);
+		error_prefix(&result->error, "ring %u stopped", index);
+		result->log = true;
+	}
+	return status;
+}
+
+void vhost_rings_remap(struct vhost_backend *backend, struct vhost_result *result)
+{
+	for (unsigned i = 0; i < backend->ring_limit; i++)
+		ring_update(backend, i, VHOST_RING_MEMORY, result);
+}
+
+VHOST_HANDLER(vhost_handle_set_vring_num)
+{
+	unsigned index = message->payload.state.index;
+	uint32_t size = message->payload.state.number;
+	struct vhost_ring *ring = &backend->rings[index];
+
+	if (size == 0 || size > RING_SIZE_MAX)
+		return vhost_refuse(
+			result, "ring %u: size %u is not within 1..%u", index, size, RING_SIZE_MAX);
+	if (size == ring->size)
+		return VHOST_ACCEPTED;
+	ring_stop(backend, index);
+	ring->size = size;
+	return VHOST_ACCEPTED;
+}
+
+VHOST_HANDLER(vhost_handle_set_vring_base)
+{
+	unsigned index = message->payload.state.index;
+	struct vhost_ring *ring = &backend->rings[index];
+
+	/* On a running ring the base has moved on: a repeat of where it began is no news either. */
+	if (ring->started && message->payload.state.number == ring->base)
+		return VHOST_ACCEPTED;
+	ring_stop(backend, index);
+	ring->base = message->payload.state.number;
+	return VHOST_ACCEPTED;
+}
+
+VHOST_HANDLER(vhost_handle_set_vring_addr)
+{
+	const struct vhost_ring_address *address = &message->payload.address;
+	struct vhost_ring *ring = &backend->rings[address->index];
+	bool same = ring->address_set && ring->address_flags == address->flags &&
+		    ring->descriptor == address->descriptor && ring->used == address->used &&
+		    ring->available == address->available && ring->log == address->log;
+
+	if (same)
+		return VHOST_ACCEPTED;
+	ring->address_set = true;
+	ring->address_flags = address->flags;
+	ring->descriptor = address->descriptor;
+	ring->used = address->used;
+	ring->available = address->available;
+	ring->log = address->log;
+	if (ring_update(backend, address->index, VHOST_RING_ADDRESS, result) < 0)
+		return VHOST_REFUSED;
+	return VHOST_ACCEPTED;
+}
+
+VHOST_HANDLER(vhost_handle_get_vring_base)
+{
+	unsigned index = message->payload.state.index;
+	union vhost_payload *payload = vhost_reply(result, message->header.id, 8);
+
+	vhost_ring_halt(backend, index);
+	payload->state.index = index;
+	payload->state.number = backend->rings[index].base;
+	return VHOST_ACCEPTED;
+}
+
+static enum vhost_verdict ring_start(
+	struct vhost_backend *backend, unsigned index, struct vhost_result *result)
+{
+	struct vhost_ring *ring = &backend->rings[index];
+
+	/* Without bit 30 there is no SET_VRING_ENABLE to wait for. */
+	ring->enabled = ring->enable_asked ||
+			!(backend->features & BIT64(VHOST_USER_F_PROTOCOL_FEATURES));
+	ring->started = true;
+	if (backend->ops->ring_update(backend->owner, index, CHANGES_AT_START, &result->error) >= 0)
+		return VHOST_ACCEPTED;
+	ring->started = false;
+	fd_close(&ring->kick_fd);
+	error_prefix(&result->error, "ring %u", index);
+	result->log = true;
+	return VHOST_REFUSED;
+}
+
+/* Puts the message's descriptor in *slot, tells the port, and only then closes the old one. */
+static int ring_replace_fd(struct vhost_backend *backend, struct vhost_message *message, int *slot,
+	unsigned change, struct vhost_result *result)
+{
+	unsigned index = message->payload.number & ~(uint64_t)VHOST_VRING_NO_FD;
+	int old = *slot;
+	int status;
+
+	*slot = message->fd_count ? fd_take(&message->fds[0]) : -1;
+	status = ring_update(backend, index, change, result);
+	fd_close(&old);
+	return status;
+}
+
+VHOST_HANDLER(vhost_handle_set_vring_kick)
+{
+	unsigned index = message->payload.number & ~(uint64_t)VHOST_VRING_NO_FD;
+	struct vhost_ring *ring = &backend->rings[index];
+
+	if (backend->features_refused)
+		return vhost_refuse(result, "ring %u: the features were refused", index);
+	if (ring->size == 0 || !ring->address_set)
+		return vhost_refuse(result, "ring %u has no %s yet", index,
+			ring->size == 0 ? "size" : "addresses");
+	ring->polled = message->fd_count == 0;
+	if (ring_replace_fd(backend, message, &ring->kick_fd, VHOST_RING_KICK, result) < 0)
+		return VHOST_REFUSED;
+	if (!ring->started && ring_start(backend, index, result) != VHOST_ACCEPTED)
+		return VHOST_REFUSED;
+	/* An interrupt may have been lost while nobody served the ring: one too many does no harm.
+	 * */
+	fd_signal(ring->call_fd);
+	return VHOST_ACCEPTED;
+}
+
+VHOST_HANDLER(vhost_handle_set_vring_call)
+{
+	unsigned index = message->payload.number & ~(uint64_t)VHOST_VRING_NO_FD;
+	struct vhost_ring *ring = &backend->rings[index];
+
+	if (ring_replace_fd(backend, message, &ring->call_fd, VHOST_RING_CALL, result) < 0)
+		return VHOST_REFUSED;
+	/* What was signalled through the old eventfd may have gone unseen. A stopped ring is
+	 * silent. */
+	if (ring->started)
+		fd_signal(ring->call_fd);
+	return VHOST_ACCEPTED;
+}
+
+VHOST_HANDLER(vhost_handle_set_vring_err)
+{
+	unsigned index = message->payload.number & ~(uint64_t)VHOST_VRING_NO_FD;
+
+	if (ring_replace_fd(backend, message, &backend->rings[index].error_fd, VHOST_RING_ERROR,
+		    result) < 0)
+		return VHOST_REFUSED;
+	return VHOST_ACCEPTED;
+}
+
+VHOST_HANDLER(vhost_handle_set_vring_enable)
+{
+	unsigned index = message->payload.state.index;
+	uint32_t value = message->payload.state.number;
+	struct vhost_ring *ring = &backend->rings[index];
+	bool enabled;
+
+	if (value > 1)
+		return vhost_refuse(result, "ring %u: %u is neither 0 nor 1", index, value);
+	ring->enable_asked = value == 1;
+	enabled = ring->enable_asked ||
+		  (ring->started && !(backend->features & BIT64(VHOST_USER_F_PROTOCOL_FEATURES)));
+	if (enabled == ring->enabled)
+		return VHOST_ACCEPTED;
+	ring->enabled = enabled;
+	if (ring_update(backend, index, VHOST_RING_ENABLE, result) < 0)
+		return VHOST_REFUSED;
+	return VHOST_ACCEPTED;
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the backend does for a frontend that keeps to the rules. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/virtio_config.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "vhost/test_port.h"
+
+#define RINGS (4 * TEST_PAIRS)
+
+static struct test_port port;
+static struct vhost_result result;
+static struct vhost_message message;
+static unsigned baseline;
+
+static int setup(void **state)
+{
+	baseline = test_fd_count();
+	test_port_open(&port);
+	return 0;
+}
+
+/* Every test ends here: nothing left open, the port's contract kept. */
+static int teardown(void **state)
+{
+	test_port_close(&port);
+	if (port.fault[0] != '\0')
+		fail_msg("%s", port.fault);
+	assert_int_equal(test_fd_count(), baseline);
+	return 0;
+}
+
+static void handle(void)
+{
+	vhost_backend_handle(&port.backend, &message, &result);
+}
+
+/* The acknowledgement of REPLY_ACK: one u64, version 1, REPLY set, NEED_REPLY clear. */
+static void assert_ack(uint32_t id, bool success)
+{
+	assert_true(result.has_reply);
+	assert_int_equal(result.reply.header.id, id);
+	assert_int_equal(result.reply.header.flags, 0x5);
+	assert_int_equal(result.reply.header.size, 8);
+	assert_int_equal(result.reply.payload.number != 0, !success);
+	assert_int_equal(result.reply.fd_count, 0);
+}
+
+static void test_answers_of_negotiation(void **state)
+{
+	test_send(&port, VHOST_USER_GET_FEATURES, 0, &result);
+	assert_true(result.has_reply);
+	assert_int_equal(result.reply.payload.number, TEST_FEATURES | BIT64(30));
+	test_send(&port, VHOST_USER_GET_PROTOCOL_FEATURES, 0, &result);
+	assert_int_equal(result.reply.payload.number, 1 | 4 | 8 | 16 | 1 << 13 | 1 << 15 | 1 << 16);
+	test_send(&port, VHOST_USER_GET_QUEUE_NUM, 0, &result);
+	assert_int_equal(result.reply.payload.number, 2 * TEST_PAIRS);
+	test_negotiate(&port);
+	assert_int_equal(port.features, TEST_FEATURES | BIT64(30));
+	test_send(&port, VHOST_USER_GET_MAX_MEM_SLOTS, 0, &result);
+	assert_int_equal(result.reply.payload.number, TEST_SLOTS);
+	assert_int_equal(vhost_backend_ring_limit(1), 4);
+	assert_int_equal(vhost_backend_ring_limit(64), VHOST_RING_MAX);
+	assert_int_equal(vhost_backend_ring_limit(128), VHOST_RING_MAX);
+}
+
+static void test_ring_starts_at_kick(void **state)
+{
+	test_negotiate(&port);
+	assert_true(test_start_ring(&port, 1));
+	assert_int_equal(port.starts, 1);
+	assert_true(port.backend.rings[1].started);
+	assert_true(port.backend.rings[1].enabled);
+	assert_int_equal(port.backend.rings[1].size, 256);
+	assert_false(port.backend.rings[0].started);
+}
+
+/* Without size or addresses there is nothing to start, and the kick's descriptor is not kept. */
+static void test_kick_too_early(void **state)
+{
+	test_negotiate(&port);
+	test_send(&port, VHOST_USER_SET_VRING_KICK, 0, &result);
+	assert_int_equal(result.verdict, VHOST_REFUSED);
+	test_send(&port, VHOST_USER_SET_VRING_NUM, 0, &result);
+	test_send(&port, VHOST_USER_SET_VRING_KICK, 0, &result);
+	assert_int_equal(result.verdict, VHOST_REFUSED);
+	assert_int_equal(test_fd_count(), baseline);
+}
+
+static void test_enable_needs_bit_30(void **state)
+{
+	test_send_number(&port, VHOST_USER_SET_FEATURES, TEST_FEATURES, &result);
+	test_send(&port, VHOST_USER_SET_VRING_NUM, 0, &result);
+	test_send(&port, VHOST_USER_SET_VRING_ADDR, 0, &result);
+	test_send(&port, VHOST_USER_SET_VRING_KICK, 0, &result);
+	assert_true(port.backend.rings[0].started);
+	assert_true(port.backend.rings[0].enabled);
+	test_send_state(&port, VHOST_USER_SET_VRING_ENABLE, 0, 0, &result);
+	assert_true(port.backend.rings[0].enabled);
+}
+
+static void test_enable_before_features(void **state)
+{
+	test_send_state(&port, VHOST_USER_SET_VRING_ENABLE, 0, 1, &result);
+	test_send_state(&port, VHOST_USER_SET_VRING_ENABLE, 0, 1, &result);
+	assert_int_equal(result.verdict, VHOST_ACCEPTED);
+	test_negotiate(&port);
+	test_send(&port, VHOST_USER_SET_VRING_NUM, 0, &result);
+	test_send(&port, VHOST_USER_SET_VRING_ADDR, 0, &result);
+	test_send(&port, VHOST_USER_SET_VRING_KICK, 0, &result);
+	assert_true(port.backend.rings[0].enabled);
+	test_send_state(&port, VHOST_USER_SET_VRING_ENABLE, 0, 0, &result);
+	assert_false(port.backend.rings[0].enabled);
+	assert_int_equal(port.last_changes, VHOST_RING_ENABLE);
+	test_send_state(&port, VHOST_USER_SET_VRING_ENABLE, 0, 0, &result);
+	assert_int_equal(port.updates, 1);
+	test_send_state(&port, VHOST_USER_SET_VRING_ENABLE, 0, 2, &result);
+	assert_int_equal(result.verdict, VHOST_REFUSED);
+}
+
+static void test_started_disabled_until_enable(void **state)
+{
+	test_negotiate(&port);
+	test_send(&port, VHOST_USER_SET_VRING_NUM, 0, &result);
+	test_send(&port, VHOST_USER_SET_VRING_ADDR, 0, &result);
+	test_send(&port, VHOST_USER_SET_VRING_KICK, 0, &result);
+	assert_true(port.backend.rings[0].started);
+	assert_false(port.backend.rings[0].enabled);
+}
+
+static void test_features_beyond_the_offer(void **state)
+{
+	test_negotiate(&port);
+	assert_true(test_start_ring(&port, 0));
+	test_send_number(&port, VHOST_USER_SET_FEATURES, TEST_FEATURES | BIT64(34), &result);
+	assert_ack(VHOST_USER_SET_FEATURES, false);
+	assert_int_equal(port.features, TEST_FEATURES | BIT64(30));
+	assert_false(port.backend.rings[0].started);
+	test_send(&port, VHOST_USER_SET_VRING_KICK, 0, &result);
+	assert_int_equal(result.verdict, VHOST_REFUSED);
+	test_send_number(&port, VHOST_USER_SET_STATUS, 0xb, &result);
+	test_send(&port, VHOST_USER_GET_STATUS, 0, &result);
+	assert_int_equal(result.reply.payload.number, 0x3);
+	test_negotiate(&port);
+	test_send_number(&port, VHOST_USER_SET_STATUS, 0xb, &result);
+	assert_int_equal(port.status, 0xb);
+	test_send(&port, VHOST_USER_SET_VRING_KICK, 0, &result);
+	assert_true(port.backend.rings[0].started);
+}
+
+static void test_features_change_stops_rings(void **state)
+{
+	test_negotiate(&port);
+	assert_true(test_start_ring(&port, 0));
+	test_negotiate(&port);
+	assert_int_equal(port.stops, 0);
+	assert_int_equal(port.feature_calls, 1);
+	test_send_number(&port, VHOST_USER_SET_FEATURES, BIT64(30) | BIT64(32), &result);
+	assert_int_equal(port.stops, 1);
+	assert_int_equal(port.features, BIT64(30) | BIT64(32));
+}
+
+static void test_get_vring_base(void **state)
+{
+	test_negotiate(&port);
+	test_send_state(&port, VHOST_USER_SET_VRING_BASE, 0, 0xabcd1234, &result);
+	test_send_state(&port, VHOST_USER_GET_VRING_BASE, 0, 0, &result);
+	assert_int_equal(result.reply.payload.state.number, 0xabcd1234);
+	assert_int_equal(port.stops, 0);
+	assert_true(test_start_ring(&port, 0));
+	port.stop_base = 0x80078005;
+	for (unsigned i = 0; i < 2; i++) {
+		test_send_state(&port, VHOST_USER_GET_VRING_BASE, 0, 0, &result);
+		assert_int_equal(result.reply.header.size, 8);
+		assert_int_equal(result.reply.payload.state.index, 0);
+		assert_int_equal(result.reply.payload.state.number, 0x80078005);
+		assert_int_equal(port.stops, 1);
+		assert_int_equal(port.backend.rings[0].kick_fd, -1);
+		assert_int_equal(port.backend.rings[0].call_fd, -1);
+	}
+	/* The frontend may start it again right away, from where it ended. */
+	test_send(&port, VHOST_USER_SET_VRING_KICK, 0, &result);
+	assert_true(port.backend.rings[0].started);
+	assert_int_equal(port.backend.rings[0].base, 0x80078005);
+}
+
+static void test_new_size_or_base_stops_the_ring(void **state)
+{
+	test_negotiate(&port);
+	assert_true(test_start_ring(&port, 0));
+	test_send_state(&port, VHOST_USER_SET_VRING_NUM, 0, 256, &result);
+	test_send_state(&port, VHOST_USER_SET_VRING_BASE, 0, 0, &result);
+	assert_int_equal(port.stops, 0);
+	test_send_state(&port, VHOST_USER_SET_VRING_NUM, 0, 512, &result);
+	assert_int_equal(port.stops, 1);
+	test_send(&port, VHOST_USER_SET_VRING_KICK, 0, &result);
+	assert_int_equal(port.starts, 2);
+	test_send_state(&port, VHOST_USER_SET_VRING_BASE, 0, 7, &result);
+	assert_int_equal(port.stops, 2);
+	for (unsigned i = 0; i < 3; i++) {
+		static const uint32_t bad[] = {0, 32769, 0xffffffff};
+
+		test_send_state(&port, VHOST_USER_SET_VRING_NUM, 0, bad[i], &result);
+		assert_int_equal(result.verdict, VHOST_REFUSED);
+	}
+	assert_int_equal(port.backend.rings[0].size, 512);
+}
+
+static uint64_t eventfd_count(int fd)
+{
+	uint64_t count = 0;
+
+	return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
+}
+
+/* The interrupt that might have been lost is sent; eventfds are made non-blocking. */
+static void test_call_is_signalled(void **state)
+{
+	int call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int late = eventfd(0, EFD_CLOEXEC);
+
+	test_negotiate(&port);
+	vhost_message_init(&message, VHOST_USER_SET_VRING_CALL, 0, 8);
+	message.fds[0] = dup(call);
+	message.fd_count = 1;
+	handle();
+	assert_int_equal(eventfd_count(call), 0);
+	test_send(&port, VHOST_USER_SET_VRING_NUM, 0, &result);
+	test_send(&port, VHOST_USER_SET_VRING_ADDR, 0, &result);
+	test_send(&port, VHOST_USER_SET_VRING_KICK, 0, &result);
+	assert_int_equal(eventfd_count(call), 1);
+	vhost_message_init(&message, VHOST_USER_SET_VRING_CALL, 0, 8);
+	message.fds[0] = dup(late);
+	message.fd_count = 1;
+	handle();
+	assert_true(fcntl(late, F_GETFL) & O_NONBLOCK);
+	assert_int_equal(eventfd_count(late), 1);
+	assert_int_equal(port.last_changes, VHOST_RING_CALL);
+	fd_close(&call);
+	fd_close(&late);
+}
+
+static void test_polled_ring(void **state)
+{
+	test_negotiate(&port);
+	assert_true(test_start_ring(&port, 0));
+	assert_false(port.backend.rings[0].polled);
+	test_send_number(&port, VHOST_USER_SET_VRING_KICK, VHOST_VRING_NO_FD, &result);
+	assert_true(port.backend.rings[0].polled);
+	assert_int_equal(port.last_changes, VHOST_RING_KICK);
+	assert_int_equal(port.backend.rings[0].kick_fd, -1);
+}
+
+static void test_update_that_fails(void **state)
+{
+	test_negotiate(&port);
+	assert_true(test_start_ring(&port, 0));
+	port.fail_update = EFAULT;
+	test_message(&message, VHOST_USER_SET_VRING_ADDR, 0, 1);
+	message.header.flags |= VHOST_MESSAGE_NEED_REPLY;
+	handle();
+	assert_ack(VHOST_USER_SET_VRING_ADDR, false);
+	assert_int_equal(port.stops, 1);
+	test_send(&port, VHOST_USER_SET_VRING_KICK, 0, &result);
+	assert_int_equal(result.verdict, VHOST_REFUSED);
+	assert_false(port.backend.rings[0].started);
+	assert_int_equal(port.backend.rings[0].kick_fd, -1);
+	port.fail_update = 0;
+	test_send(&port, VHOST_USER_SET_VRING_KICK, 0, &result);
+	assert_true(port.backend.rings[0].started);
+	/* A table in which the ring does not lie: in force, but the ring is stopped and named. */
+	port.fail_update = EFAULT;
+	test_message(&message, VHOST_USER_SET_MEM_TABLE, 0, 3);
+	handle();
+	assert_int_equal(result.verdict, VHOST_ACCEPTED);
+	assert_true(result.log);
+	assert_non_null(strstr(result.error.text, "ring 0 stopped"));
+	assert_int_equal(port.stops, 2);
+}
+
+static void test_memory_table(void **state)
+{
+	test_negotiate(&port);
+	for (unsigned i = 0; i < 100; i++)
+		test_send(&port, VHOST_USER_SET_MEM_TABLE, 0, &result);
+	assert_int_equal(port.memory_calls, 100);
+	assert_int_equal(test_fd_count(), baseline + 2);
+	assert_true(test_start_ring(&port, 0));
+	port.updates = 0;
+	test_send(&port, VHOST_USER_SET_MEM_TABLE, 0, &result);
+	assert_int_equal(port.last_changes, VHOST_RING_MEMORY);
+	assert_int_equal(port.updates, 1);
+	port.fail_memory = ENOMEM;
+	test_send(&port, VHOST_USER_SET_MEM_TABLE, 0, &result);
+	assert_int_equal(result.verdict, VHOST_REFUSED);
+	assert_int_equal(port.backend.region_count, 2);
+	port.fail_memory = 0;
+	/* The count in the payload, the size and the descriptors say the same, or nothing holds. */
+	for (uint32_t count = 0; count < 12; count++) {
+		test_message(&message, VHOST_USER_SET_MEM_TABLE, 0, 0);
+		message.payload.memory.count = count == 11 ? 0x08000002 : count;
+		handle();
+		assert_int_equal(result.verdict, count == 2 ? VHOST_ACCEPTED : VHOST_CLOSE);
+	}
+	vhost_message_init(&message, VHOST_USER_SET_MEM_TABLE, 0, 8);
+	handle();
+	assert_int_equal(result.verdict, VHOST_REFUSED);
+}
+
+static void test_memory_slots(void **state)
+{
+	test_negotiate(&port);
+	for (unsigned i = 0; i < TEST_SLOTS + 1; i++) {
+		test_message(&message, VHOST_USER_ADD_MEM_REG, 0, i);
+		handle();
+		assert_int_equal(result.verdict, i < TEST_SLOTS ? VHOST_ACCEPTED : VHOST_REFUSED);
+	}
+	assert_int_equal(test_fd_count(), baseline + TEST_SLOTS);
+	/* The same region twice: the second is refused. */
+	test_message(&message, VHOST_USER_ADD_MEM_REG, 0, 0);
+	handle();
+	assert_int_equal(result.verdict, VHOST_REFUSED);
+	for (unsigned i = 0; i < TEST_SLOTS; i++) {
+		test_message(&message, VHOST_USER_REM_MEM_REG, 0, i);
+		message.payload.slot.region.mmap_offset = 0x123000;
+		message.fds[0] = eventfd(0, EFD_CLOEXEC);
+		message.fd_count = 1;
+		handle();
+		assert_int_equal(result.verdict, VHOST_ACCEPTED);
+		handle();
+		assert_int_equal(result.verdict, VHOST_REFUSED);
+	}
+	assert_int_equal(port.region_count, 0);
+	assert_int_equal(test_fd_count(), baseline);
+}
+
+static void test_resets(void **state)
+{
+	static const uint32_t ids[] = {VHOST_USER_SET_STATUS, VHOST_USER_RESET_DEVICE};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++) {
+		test_negotiate(&port);
+		assert_true(test_start_ring(&port, 0));
+		assert_true(test_start_ring(&port, 3));
+		port.stop_base = 41;
+		test_message(&message, ids[i], 0, 0);
+		message.payload.number = 0;
+		handle();
+		assert_int_equal(result.verdict, VHOST_ACCEPTED);
+		assert_int_equal(port.stops, 2 * (i + 1));
+		assert_int_equal(port.features, 0);
+		assert_int_equal(port.backend.rings[0].size, 0);
+		assert_false(port.backend.rings[0].address_set);
+		/* A frontend does not send these again. */
+		assert_int_equal(port.region_count, 2);
+		assert_int_not_equal(port.backend.rings[0].error_fd, -1);
+		assert_int_not_equal(port.backend.protocol_features, 0);
+		assert_int_equal(port.backend.rings[0].enabled, i == 0);
+		/* Asked for after the status was reset, by a frontend that pauses a guest. */
+		test_send_state(&port, VHOST_USER_GET_VRING_BASE, 3, 0, &result);
+		assert_int_equal(result.reply.payload.state.number, i == 0 ? 41 : 0);
+	}
+	assert_true(test_start_ring(&port, 0));
+	test_send(&port, VHOST_USER_RESET_OWNER, 0, &result);
+	assert_true(port.backend.rings[0].started);
+}
+
+static void test_mtu_and_rarp(void **state)
+{
+	static const struct {
+		uint64_t mtu;
+		bool good;
+	} mtus[] = {{0, false}, {67, false}, {68, true}, {1500, true}, {65535, true},
+		{65536, false}, {0x100000000 + 1500, false}};
+
+	test_negotiate(&port);
+	for (unsigned i = 0; i < ARRAY_SIZE(mtus); i++) {
+		test_send_number(&port, VHOST_USER_NET_SET_MTU, mtus[i].mtu, &result);
+		assert_ack(VHOST_USER_NET_SET_MTU, mtus[i].good);
+		if (mtus[i].good)
+			assert_int_equal(port.mtu, mtus[i].mtu);
+	}
+	vhost_message_init(&message, VHOST_USER_SEND_RARP, 0, 8);
+	memcpy(message.payload.bytes, "\x52\x54\x00\x12\x34\x56\xff\xff", 8);
+	handle();
+	assert_int_equal(port.announcements, 1);
+	assert_memory_equal(port.announced, "\x52\x54\x00\x12\x34\x56", 6);
+	test_send_number(&port, VHOST_USER_SET_STATUS, 0x100, &result);
+	assert_int_equal(result.verdict, VHOST_REFUSED);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_answers_of_negotiation),
+		TEST(test_ring_starts_at_kick),
+		TEST(test_kick_too_early),
+		TEST(test_enable_needs_bit_30),
+		TEST(test_enable_before_features),
+		TEST(test_started_disabled_until_enable),
+		TEST(test_features_beyond_the_offer),
+		TEST(test_features_change_stops_rings),
+		TEST(test_get_vring_base),
+		TEST(test_new_size_or_base_stops_the_ring),
+		TEST(test_call_is_signalled),
+		TEST(test_polled_ring),
+		TEST(test_update_that_fails),
+		TEST(test_memory_table),
+		TEST(test_memory_slots),
+		TEST(test_resets),
+		TEST(test_mtu_and_rarp),
+	};
+
+	return cmocka_run_group_tests_name("vhost backend", tests, NULL, NULL);
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhost/endpoint.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "vhost/connection.h"
+#include "vhost/listen.h"
+
+/* Pause after accept() failed for want of descriptors: without it the event loop would spin. */
+#define ACCEPT_PAUSE_MS 200
+
+#define DEFAULT_PERMISSIONS 0660
+
+struct vhost_endpoint {
+	struct event_base *base;
+	enum vhost_mode mode;
+	char *path;
+	char *name;
+	const struct vhost_endpoint_ops *ops;
+	void *owner;
+	struct vhost_connection *connection; /* NULL: waiting for a peer */
+
+	/* Server mode. */
+	int listen_fd;
+	struct vhost_socket_file file;
+	struct event *acceptable;
+
+	/* Client mode: `timer` is pending exactly while there is no connection. Server mode:
+	 * pending while accepting is paused. */
+	struct event *timer;
+	unsigned delay_ms;
+	bool failure_logged;
+	uint64_t connected_at; /* ns */
+	int peer_pid;          /* of the present connection */
+
+	unsigned busy; /* callbacks that still use the endpoint */
+	bool closing;  /* vhost_endpoint_close() came while busy */
+};
+
+static void endpoint_free(struct vhost_endpoint *endpoint)
+{
+	if (endpoint->acceptable)
+		event_free(endpoint->acceptable);
+	if (endpoint->timer)
+		event_free(endpoint->timer);
+	if (endpoint->listen_fd >= 0)
+		vhost_socket_unlink(endpoint->path, &endpoint->file);
+	fd_close(&endpoint->listen_fd);
+	free(endpoint->name);
+	free(endpoint->path);
+	free(endpoint);
+}
+
+static void endpoint_enter(struct vhost_endpoint *endpoint)
+{
+	endpoint->busy++;
+}
+
+/* True where the endpoint still lives. */
+static bool endpoint_leave(struct vhost_endpoint *endpoint)
+{
+	bool closing = endpoint->closing;
+
+	if (--endpoint->busy == 0 && closing)
+		endpoint_free(endpoint);
+	return !closing;
+}
+
+static void timer_start(struct vhost_endpoint *endpoint, unsigned ms)
+{
+	const struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	event_add(endpoint->timer, &delay);
+}
+
+/* A peer that went at once will do so again: only a connection that lasted starts the delay afresh.
+ * */
+static void dial_later(struct vhost_endpoint *endpoint)
+{
+	if (endpoint->connected_at &&
+		clock_now_ns() - endpoint->connected_at >= VHOST_DIAL_LAST_MS * NS_PER_MS)
+		endpoint->delay_ms = 0;
+	endpoint->connected_at = 0;
+	endpoint->delay_ms = endpoint->delay_ms == 0
+				     ? VHOST_DIAL_FIRST_MS
+				     : MIN(2 * endpoint->delay_ms, VHOST_DIAL_LAST_MS);
+	timer_start(endpoint, endpoint->delay_ms);
+}
+
+/* The connection is no more: waits for the next peer, then tells the owner, who may close us. */
+static void endpoint_lost(struct vhost_endpoint *endpoint, const char *reason)
+{
+	endpoint->connection = NULL;
+	if (endpoint->mode == VHOST_MODE_CLIENT)
+		dial_later(endpoint);
+	endpoint->ops->disconnected(endpoint->owner, reason);
+}
+
+static void on_message(void *owner, struct vhost_message *message)
+{
+	struct vhost_endpoint *endpoint = owner;
+
+	endpoint->ops->message(endpoint->owner, message);
+}
+
+static void on_closed(void *owner, const struct error *reason)
+{
+	endpoint_lost(owner, reason->text);
+}
+
+static const struct vhost_connection_ops connection_ops = {
+	.message = on_message,
+	.closed = on_closed,
+};
+
+/* Takes the connected socket. The owner may close the endpoint from here. */
+static int endpoint_connect(struct vhost_endpoint *endpoint, int fd)
+{
+	endpoint->connection = vhost_connection_new(endpoint->base, fd, &connection_ops, endpoint);
+	if (!endpoint->connection) {
+		fd_close(&fd);
+		return -ENOMEM;
+	}
+	endpoint->connected_at = clock_now_ns();
+	endpoint->peer_pid = vhost_socket_peer_pid(fd);
+	endpoint->ops->connected(endpoint->owner);
+	return 0;
+}
+
+/* A peer that was killed and is back already: its old socket's end has not had its turn yet. */
+static void drop_gone_peer(struct vhost_endpoint *endpoint)
+{
+	if (!endpoint->connection || !vhost_connection_peer_gone(endpoint->connection))
+		return;
+	vhost_connection_close(endpoint->connection);
+	endpoint_lost(endpoint, "the peer closed");
+}
+
+static void accept_one(struct vhost_endpoint *endpoint)
+{
+	int fd = accept4(endpoint->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0) {
+		if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS)
+			return;
+		log_limited(LOG_LEVEL_WARNING, "%s: cannot accept at %s: %s", endpoint->name,
+			endpoint->path, strerror(errno));
+		event_del(endpoint->acceptable);
+		timer_start(endpoint, ACCEPT_PAUSE_MS);
+		return;
+	}
+	endpoint_enter(endpoint);
+	drop_gone_peer(endpoint);
+	if (endpoint->closing) {
+		fd_close(&fd);
+	} else if (endpoint->connection) {
+		log_limited(LOG_LEVEL_WARNING,
+			"%s: refused a second client (pid %d) at %s: there is one already",
+			endpoint->name, vhost_socket_peer_pid(fd), endpoint->path);
+		fd_close(&fd);
+	} else if (endpoint_connect(endpoint, fd) < 0) {
+		log_limited(LOG_LEVEL_WARNING, "%s: no memory for a client", endpoint->name);
+	}
+	endpoint_leave(endpoint);
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *argument)
+{
+	accept_one(argument);
+}
+
+static int dial_once(struct vhost_endpoint *endpoint)
+{
+	struct sockaddr_un address;
+	struct error error;
+	int status;
+	int fd;
+
+	status = vhost_socket_address(endpoint->path, &address, &error);
+	if (status < 0)
+		return status;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+		status = -errno;
+		fd_close(&fd);
+		return status;
+	}
+	return fd;
+}
+
+/* One attempt; says so in the log when the first fails, and when one succeeds after that. */
+static void dial(struct vhost_endpoint *endpoint)
+{
+	int fd = dial_once(endpoint);
+
+	if (fd < 0) {
+		if (!endpoint->failure_logged)
+			log_warning("%s: cannot connect to %s: %s; trying on", endpoint->name,
+				endpoint->path, strerror(-fd));
+		endpoint->failure_logged = true;
+		dial_later(endpoint);
+		return;
+	}
+	log_info("%s: connected to %s (pid %d)", endpoint->name, endpoint->path,
+		vhost_socket_peer_pid(fd));
+	endpoint->failure_logged = false;
+	if (endpoint_connect(endpoint, fd) < 0)
+		dial_later(endpoint);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *argument)
+{
+	struct vhost_endpoint *endpoint = argument;
+
+	if (endpoint->mode == VHOST_MODE_SERVER)
+		event_add(endpoint->acceptable, NULL);
+	else
+		dial(endpoint);
+}
+
+static int open_server(struct vhost_endpoint *endpoint, mode_t permissions, struct error *error)
+{
+	endpoint->listen_fd = vhost_socket_listen(endpoint->path,
+		permissions ? permissions : DEFAULT_PERMISSIONS, &endpoint->file, error);
+	if (endpoint->listen_fd < 0)
+		return endpoint->listen_fd;
+	endpoint->acceptable = event_new(
+		endpoint->base, endpoint->listen_fd, EV_READ | EV_PERSIST, on_acceptable, endpoint);
+	if (!endpoint->acceptable || event_add(endpoint->acceptable, NULL) < 0)
+		return error_set(error, -ENOMEM, "%s: no memory", endpoint->path);
+	return 0;
+}
+
+/* The first attempt, too, is the event loop's: the owner is never called from inside open(). */
+static int open_client(struct vhost_endpoint *endpoint, struct error *error)
+{
+	struct sockaddr_un address;
+	int status = vhost_socket_address(endpoint->path, &address, error);
+
+	if (status < 0)
+		return status;
+	timer_start(endpoint, 0);
+	return 0;
+}
+
+int vhost_endpoint_open(struct event_base *base, const struct vhost_endpoint_config *config,
+	const struct vhost_endpoint_ops *ops, void *owner, struct vhost_endpoint **result,
+	struct error *error)
+{
+	struct vhost_endpoint *endpoint = calloc(1, sizeof(*endpoint));
+	int status;
+
+	if (!endpoint)
+		return error_set(error, -ENOMEM, "%s: no memory", config->path);
+	endpoint->base = base;
+	endpoint->mode = config->mode;
+	endpoint->ops = ops;
+	endpoint->owner = owner;
+	endpoint->listen_fd = -1;
+	endpoint->path = strdup(config->path);
+	endpoint->name = strdup(config->name);
+	endpoint->timer = event_new(base, -1, 0, on_timer, endpoint);
+	if (!endpoint->path || !endpoint->name || !endpoint->timer)
+		status = error_set(error, -ENOMEM, "%s: no memory", config->path);
+	else if (config->mode == VHOST_MODE_SERVER)
+		status = open_server(endpoint, config->permissions, error);
+	else
+		status = open_client(endpoint, error);
+	if (status < 0) {
+		endpoint_free(endpoint);
+		return status;
+	}
+	*result = endpoint;
+	return 0;
+}
+
+bool vhost_endpoint_connected(const struct vhost_endpoint *endpoint)
+{
+	return endpoint->connection != NULL;
+}
+
+int vhost_endpoint_peer_pid(const struct vhost_endpoint *endpoint)
+{
+	return endpoint->connection ? endpoint->peer_pid : 0;
+}
+
+int vhost_endpoint_send(struct vhost_endpoint *endpoint, const struct vhost_message *message)
+{
+	if (!endpoint->connection)
+		return -ENOTCONN;
+	return vhost_connection_send(endpoint->connection, message);
+}
+
+void vhost_endpoint_disconnect(struct vhost_endpoint *endpoint, const char *reason)
+{
+	if (!endpoint->connection)
+		return;
+	vhost_connection_close(endpoint->connection);
+	endpoint_lost(endpoint, reason);
+}
+
+void vhost_endpoint_close(struct vhost_endpoint *endpoint)
+{
+	if (!endpoint)
+		return;
+	vhost_connection_close(endpoint->connection);
+	endpoint->connection = NULL;
+	if (endpoint->busy) {
+		endpoint->closing = true;
+		return;
+	}
+	endpoint_free(endpoint);
+}
+
+int vhost_endpoint_check(const char *path, struct error *error)
+{
+	int status = vhost_socket_probe(path, error);
+
+	return status < 0 ? status : 0;
+}
