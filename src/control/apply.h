@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Makes the running switch equal to a model, as a transaction: either all of it holds afterwards, or
+ * nothing has changed and the error says why.
+ *
+ *   compare -> refuse what needs a restart -> open new ports -> publish -> take old ports down
+ *
+ * Ports that did not change are not touched: their rings, indices and counters stay, and no frame
+ * on them is lost. A port that must be reopened under the socket path of a port that goes is opened
+ * only after that one is down; if that fails, the old one is opened again, and its VMM reconnects.
+ *
+ * Control thread only.
+ */
+#ifndef VSW_CONTROL_APPLY_H
+#define VSW_CONTROL_APPLY_H
+
+#include "base/error.h"
+#include "control/diff.h"
+#include "control/runtime.h"
+
+/*
+ * source: the name of the file that the model came from, for errors that belong to a line of it.
+ * Creates the socket folder where only its last component is missing.
+ * 0: *model is the running one now and empty here. -ENOTSUP where a restart is needed, else the
+ * reason for which a port could not be opened, or -ENOMEM: *error is filled, *model untouched.
+ */
+int runtime_apply(
+	struct runtime *runtime, struct model *model, const char *source, struct error *error);
+
+#endif

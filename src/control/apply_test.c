@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Changes of a running switch: what stays is not touched, and what fails changes nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/apply.h"
+#include "control/config.h"
+
+#define NETWORKS "networks: { blue: { vlan: 10 }, green: { vlan: 20 } }\n"
+
+static char folder[] = "/tmp/apply_test.XXXXXX";
+static struct event_base *base;
+static struct runtime *runtime;
+
+/* The configuration with its sockets in our folder; 0 or the error of runtime_apply(). */
+static int apply(const char *text, struct error *error)
+{
+	struct config_errors errors;
+	struct model model;
+	char whole[4096];
+	int rc;
+
+	snprintf(
+		whole, sizeof(whole), "switch: { socket-dir: %s/s, workers: 1 }\n%s", folder, text);
+	if (config_parse("f.yaml", whole, strlen(whole), &model, &errors) < 0)
+		fail_msg("%s", errors.lines[0]);
+	config_errors_fini(&errors);
+	rc = runtime_apply(runtime, &model, "f.yaml", error);
+	assert_int_equal(model.port_count > 0 || model.network_count > 0, rc < 0);
+	model_fini(&model);
+	return rc;
+}
+
+static void must_apply(const char *text)
+{
+	struct error error;
+
+	if (apply(text, &error) < 0)
+		fail_msg("%s", error.text);
+}
+
+static const struct runtime_port *entry(const char *name)
+{
+	int i = runtime_find_port(&runtime->state, name);
+
+	return i < 0 ? NULL : &runtime->state.ports[i];
+}
+
+static bool has_socket(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/s/%s.sock", folder, name);
+	return access(path, F_OK) == 0;
+}
+
+static int setup(void **state)
+{
+	struct model_settings settings;
+	struct error error;
+	struct model model;
+
+	log_set_level(LOG_LEVEL_ERROR);
+	model_init(&model);
+	settings = model.settings;
+	settings.workers = 1;
+	strcpy(folder, "/tmp/apply_test.XXXXXX");
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(settings.socket_dir, sizeof(settings.socket_dir), "%s/s", folder);
+	base = event_base_new();
+	runtime = runtime_new(base, &settings, &error);
+	return runtime ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	char path[128];
+
+	runtime_free(runtime);
+	event_base_free(base);
+	snprintf(path, sizeof(path), "%s/s", folder);
+	/* Both fail where anything was left behind. */
+	if (rmdir(path) < 0 && errno != ENOENT)
+		return -1;
+	return rmdir(folder);
+}
+
+static void test_what_stays_is_not_touched(void **state)
+{
+	struct runtime_port before;
+
+	must_apply(NETWORKS "ports: { a: { type: vhost-user, network: blue } }");
+	before = *entry("a");
+	must_apply(NETWORKS "ports: { a: { type: vhost-user, network: blue }, "
+			    "b: { type: vhost-user, network: green } }");
+	assert_ptr_equal(entry("a")->port, before.port);
+	assert_int_equal(entry("a")->index, before.index);
+	assert_true(has_socket("a") && has_socket("b"));
+	/* Networks and addresses change on the live port. */
+	must_apply(NETWORKS "ports: { a: { type: vhost-user, trunk: [10, 20], mac: "
+			    "52:54:00:00:00:01 } }");
+	assert_ptr_equal(entry("a")->port, before.port);
+	assert_int_equal(entry("a")->index, before.index);
+	assert_null(entry("b"));
+	assert_false(has_socket("b"));
+	/* What needs another socket or ring set is opened anew. */
+	must_apply(NETWORKS "ports: { a: { type: vhost-user, network: blue, queues: 3 } }");
+	assert_int_equal(runtime->state.model.ports[0].queues, 3);
+	assert_true(entry("a")->port->queue_count >= 3);
+	assert_true(has_socket("a"));
+	must_apply("");
+	assert_int_equal(runtime->state.model.port_count, 0);
+	assert_false(has_socket("a"));
+}
+
+/* A socket that cannot be had, alone and together with one that waits for its predecessor. */
+static void test_a_failure_changes_nothing(void **state)
+{
+	static const char *const changes[] = {
+		"ports: { b: { type: vhost-user, network: green }, "
+		"blocked: { type: vhost-user, network: blue } }",
+		"ports: { a: { type: vhost-user, network: green, queues: 2 }, "
+		"blocked: { type: vhost-user, network: blue } }",
+		"ports: { blocked: { type: vhost-user, network: blue }, "
+		"c: { type: vhost-user, network: blue, socket: %s/s/a.sock } }",
+	};
+	struct runtime_port before;
+	struct error error;
+	char path[128];
+	char text[1024];
+
+	must_apply(NETWORKS "ports: { a: { type: vhost-user, network: blue, mac: "
+			    "52:54:00:00:00:01 } }");
+	before = *entry("a");
+	snprintf(path, sizeof(path), "%s/s/blocked.sock", folder);
+	close(open(path, O_CREAT | O_WRONLY, 0600));
+	for (unsigned i = 0; i < ARRAY_SIZE(changes); i++) {
+		snprintf(text, sizeof(text), NETWORKS);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), changes[i], folder);
+		assert_true(apply(text, &error) < 0);
+		assert_non_null(strstr(error.text, "f.yaml:3: ports.blocked.socket: "));
+		assert_ptr_equal(entry("a")->port, before.port);
+		assert_int_equal(entry("a")->index, before.index);
+		assert_int_equal(runtime->state.model.port_count, 1);
+		assert_true(has_socket("a"));
+		assert_false(has_socket("b"));
+		assert_int_equal(fdb_count(runtime->fdb), 1);
+	}
+	unlink(path);
+	must_apply(NETWORKS "ports: { blocked: { type: vhost-user, network: blue } }");
+	assert_false(has_socket("a"));
+	must_apply("");
+}
+
+/* The path of a port that goes, taken by another in the same change; and back. */
+static void test_socket_changes_hands(void **state)
+{
+	char text[512];
+
+	must_apply(NETWORKS "ports: { a: { type: vhost-user, network: blue } }");
+	snprintf(text, sizeof(text),
+		NETWORKS "ports: { c: { type: vhost-user, network: blue, socket: %s/s/a.sock } }",
+		folder);
+	must_apply(text);
+	assert_null(entry("a"));
+	assert_non_null(entry("c"));
+	assert_true(has_socket("a"));
+	must_apply("");
+	assert_false(has_socket("a"));
+}
+
+static void test_static_addresses_follow(void **state)
+{
+	const uint8_t mac[6] = {0x52, 0x54, 0, 0, 0, 1};
+	uint16_t blue;
+
+	must_apply(NETWORKS "ports: { a: { type: vhost-user, network: blue, mac: "
+			    "52:54:00:00:00:01 }, b: { type: vhost-user, network: blue } }");
+	blue = runtime->state.networks[runtime_find_network(&runtime->state, "blue")];
+	assert_int_equal(fdb_lookup(runtime->fdb, blue, mac, 0), entry("a")->index);
+	/* It moves to another port in one change, */
+	must_apply(NETWORKS "ports: { b: { type: vhost-user, network: blue, mac: "
+			    "52:54:00:00:00:01 }, a: { type: vhost-user, network: blue } }");
+	assert_int_equal(fdb_lookup(runtime->fdb, blue, mac, 0), entry("b")->index);
+	/* stays where its port is opened anew, */
+	must_apply(NETWORKS "ports: { b: { type: vhost-user, network: blue, queues: 2, mac: "
+			    "52:54:00:00:00:01 } }");
+	assert_int_equal(fdb_lookup(runtime->fdb, blue, mac, 0), entry("b")->index);
+	/* and goes with it. */
+	must_apply(NETWORKS);
+	assert_int_equal(fdb_lookup(runtime->fdb, blue, mac, 0), FDB_PORT_NONE);
+	assert_int_equal(fdb_count(runtime->fdb), 0);
+}
+
+static void test_learned_addresses_go_with_their_port(void **state)
+{
+	const uint8_t mac[6] = {0x52, 0x54, 0, 0, 0, 9};
+	uint16_t blue;
+
+	must_apply(NETWORKS "ports: { a: { type: vhost-user, network: blue } }");
+	blue = runtime->state.networks[runtime_find_network(&runtime->state, "blue")];
+	fdb_learn(runtime->fdb, blue, mac, entry("a")->index, runtime_now());
+	must_apply(NETWORKS "ports: { a: { type: vhost-user, network: blue }, "
+			    "b: { type: vhost-user, network: blue } }");
+	assert_int_equal(fdb_count(runtime->fdb), 1);
+	must_apply(NETWORKS "ports: { a: { type: vhost-user, network: green } }");
+	assert_int_equal(fdb_count(runtime->fdb), 0);
+	fdb_learn(runtime->fdb, blue, mac, entry("a")->index, runtime_now());
+	must_apply(NETWORKS);
+	assert_int_equal(fdb_count(runtime->fdb), 0);
+}
+
+static void test_restart_is_refused(void **state)
+{
+	struct config_errors errors;
+	struct model model;
+	struct error error;
+	char text[512];
+
+	snprintf(text, sizeof(text), "switch: { socket-dir: %s/s, workers: 2 }", folder);
+	assert_int_equal(config_parse("f.yaml", text, strlen(text), &model, &errors), 0);
+	assert_int_equal(runtime_apply(runtime, &model, "f.yaml", &error), -ENOTSUP);
+	assert_string_equal(error.text, "f.yaml: switch.workers: 1 -> 2 (needs a restart of vswd)");
+	model_fini(&model);
+}
+
+static void test_folder_that_cannot_be_made(void **state)
+{
+	struct config_errors errors;
+	struct model model;
+	struct error error;
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		"switch: { socket-dir: %s/x/y, workers: 1 }\n" NETWORKS
+		"ports: { a: { type: vhost-user, network: blue } }",
+		folder);
+	assert_int_equal(config_parse("f.yaml", text, strlen(text), &model, &errors), 0);
+	assert_true(runtime_apply(runtime, &model, "f.yaml", &error) < 0);
+	assert_non_null(strstr(error.text, "f.yaml:1: switch.socket-dir: cannot create"));
+	model_fini(&model);
+}
+
+/* Many more changes than there are indices: none may leak. */
+static void test_indices_are_used_again(void **state)
+{
+	for (unsigned i = 0; i < 300; i++) {
+		char text[512];
+
+		snprintf(text, sizeof(text),
+			"networks: { n%u: {} }\nports: { p%u: { type: vhost-user, network: n%u } }",
+			i, i % 7, i);
+		must_apply(text);
+		assert_true(runtime->state.networks[0] < 2);
+		assert_true(runtime->state.ports[0].index < 2);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_what_stays_is_not_touched, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_failure_changes_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_socket_changes_hands, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_static_addresses_follow, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_learned_addresses_go_with_their_port, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_restart_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_folder_that_cannot_be_made, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_indices_are_used_again, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

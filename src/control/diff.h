@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The difference of two models as a list of actions that lead from the old one to the new one. A
+ * pure function: apply.h carries it out, `vsw config diff` prints it, tests check that carrying it
+ * out on a copy of the old model gives the new one.
+ *
+ * Order: settings; ports removed; networks removed, changed, added; ports changed, added. Within
+ * each, by name. So a network is never removed while a port of the list still uses it.
+ *
+ * The actions borrow names and elements of both models, which must outlive the diff. Any thread.
+ */
+#ifndef VSW_CONTROL_DIFF_H
+#define VSW_CONTROL_DIFF_H
+
+#include "control/model.h"
+
+enum diff_verb { DIFF_ADD, DIFF_REMOVE, DIFF_CHANGE };
+enum diff_object { DIFF_SETTING, DIFF_NETWORK, DIFF_PORT };
+
+/* What carrying out an action means for the VMs, from least to most. */
+enum diff_effect {
+	DIFF_LIVE,    /* nobody loses a frame but through what was asked for */
+	DIFF_REOPEN,  /* this port's VMM is disconnected and connects again */
+	DIFF_RESTART, /* not possible while the switch runs */
+};
+
+struct diff_action {
+	enum diff_verb verb;
+	enum diff_object object;
+	enum diff_effect effect;
+	const char *name; /* of the setting, network or port */
+	const struct model_network *old_network, *new_network;
+	const struct model_port *old_port, *new_port;
+	char *text; /* "~ port vm1: network: blue -> green"; owned by the diff */
+};
+
+struct diff {
+	struct diff_action *actions;
+	unsigned count;
+	enum diff_effect effect; /* the greatest of all */
+};
+
+/* Fills *diff, to be freed with diff_fini(). 0 or -ENOMEM (then it is empty). */
+int diff_new(struct diff *diff, const struct model *old, const struct model *new);
+void diff_fini(struct diff *diff);
+
+#endif

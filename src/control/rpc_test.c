@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The control socket: JSON-RPC's rules, every method's answer, and clients that misbehave. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/apply.h"
+#include "control/config.h"
+#include "control/rpc.h"
+
+static char folder[] = "/tmp/rpc_test.XXXXXX";
+static char path[64];
+static struct event_base *base;
+static struct runtime *runtime;
+static struct rpc *rpc;
+
+static int setup(void **state)
+{
+	struct config_errors errors;
+	struct model model;
+	struct error error;
+	char text[512];
+
+	log_set_level(LOG_LEVEL_ERROR);
+	strcpy(folder, "/tmp/rpc_test.XXXXXX");
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(path, sizeof(path), "%s/control.sock", folder);
+	snprintf(text, sizeof(text),
+		"switch: { socket-dir: %s, workers: 1 }\n"
+		"networks: { blue: { vlan: 10 }, plain: {} }\n"
+		"ports:\n  a: { type: vhost-user, network: blue, mac: 52:54:00:00:00:01 }\n"
+		"  t: { type: vhost-user, trunk: [blue], native: plain, queues: 2 }\n",
+		folder);
+	if (config_parse("f.yaml", text, strlen(text), &model, &errors) < 0)
+		return -1;
+	base = event_base_new();
+	runtime = runtime_new(base, &model.settings, &error);
+	if (!runtime || runtime_apply(runtime, &model, "f.yaml", &error) < 0)
+		return -1;
+	rpc = rpc_new(base, runtime, path, "", &error);
+	return rpc ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	rpc_free(rpc);
+	runtime_free(runtime);
+	event_base_free(base);
+	return rmdir(folder); /* fails where a socket is left */
+}
+
+static const struct {
+	const char *request;
+	const char *reply; /* whole; NULL: none */
+} exchanges[] = {
+	{"{", "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700,\"message\":"
+	      "\"string or '}' expected near end of file\"}}\n"},
+	{"[]", "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,\"message\":"
+	       "\"not a JSON-RPC 2.0 request\"}}\n"},
+	{"{\"method\":\"show\",\"id\":1}",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32600,\"message\":"
+		"\"not a JSON-RPC 2.0 request\"}}\n"},
+	{"{\"jsonrpc\":\"2.0\",\"method\":5,\"id\":\"x\"}",
+		"{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"error\":{\"code\":-32600,\"message\":"
+		"\"not a JSON-RPC 2.0 request\"}}\n"},
+	{"{\"jsonrpc\":\"2.0\",\"method\":\"no.such\",\"id\":1}",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32601,\"message\":"
+		"\"no such method\"}}\n"},
+	{"{\"jsonrpc\":\"2.0\",\"method\":\"show\",\"params\":[],\"id\":1}",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32602,\"message\":"
+		"\"params must be an object\"}}\n"},
+	{"{\"jsonrpc\":\"2.0\",\"method\":\"config.apply\",\"params\":{},\"id\":1}",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32602,\"message\":\"params "
+		"must "
+		"be {\\\"file\\\": NAME, \\\"text\\\": YAML}\"}}\n"},
+	{"{\"jsonrpc\":\"2.0\",\"method\":\"port.show\",\"params\":{\"name\":\"x\"},\"id\":1}",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,\"message\":"
+		"\"no port 'x'\"}}\n"},
+	{"{\"jsonrpc\":\"2.0\",\"method\":\"config.diff\",\"params\":{\"file\":\"g\",\"text\":"
+	 "\"x: 1\"},\"id\":1}",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,\"message\":\"g:1: x: "
+		"unknown key (known here: switch, networks, ports)\",\"data\":[\"g:1: x: unknown "
+		"key (known here: switch, networks, ports)\"]}}\n"},
+	{"{\"jsonrpc\":\"2.0\",\"method\":\"worker.reset\",\"id\":null}",
+		"{\"jsonrpc\":\"2.0\",\"id\":null,\"result\":true}\n"},
+	{"{\"jsonrpc\":\"2.0\",\"method\":\"worker.reset\"}", NULL},
+	{"{\"jsonrpc\":\"2.0\",\"method\":\"network.show\",\"id\":7}",
+		"{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":[{\"name\":\"blue\",\"vlan\":10,"
+		"\"ports\":[\"a\",\"t\"]},{\"name\":\"plain\",\"vlan\":null,\"ports\":[\"t\"]}]}"
+		"\n"},
+	{"{\"jsonrpc\":\"2.0\",\"method\":\"fdb.show\",\"id\":7}",
+		"{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":[{\"mac\":\"52:54:00:00:00:01\","
+		"\"network\":\"blue\",\"port\":\"a\",\"age\":0,\"static\":true}]}\n"},
+};
+
+static void test_exchanges(void **state)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(exchanges); i++) {
+		char *reply = rpc_answer(
+			runtime, exchanges[i].request, strlen(exchanges[i].request));
+
+		if (exchanges[i].reply)
+			assert_string_equal(reply, exchanges[i].reply);
+		else
+			assert_null(reply);
+		free(reply);
+	}
+}
+
+static json_t *ask(const char *method)
+{
+	char request[256];
+	json_t *reply, *result;
+	char *text;
+
+	snprintf(request, sizeof(request), "{\"jsonrpc\":\"2.0\",\"method\":\"%s\",\"id\":1}",
+		method);
+	text = rpc_answer(runtime, request, strlen(request));
+	reply = json_loads(text, 0, NULL);
+	result = json_incref(json_object_get(reply, "result"));
+	json_decref(reply);
+	free(text);
+	return result;
+}
+
+static void assert_members(const json_t *object, const char *const *keys)
+{
+	for (; *keys; keys++)
+		if (!json_object_get(object, *keys))
+			fail_msg("no member '%s'", *keys);
+}
+
+static void test_members(void **state)
+{
+	static const char *const port_keys[] = {"name", "type", "network", "connected", "mode",
+		"features", "queues", "rx_packets", "rx_bytes", "tx_packets", "tx_bytes", "drops",
+		"running", "socket", "mac", "trunk", "native", "peer_pid", "mtu", "vlan", NULL};
+	static const char *const worker_keys[] = {"id", "cpu", "busy_percent", "wakeups", "frames",
+		"batches", "cycles_per_frame", "frames_per_batch", "queues", NULL};
+	static const char *const drop_keys[] = {
+		"name", "meaning", "advice", "count", "ports", NULL};
+	json_t *result = ask("port.show");
+	const json_t *trunk = json_array_get(result, 1);
+
+	assert_int_equal(json_array_size(result), 2);
+	assert_members(json_array_get(result, 0), port_keys);
+	assert_string_equal(json_string_value(json_object_get(trunk, "network")), "plain");
+	assert_int_equal(json_array_size(json_object_get(trunk, "trunk")), 1);
+	assert_int_equal(json_object_size(json_object_get(trunk, "drops")), DROP_REASON_COUNT);
+	json_decref(result);
+	result = ask("worker.show");
+	assert_int_equal(json_array_size(result), 1);
+	assert_members(json_array_get(result, 0), worker_keys);
+	assert_int_equal(json_array_size(json_object_get(json_array_get(result, 0), "queues")), 3);
+	json_decref(result);
+	result = ask("drops");
+	assert_int_equal(json_array_size(result), DROP_REASON_COUNT);
+	assert_members(json_array_get(result, 0), drop_keys);
+	json_decref(result);
+	result = ask("config.show");
+	assert_true(json_is_string(result));
+	json_decref(result);
+}
+
+static int dial(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	return fd;
+}
+
+/* Turns the event loop until the daemon has sent something or hung up; what recv() says. */
+static ssize_t await(int fd, char *buffer, size_t size)
+{
+	for (unsigned i = 0; i < 1000; i++) {
+		ssize_t n = recv(fd, buffer, size, 0);
+
+		if (n >= 0 || errno != EAGAIN)
+			return n;
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		usleep(1000);
+	}
+	fail_msg("nothing came");
+	return -1;
+}
+
+static const char reset[] = "{\"jsonrpc\":\"2.0\",\"method\":\"worker.reset\",\"id\":1}\n";
+
+static void test_socket(void **state)
+{
+	char buffer[4096];
+	struct stat file;
+	int fd = dial();
+
+	assert_int_equal(stat(path, &file), 0);
+	assert_int_equal(file.st_mode & 07777, 0660);
+	/* A request in two pieces, then two in one, then no more: the answers still come. */
+	assert_int_equal(send(fd, reset, 10, 0), 10);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	assert_int_equal(send(fd, reset + 10, strlen(reset) - 10, 0), strlen(reset) - 10);
+	assert_true(await(fd, buffer, sizeof(buffer)) > 0);
+	assert_int_equal(send(fd, reset, strlen(reset), 0), strlen(reset));
+	assert_int_equal(send(fd, reset, strlen(reset), 0), strlen(reset));
+	shutdown(fd, SHUT_WR);
+	for (unsigned lines = 0; lines < 2;) {
+		ssize_t n = await(fd, buffer, sizeof(buffer));
+
+		assert_true(n > 0);
+		for (ssize_t i = 0; i < n; i++)
+			lines += buffer[i] == '\n';
+	}
+	assert_int_equal(await(fd, buffer, sizeof(buffer)), 0);
+	close(fd);
+}
+
+static void test_too_many_clients(void **state)
+{
+	int clients[RPC_CLIENT_MAX + 1];
+	char buffer[4096];
+
+	for (unsigned i = 0; i <= RPC_CLIENT_MAX; i++)
+		clients[i] = dial();
+	assert_int_equal(await(clients[RPC_CLIENT_MAX], buffer, sizeof(buffer)), 0);
+	/* One goes, and there is room for another. */
+	close(clients[0]);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	clients[0] = dial();
+	assert_int_equal(send(clients[0], reset, strlen(reset), 0), strlen(reset));
+	assert_true(await(clients[0], buffer, sizeof(buffer)) > 0);
+	for (unsigned i = 0; i <= RPC_CLIENT_MAX; i++)
+		close(clients[i]);
+}
+
+static void test_endless_request(void **state)
+{
+	char buffer[65536];
+	size_t sent = 0;
+	int fd = dial();
+	ssize_t n;
+
+	memset(buffer, 'x', sizeof(buffer));
+	for (unsigned i = 0; i < 100000; i++) {
+		n = send(fd, buffer, sizeof(buffer), MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN)
+			break;
+		sent += n > 0 ? (size_t)n : 0;
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	assert_int_equal(errno, EPIPE);
+	assert_true(sent >= RPC_LINE_MAX && sent < 2 * RPC_LINE_MAX);
+	close(fd);
+}
+
+static void test_second_daemon_is_refused(void **state)
+{
+	struct error error;
+
+	assert_null(rpc_new(base, runtime, path, "", &error));
+	assert_non_null(strstr(error.text, path));
+	assert_int_equal(access(path, F_OK), 0);
+	assert_null(rpc_new(base, runtime, "/tmp", "", &error));
+	assert_null(rpc_new(base, runtime, "/nonexistent/x.sock", "", &error));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_exchanges),
+		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_socket),
+		cmocka_unit_test(test_too_many_clients),
+		cmocka_unit_test(test_endless_request),
+		cmocka_unit_test(test_second_daemon_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
