@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "cli/command.h"
+#include "control/config.h"
+
+static int print_faults(struct config_errors *errors)
+{
+	unsigned printed = MIN(errors->count, CONFIG_ERROR_MAX);
+
+	for (unsigned i = 0; i < printed; i++)
+		fprintf(stderr, "%s\n", errors->lines[i]);
+	if (errors->count > printed)
+		fprintf(stderr, "and %u more faults\n", errors->count - printed);
+	config_errors_fini(errors);
+	return COMMAND_REFUSED;
+}
+
+int command_config_check(const struct command_line *line)
+{
+	struct config_errors errors;
+	struct model model;
+	json_t *result;
+
+	if (config_load(line->argument, &model, &errors) < 0)
+		return print_faults(&errors);
+	if (line->json) {
+		result = json_pack("{s:s, s:i, s:i}", "file", line->argument, "networks",
+			(int)model.network_count, "ports", (int)model.port_count);
+		command_print_json(result);
+		json_decref(result);
+	} else {
+		printf("%s: correct: networks: %u, ports: %u\n", line->argument,
+			model.network_count, model.port_count);
+	}
+	config_errors_fini(&errors);
+	model_fini(&model);
+	return COMMAND_DONE;
+}
+
+/* Sends the file's text and name; prints the difference that comes back. */
+static int send_file(const struct command_line *line, const char *method, const char *nothing)
+{
+	struct config_errors errors = {0};
+	const json_t *item;
+	json_t *params;
+	json_t *result;
+	size_t length;
+	char *text;
+	size_t i;
+
+	if (config_read_file(line->argument, &text, &length, &errors) < 0)
+		return print_faults(&errors);
+	params = json_pack("{s:s, s:s%}", "file", line->argument, "text", text, length);
+	free(text);
+	if (!params) {
+		fprintf(stderr, "%s: not UTF-8 text\n", line->argument);
+		return COMMAND_REFUSED;
+	}
+	result = client_call(line->control, method, params);
+	if (!result)
+		return COMMAND_REFUSED;
+	if (line->json) {
+		command_print_json(result);
+	} else {
+		json_array_foreach (result, i, item)
+			printf("%s\n", json_string_value(item));
+		if (!json_array_size(result))
+			printf("%s\n", nothing);
+	}
+	json_decref(result);
+	return COMMAND_DONE;
+}
+
+int command_config_diff(const struct command_line *line)
+{
+	return send_file(line, "config.diff", "no difference");
+}
+
+int command_config_apply(const struct command_line *line)
+{
+	return send_file(line, "config.apply", "nothing to change");
+}
+
+int command_config_show(const struct command_line *line)
+{
+	json_t *result = client_call(line->control, "config.show", NULL);
+
+	if (!result)
+		return COMMAND_REFUSED;
+	if (line->json)
+		command_print_json(result);
+	else
+		fputs(json_string_value(result), stdout);
+	json_decref(result);
+	return COMMAND_DONE;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vswd: reads the configuration, builds the switch, and serves until it is told to stop. This
+ * thread is the control thread: it owns the event loop, the model and every socket.
+ *
+ * Exit status: 0 stopped as asked, 1 the switch could not be started, 2 wrong usage.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/apply.h"
+#include "control/config.h"
+#include "control/rpc.h"
+#include "control/runtime.h"
+#include "daemon/notify.h"
+#include "daemon/options.h"
+
+static const int stop_signals[] = {SIGTERM, SIGINT};
+
+struct daemon {
+	struct options options;
+	struct event_base *base;
+	struct event *stop[ARRAY_SIZE(stop_signals)];
+	struct event *reload;
+	struct runtime *runtime;
+	struct rpc *rpc;
+};
+
+static void print_faults(const struct config_errors *errors)
+{
+	for (unsigned i = 0; i < MIN(errors->count, CONFIG_ERROR_MAX); i++)
+		fprintf(stderr, "%s\n", errors->lines[i]);
+	if (errors->count > CONFIG_ERROR_MAX)
+		fprintf(stderr, "and %u more faults\n", errors->count - CONFIG_ERROR_MAX);
+}
+
+/* Reads the configuration for the start or --check: faults go to stderr as they are. */
+static int load(const char *path, struct model *model)
+{
+	struct config_errors errors;
+	int rc = config_load(path, model, &errors);
+
+	print_faults(&errors);
+	config_errors_fini(&errors);
+	return rc;
+}
+
+static int check(const char *path)
+{
+	struct model model;
+
+	if (load(path, &model) < 0)
+		return EXIT_FAILURE;
+	printf("%s: correct: networks: %u, ports: %u\n", path, model.network_count,
+		model.port_count);
+	model_fini(&model);
+	return EXIT_SUCCESS;
+}
+
+static void on_stop(evutil_socket_t number, short what, void *argument)
+{
+	struct daemon *daemon = argument;
+
+	log_info("stopping (%s)", strsignal((int)number));
+	event_base_loopbreak(daemon->base);
+}
+
+static void reload(struct daemon *daemon)
+{
+	const char *path = daemon->options.config;
+	struct config_errors errors;
+	struct model model;
+	struct error error;
+
+	if (config_load(path, &model, &errors) < 0) {
+		for (unsigned i = 0; i < MIN(errors.count, CONFIG_ERROR_MAX); i++)
+			log_error("%s", errors.lines[i]);
+		log_error("configuration not changed: %s has %u faults", path, errors.count);
+	} else if (runtime_apply(daemon->runtime, &model, path, &error) < 0) {
+		log_error("%s", error.text);
+		log_error("configuration not changed");
+		model_fini(&model);
+	} else {
+		log_info("configuration %s applied", path);
+	}
+	config_errors_fini(&errors);
+}
+
+static void on_reload(evutil_socket_t number, short what, void *argument)
+{
+	notify_reloading();
+	reload(argument);
+	notify("READY=1");
+}
+
+/* Of this process: what it may, and what it must never do. */
+static void prepare_process(void)
+{
+	struct rlimit files;
+
+	umask(0022);
+	signal(SIGPIPE, SIG_IGN);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		log_warning("cannot give up privileges: %s", strerror(errno));
+	/* A port takes some ten descriptors, and each region of a guest's memory one. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+/* The folder of the control socket, where only its last component is missing. */
+static int make_control_folder(const char *path, struct error *error)
+{
+	char copy[PATH_MAX];
+	const char *folder;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	folder = dirname(copy);
+	if (mkdir(folder, 0755) == 0)
+		return 0;
+	return errno == EEXIST ? 0 : error_set_errno(error, -errno, "cannot create '%s'", folder);
+}
+
+static int watch_signals(struct daemon *daemon)
+{
+	bool ready = true;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(stop_signals); i++) {
+		daemon->stop[i] = evsignal_new(daemon->base, stop_signals[i], on_stop, daemon);
+		ready = ready && daemon->stop[i] && event_add(daemon->stop[i], NULL) == 0;
+	}
+	daemon->reload = evsignal_new(daemon->base, SIGHUP, on_reload, daemon);
+	ready = ready && daemon->reload && event_add(daemon->reload, NULL) == 0;
+	return ready ? 0 : -ENOMEM;
+}
+
+static void stop(struct daemon *daemon)
+{
+	rpc_free(daemon->rpc);
+	runtime_free(daemon->runtime);
+	for (unsigned i = 0; i < ARRAY_SIZE(stop_signals); i++)
+		if (daemon->stop[i])
+			event_free(daemon->stop[i]);
+	if (daemon->reload)
+		event_free(daemon->reload);
+	if (daemon->base)
+		event_base_free(daemon->base);
+	libevent_global_shutdown();
+}
+
+/* Everything up to the event loop. 0, or -errno with a reason in *error. */
+static int start(struct daemon *daemon, struct model *model, struct error *error)
+{
+	const struct model_settings settings = model->settings;
+	int rc;
+
+	daemon->base = event_base_new();
+	if (!daemon->base || watch_signals(daemon) < 0)
+		return error_set(error, -ENOMEM, "cannot set up the event loop");
+	daemon->runtime = runtime_new(daemon->base, &settings, error);
+	if (!daemon->runtime)
+		return -EINVAL;
+	rc = runtime_apply(daemon->runtime, model, daemon->options.config, error);
+	if (rc < 0)
+		return rc;
+	rc = make_control_folder(daemon->options.control, error);
+	if (rc < 0)
+		return rc;
+	daemon->rpc = rpc_new(daemon->base, daemon->runtime, daemon->options.control,
+		settings.control_group, error);
+	return daemon->rpc ? 0 : -EINVAL;
+}
+
+static int run(struct daemon *daemon)
+{
+	struct model model;
+	struct error error;
+
+	if (load(daemon->options.config, &model) < 0)
+		return EXIT_FAILURE;
+	prepare_process();
+	if (start(daemon, &model, &error) < 0) {
+		log_error("%s", error.text);
+		model_fini(&model);
+		stop(daemon);
+		return EXIT_FAILURE;
+	}
+	log_info("ready: workers: %u, networks: %u, ports: %u, control: %s",
+		worker_pool_count(daemon->runtime->pool),
+		daemon->runtime->state.model.network_count, daemon->runtime->state.model.port_count,
+		daemon->options.control);
+	notify("READY=1");
+	event_base_dispatch(daemon->base);
+	notify("STOPPING=1");
+	stop(daemon);
+	log_info("stopped");
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon daemon = {0};
+
+	switch (options_parse(&daemon.options, argc, argv)) {
+	case OPTIONS_DONE:
+		return EXIT_SUCCESS;
+	case OPTIONS_WRONG:
+		return 2;
+	case OPTIONS_RUN:
+		break;
+	}
+	log_set_program("vswd");
+	log_set_level(daemon.options.level);
+	if (daemon.options.check)
+		return check(daemon.options.config);
+	return run(&daemon);
+}
