@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vsw-nic: a virtio driver bridged to a TAP, a virtual machine's NIC without the virtual machine.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nic/options.h"
+#include "nic/session.h"
+#include "nic/tap.h"
+
+/* Exit statuses. */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct program {
+	struct event_base *base;
+	struct session *session;
+	int status;
+};
+
+static void on_ended(void *owner, bool failed)
+{
+	struct program *program = owner;
+
+	program->status = failed ? EXIT_FAILED : EXIT_DONE;
+	event_base_loopbreak(program->base);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *argument)
+{
+	struct program *program = argument;
+
+	session_stop(program->session);
+}
+
+/* Runs until a signal, or a loss that cannot be mended. Returns the exit status. */
+static int run_session(struct program *program, const struct nic_options *options, struct tap *tap)
+{
+	struct event *terminate = evsignal_new(program->base, SIGTERM, on_signal, program);
+	struct event *interrupt = evsignal_new(program->base, SIGINT, on_signal, program);
+	struct error error;
+
+	program->status = EXIT_FAILED;
+	if (!terminate || !interrupt || event_add(terminate, NULL) < 0 ||
+		event_add(interrupt, NULL) < 0) {
+		log_error("cannot handle signals");
+	} else if (session_open(program->base, options, tap, on_ended, program, &program->session,
+			   &error) < 0) {
+		log_error("%s", error.text);
+	} else {
+		event_base_dispatch(program->base);
+		session_free(program->session);
+	}
+	if (interrupt)
+		event_free(interrupt);
+	if (terminate)
+		event_free(terminate);
+	return program->status;
+}
+
+static int run(const struct nic_options *options)
+{
+	const struct tap_config tap_config = {
+		.name = options->tap,
+		.queues = options->queues,
+		.mtu = options->mtu,
+		.mac = options->mac_given ? options->mac : NULL,
+	};
+	struct program program = {.status = EXIT_FAILED};
+	struct error error;
+	struct tap tap;
+
+	log_set_program("vsw-nic");
+	log_set_level(options->log_level);
+	if (tap_open(&tap, &tap_config, &error) < 0) {
+		log_error("%s", error.text);
+		return EXIT_FAILED;
+	}
+	program.base = event_base_new();
+	if (program.base) {
+		run_session(&program, options, &tap);
+		event_base_free(program.base);
+	} else {
+		log_error("cannot create an event loop");
+	}
+	tap_close(&tap);
+	return program.status;
+}
+
+int main(int argc, char **argv)
+{
+	struct nic_options options;
+	struct error error;
+
+	switch (nic_options_parse(&options, argc, argv, &error)) {
+	case NIC_OPTIONS_RUN:
+		return run(&options);
+	case NIC_OPTIONS_HELP:
+		fputs(nic_options_help, stdout);
+		return EXIT_DONE;
+	case NIC_OPTIONS_VERSION:
+		puts("vsw-nic " VSW_VERSION);
+		return EXIT_DONE;
+	default:
+		fprintf(stderr, "vsw-nic: %s\nTry 'vsw-nic --help'.\n", error.text);
+		return EXIT_USAGE;
+	}
+}

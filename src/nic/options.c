@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "nic/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char nic_options_help[] =
+	"usage: vsw-nic --socket PATH [--server] --tap NAME [OPTION...]\n"
+	"\n"
+	"A virtio NIC in user space: joins a vhost-user socket and a TAP interface, so that the\n"
+	"TAP's network namespace takes part as a virtual machine would.\n"
+	"\n"
+	"  --socket PATH        vhost-user socket of the switch\n"
+	"  --server             listen at PATH, and let the switch connect; default: connect to "
+	"it\n"
+	"  --tap NAME           TAP interface to create\n"
+	"  --mac MAC            its address, xx:xx:xx:xx:xx:xx; default: the kernel chooses\n"
+	"  --mtu N              its MTU, 68 to 65521 bytes; default 1500\n"
+	"  --queues N           queue pairs, 1 to 128; default 1\n"
+	"  --queue-size N       descriptors of a queue, a power of two up to 32768; default 1024\n"
+	"  --no-mergeable       do not use mergeable receive buffers\n"
+	"  --no-event-index     do not use the event index\n"
+	"  --log-level LEVEL    error, warning, info (default) or debug\n"
+	"  --version            print the version\n"
+	"  --help               print this text\n";
+
+enum option_key {
+	OPTION_SOCKET = 256, /* beyond any character that getopt may return */
+	OPTION_SERVER,
+	OPTION_TAP,
+	OPTION_MAC,
+	OPTION_MTU,
+	OPTION_QUEUES,
+	OPTION_QUEUE_SIZE,
+	OPTION_NO_MERGEABLE,
+	OPTION_NO_EVENT_INDEX,
+	OPTION_LOG_LEVEL,
+	OPTION_VERSION,
+	OPTION_HELP,
+};
+
+static const struct option long_options[] = {
+	{"socket", required_argument, NULL, OPTION_SOCKET},
+	{"server", no_argument, NULL, OPTION_SERVER},
+	{"tap", required_argument, NULL, OPTION_TAP},
+	{"mac", required_argument, NULL, OPTION_MAC},
+	{"mtu", required_argument, NULL, OPTION_MTU},
+	{"queues", required_argument, NULL, OPTION_QUEUES},
+	{"queue-size", required_argument, NULL, OPTION_QUEUE_SIZE},
+	{"no-mergeable", no_argument, NULL, OPTION_NO_MERGEABLE},
+	{"no-event-index", no_argument, NULL, OPTION_NO_EVENT_INDEX},
+	{"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{"help", no_argument, NULL, OPTION_HELP},
+	{NULL, 0, NULL, 0},
+};
+
+/* Decimal digits and nothing else. */
+static int parse_number(const char *name, const char *text, unsigned long minimum,
+	unsigned long maximum, unsigned long *number, struct error *error)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtoul(text, &end, 10);
+	if (!isdigit((unsigned char)text[0]) || *end || errno || *number < minimum ||
+		*number > maximum)
+		return error_set(error, -EINVAL, "%s: '%s' is not a number from %lu to %lu", name,
+			text, minimum, maximum);
+	return 0;
+}
+
+static int parse_queues(struct nic_options *options, const char *text, struct error *error)
+{
+	unsigned long number;
+	int status = parse_number("--queues", text, 1, NIC_QUEUES_MAX, &number, error);
+
+	if (status == 0)
+		options->queues = (unsigned)number;
+	return status;
+}
+
+static int parse_queue_size(struct nic_options *options, const char *text, struct error *error)
+{
+	unsigned long number;
+	int status = parse_number(
+		"--queue-size", text, NIC_QUEUE_SIZE_MIN, NIC_QUEUE_SIZE_MAX, &number, error);
+
+	if (status < 0)
+		return status;
+	if (number & (number - 1))
+		return error_set(error, -EINVAL, "--queue-size: %lu is not a power of two", number);
+	options->queue_size = (unsigned)number;
+	return 0;
+}
+
+static int parse_mtu(struct nic_options *options, const char *text, struct error *error)
+{
+	unsigned long number;
+	int status = parse_number("--mtu", text, NIC_MTU_MIN, NIC_MTU_MAX, &number, error);
+
+	if (status == 0)
+		options->mtu = (uint16_t)number;
+	return status;
+}
+
+static int parse_mac(struct nic_options *options, const char *text, struct error *error)
+{
+	if (!mac_parse(text, options->mac))
+		return error_set(error, -EINVAL,
+			"--mac: '%s' is not an address like 52:54:00:12:34:56", text);
+	if (mac_is_multicast(options->mac) || mac_is_zero(options->mac))
+		return error_set(
+			error, -EINVAL, "--mac: %s cannot be the address of an interface", text);
+	options->mac_given = true;
+	return 0;
+}
+
+/* The kernel takes '%' for a pattern and makes up a name of its own: the user would have to guess. */
+static int parse_tap(struct nic_options *options, const char *text, struct error *error)
+{
+	size_t length = strlen(text);
+
+	if (length == 0 || length >= IFNAMSIZ)
+		return error_set(error, -EINVAL, "--tap: '%s' is not a name of 1 to %d characters",
+			text, IFNAMSIZ - 1);
+	if (strpbrk(text, "/:% \t\n\v\f\r") || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+		return error_set(
+			error, -EINVAL, "--tap: '%s' cannot be the name of an interface", text);
+	options->tap = text;
+	return 0;
+}
+
+static int parse_log_level(struct nic_options *options, const char *text, struct error *error)
+{
+	static const char *const names[] = {
+		[LOG_LEVEL_ERROR] = "error",
+		[LOG_LEVEL_WARNING] = "warning",
+		[LOG_LEVEL_INFO] = "info",
+		[LOG_LEVEL_DEBUG] = "debug",
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			options->log_level = (enum log_level)i;
+			return 0;
+		}
+	}
+	return error_set(
+		error, -EINVAL, "--log-level: '%s' is not error, warning, info or debug", text);
+}
+
+static int apply(struct nic_options *options, int key, const char *value, struct error *error)
+{
+	switch (key) {
+	case OPTION_SOCKET:
+		options->socket = value;
+		return *value ? 0 : error_set(error, -EINVAL, "--socket: the path is empty");
+	case OPTION_TAP:
+		return parse_tap(options, value, error);
+	case OPTION_MAC:
+		return parse_mac(options, value, error);
+	case OPTION_MTU:
+		return parse_mtu(options, value, error);
+	case OPTION_QUEUES:
+		return parse_queues(options, value, error);
+	case OPTION_QUEUE_SIZE:
+		return parse_queue_size(options, value, error);
+	case OPTION_LOG_LEVEL:
+		return parse_log_level(options, value, error);
+	case OPTION_SERVER:
+		options->server = true;
+		return 0;
+	case OPTION_NO_MERGEABLE:
+		options->mergeable = false;
+		return 0;
+	case OPTION_NO_EVENT_INDEX:
+		options->event_index = false;
+		return 0;
+	default:
+		return error_set(error, -EINVAL, "option without a meaning");
+	}
+}
+
+/* What getopt found fault with. */
+static void explain(int key, const char *argument, struct error *error)
+{
+	if (key == ':')
+		error_set(error, -EINVAL, "%s needs a value", argument);
+	else if (optopt >= OPTION_SOCKET)
+		error_set(error, -EINVAL, "%s: the option takes no value", argument);
+	else if (optopt)
+		error_set(error, -EINVAL, "unknown option -%c", optopt);
+	else
+		error_set(error, -EINVAL, "unknown option %s", argument);
+}
+
+enum nic_options_verdict nic_options_parse(
+	struct nic_options *options, int argc, char **argv, struct error *error)
+{
+	int key;
+
+	*options = (struct nic_options){
+		.queues = 1,
+		.queue_size = NIC_QUEUE_SIZE_DEFAULT,
+		.mtu = NIC_MTU_DEFAULT,
+		.mergeable = true,
+		.event_index = true,
+		.log_level = LOG_LEVEL_INFO,
+	};
+	/* Zero, unlike one, makes getopt forget what it read before. */
+	optind = 0;
+	opterr = 0;
+	while ((key = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+		if (key == OPTION_HELP)
+			return NIC_OPTIONS_HELP;
+		if (key == OPTION_VERSION)
+			return NIC_OPTIONS_VERSION;
+		if (key == ':' || key == '?') {
+			explain(key, argv[optind - 1], error);
+			return NIC_OPTIONS_WRONG;
+		}
+		if (apply(options, key, optarg, error) < 0)
+			return NIC_OPTIONS_WRONG;
+	}
+	if (optind < argc)
+		error_set(error, -EINVAL, "unexpected argument '%s'", argv[optind]);
+	else if (!options->socket)
+		error_set(error, -EINVAL, "--socket is missing");
+	else if (!options->tap)
+		error_set(error, -EINVAL, "--tap is missing");
+	else
+		return NIC_OPTIONS_RUN;
+	return NIC_OPTIONS_WRONG;
+}
