@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The device side of a virtio-net queue: frames in and out of a virtqueue. VIRTIO 1.3, 5.1.6.
+ *
+ * A queue is set up by the control thread while no worker sees it, then run by one thread at a time:
+ * a transmitq (the guest sends) by its worker, a receiveq by whoever holds the port's send lock.
+ * Counters are written by the same thread.
+ */
+#ifndef VSW_VIRTIO_NET_DEVICE_H
+#define VSW_VIRTIO_NET_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "packet/counters.h"
+#include "packet/packet.h"
+#include "virtio/split_device.h"
+
+/* Bytes of frames that one visit takes from a queue before others have their turn: five TSO frames
+ * or a full batch of 4 KiB ones. */
+#define NET_DEVICE_VISIT_BYTES (5 * PACKET_LENGTH_MAX)
+
+struct net_device_queue {
+	struct split_device ring;
+	uint32_t header_size;      /* bytes, from the acknowledged features */
+	uint32_t frame_length_max; /* receiveq: longer frames are dropped (MTU) */
+	bool mergeable;            /* VIRTIO_NET_F_MRG_RXBUF acknowledged */
+	bool discard;              /* transmitq that is not enabled: what it sends is dropped */
+};
+
+/*
+ * Sets up a queue over a ring at the given places, which hold as many bytes as split_*_size() ask
+ * for. mtu: bytes of payload above Ethernet that the receiver accepts, 0 = any. 0 or -EINVAL.
+ */
+int net_device_init(struct net_device_queue *queue, const struct guest_memory *memory,
+	void *descriptors, void *available, void *used, unsigned size, uint64_t features,
+	uint16_t next, uint16_t mtu);
+
+/*
+ * Fills the empty batch from a transmitq: up to PACKET_BATCH frames, each with its first
+ * PACKET_HEAD_SIZE bytes copied and the rest left in place. Bad frames are dropped and counted.
+ */
+void net_device_receive(
+	struct net_device_queue *queue, struct packet_batch *batch, struct counters *counters);
+
+/* Returns to the driver what receive took. True where it wants to be signalled. */
+bool net_device_release(struct net_device_queue *queue);
+
+/*
+ * Copies the packets of `mask` into a receiveq and publishes them. Sent frames and drops are counted.
+ * True where the driver wants to be signalled.
+ */
+bool net_device_send(struct net_device_queue *queue, struct packet_batch *batch, uint64_t mask,
+	struct counters *counters);
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "virtio/split_device.h"
+
+#include <errno.h>
+#include <string.h>
+
+uint64_t split_descriptors_size(unsigned size)
+{
+	return (uint64_t)size * sizeof(struct vring_desc);
+}
+
+uint64_t split_available_size(unsigned size)
+{
+	/* flags, idx, ring[], used_event */
+	return sizeof(uint16_t) * (2 + (uint64_t)size + 1);
+}
+
+uint64_t split_used_size(unsigned size)
+{
+	/* flags, idx, ring[], avail_event */
+	return sizeof(uint16_t) * 3 + (uint64_t)size * sizeof(struct vring_used_elem);
+}
+
+/* The event fields lie behind the rings (2.7.7): where to ask the driver to notify us ... */
+static uint16_t *available_event(struct split_device *queue)
+{
+	return (uint16_t *)&queue->used->ring[queue->size];
+}
+
+/* ... and where the driver asks to be signalled. */
+static const uint16_t *used_event(const struct split_device *queue)
+{
+	return &queue->available->ring[queue->size];
+}
+
+int split_device_init(struct split_device *queue, const struct guest_memory *memory,
+	void *descriptors, void *available, void *used, unsigned size, uint64_t features,
+	uint16_t next)
+{
+	if (!size || size > RING_SIZE_MAX || (size & (size - 1)))
+		return -EINVAL;
+	/* 2.7: descriptors on 16 bytes, the available ring on 2, the used ring on 4. */
+	if ((uintptr_t)descriptors % 16 || (uintptr_t)available % 2 || (uintptr_t)used % 4)
+		return -EINVAL;
+	*queue = (struct split_device){
+		.descriptors = descriptors,
+		.available = available,
+		.used = used,
+		.memory = memory,
+		.size = (uint16_t)size,
+		.event_index = features >> VIRTIO_RING_F_EVENT_IDX & 1,
+		.indirect = features >> VIRTIO_RING_F_INDIRECT_DESC & 1,
+		.next_taken = next,
+		.seen = next,
+		.faults = __atomic_load_n(&guest_memory_faults, __ATOMIC_ACQUIRE),
+	};
+	/* The used index is in memory: that of a ring which a predecessor served goes on from there. */
+	queue->next_given = queue->published = ring_load(queue->used->idx);
+	split_device_disarm(queue);
+	return 0;
+}
+
+static int broken(struct split_device *queue)
+{
+	__atomic_store_n(&queue->broken, true, __ATOMIC_RELAXED);
+	return -1;
+}
+
+unsigned split_device_refresh(struct split_device *queue)
+{
+	uint16_t index = ring_load_acquire(queue->available->idx);
+	uint16_t count = (uint16_t)(index - queue->next_taken);
+
+	if (unlikely(queue->broken))
+		return 0;
+	if (unlikely(count > queue->size)) {
+		broken(queue);
+		return 0;
+	}
+	queue->seen = index;
+	return count;
+}
+
+bool split_device_arm(struct split_device *queue)
+{
+	if (queue->event_index)
+		ring_store(*available_event(queue), queue->next_taken);
+	else
+		ring_store(queue->used->flags, 0);
+	ring_full_barrier();
+	return split_device_refresh(queue) > 0;
+}
+
+void split_device_disarm(struct split_device *queue)
+{
+	/* With the event index, an event that is never moved on is passed once in 65,536 chains. */
+	if (!queue->event_index)
+		ring_store(queue->used->flags, VRING_USED_F_NO_NOTIFY);
+}
+
+bool split_device_publish(struct split_device *queue)
+{
+	uint16_t before = queue->published;
+	uint16_t after = queue->next_given;
+
+	if (after == before)
+		return false;
+	ring_store_release(queue->used->idx, after);
+	queue->published = after;
+	ring_full_barrier();
+	if (queue->event_index) {
+		/* Every publish looks at its own chains only: a distance from the last signal would
+		 * wrap after 65,536 chains without one. */
+		bool wanted = !queue->signalled_valid ||
+			      ring_event_passed(ring_load(*used_event(queue)), after, before);
+
+		queue->signalled_valid = true;
+		return wanted;
+	}
+	return !(ring_load(queue->available->flags) & VRING_AVAIL_F_NO_INTERRUPT);
+}
+
+/* A walk over one chain: where it is, and what it has yielded. */
+struct walk {
+	struct split_device *queue;
+	struct iovec *pieces;
+	unsigned pieces_max;
+	unsigned count;
+	uint64_t length;
+	bool writable;
+};
+
+/* Appends the buffer of one descriptor, split where it crosses regions. */
+static bool append_buffer(struct walk *walk, const struct ring_descriptor *descriptor)
+{
+	uint64_t address = descriptor->address;
+	uint32_t left = descriptor->length;
+
+	/* An empty buffer would cost a step and count as nothing: no driver has a use for one. */
+	if (!left || !!(descriptor->flags & VRING_DESC_F_WRITE) != walk->writable)
+		return false;
+	walk->length += left;
+	if (walk->length > UINT32_MAX)
+		return false;
+	while (left) {
+		uint32_t contiguous = left;
+		uint8_t *host = guest_memory_translate(
+			walk->queue->memory, address, &contiguous, &walk->queue->region);
+
+		if (!host || walk->count == walk->pieces_max)
+			return false;
+		walk->pieces[walk->count++] = (struct iovec){host, contiguous};
+		address += contiguous;
+		left -= contiguous;
+	}
+	return true;
+}
+
+/* Reads entry `index` of an indirect table, which may cross regions (2.7.5.3). */
+static bool read_indirect(struct split_device *queue, uint64_t table, unsigned index,
+	struct ring_descriptor *descriptor)
+{
+	uint64_t address = table + (uint64_t)index * sizeof(struct vring_desc);
+	struct vring_desc copy;
+	uint8_t *to = (uint8_t *)&copy;
+	uint32_t left = sizeof(copy);
+
+	while (left) {
+		uint32_t contiguous = left;
+		uint8_t *host = guest_memory_translate(
+			queue->memory, address, &contiguous, &queue->region);
+
+		if (!host)
+			return false;
+		memcpy(to, host, contiguous);
+		to += contiguous;
+		address += contiguous;
+		left -= contiguous;
+	}
+	/* `copy` is private: reading its fields again later is harmless. */
+	*descriptor = ring_read_descriptor(&copy);
+	return true;
+}
+
+static bool walk_indirect(struct walk *walk, const struct ring_descriptor *table)
+{
+	unsigned entries = table->length / sizeof(struct vring_desc);
+	struct ring_descriptor descriptor;
+	unsigned index = 0;
+	uint64_t end;
+
+	/* 2.7.5.3.1: a table is alone at its place in the chain, whole, and no longer than the queue. */
+	if (!walk->queue->indirect || table->flags & VRING_DESC_F_NEXT ||
+		table->length % sizeof(struct vring_desc) || !entries ||
+		entries > walk->queue->size ||
+		__builtin_add_overflow(table->address, table->length, &end))
+		return false;
+	for (unsigned steps = 0; steps < entries; steps++) {
+		if (!read_indirect(walk->queue, table->address, index, &descriptor) ||
+			descriptor.flags & VRING_DESC_F_INDIRECT ||
+			!append_buffer(walk, &descriptor))
+			return false;
+		if (!(descriptor.flags & VRING_DESC_F_NEXT))
+			return true;
+		index = descriptor.next;
+		if (index >= entries)
+			return false;
+	}
+	return false; /* a loop */
+}
+
+static bool walk_chain(struct walk *walk, uint16_t head)
+{
+	struct split_device *queue = walk->queue;
+	struct ring_descriptor descriptor;
+	uint16_t index = head;
+
+	for (unsigned steps = 0; steps < queue->size; steps++) {
+		if (index >= queue->size)
+			return false;
+		descriptor = ring_read_descriptor(&queue->descriptors[index]);
+		if (descriptor.flags & VRING_DESC_F_INDIRECT)
+			return walk_indirect(walk, &descriptor);
+		if (!append_buffer(walk, &descriptor))
+			return false;
+		if (!(descriptor.flags & VRING_DESC_F_NEXT))
+			return true;
+		index = descriptor.next;
+	}
+	return false; /* a loop */
+}
+
+int split_device_walk(struct split_device *queue, uint16_t head, bool writable,
+	struct iovec *pieces, unsigned pieces_max, uint32_t *length)
+{
+	struct walk walk = {
+		.queue = queue,
+		.pieces = pieces,
+		.pieces_max = pieces_max,
+		.writable = writable,
+	};
+
+	if (!walk_chain(&walk, head))
+		return broken(queue);
+	*length = (uint32_t)walk.length;
+	return (int)walk.count;
+}

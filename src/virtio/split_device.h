@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The device side of a split virtqueue (VIRTIO 1.3, 2.7): takes the chains that the driver made
+ * available, hands out their buffers, and returns them as used.
+ *
+ * Ownership: the control thread fills the struct with split_device_init() while no worker sees it.
+ * After that exactly one thread at a time calls the functions below (a queue's worker, or the holder
+ * of the port's send lock).
+ *
+ * Order of use, a burst at a time:
+ *
+ *	n = split_device_available()              chains that may be taken now
+ *	split_device_take() ...                   the next chain's head; split_device_untake() undoes
+ *	split_device_buffers()                    its buffers, translated
+ *	split_device_give() ...                   returned, in any order, not yet visible
+ *	split_device_publish()                    visible; says whether to signal the driver
+ *
+ * Trust: nothing in the ring is believed. A chain that is invalid in any way sets `broken`; from
+ * then on the queue yields nothing until it is set up again. Steps are bounded by the queue's size.
+ */
+#ifndef VSW_VIRTIO_SPLIT_DEVICE_H
+#define VSW_VIRTIO_SPLIT_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/common.h"
+#include "virtio/guest_memory.h"
+#include "virtio/ring.h"
+
+struct split_device {
+	/* Set by split_device_init(). */
+	const struct vring_desc *descriptors;
+	const struct vring_avail *available;
+	struct vring_used *used;
+	const struct guest_memory *memory;
+	uint16_t size; /* a power of two */
+	bool event_index;
+	bool indirect; /* VIRTIO_F_INDIRECT_DESC acknowledged */
+
+	/* Written by the one thread that runs the queue. */
+	bool broken;          /* also read by the control thread */
+	bool signalled_valid; /* something was published in this life of the ring */
+	uint16_t next_taken;  /* available index of the chain that is taken next */
+	uint16_t seen;        /* available->idx as last read */
+	uint16_t next_given; /* used index of the next returned chain; ahead of the published one */
+	uint16_t published;  /* used->idx as last published */
+	unsigned region;     /* hint of guest_memory_translate() */
+	unsigned faults;     /* guest_memory_faults as last seen */
+};
+
+/* Pointers to the three parts are checked by the caller to hold as many bytes as `size` asks for.
+ * `next` is the base: the available index at which to go on. -EINVAL where size is not legal. */
+int split_device_init(struct split_device *queue, const struct guest_memory *memory,
+	void *descriptors, void *available, void *used, unsigned size, uint64_t features,
+	uint16_t next);
+
+/* Bytes of the three parts of a ring of `size` entries, event fields included (2.7, 2.7.7). */
+uint64_t split_descriptors_size(unsigned size);
+uint64_t split_available_size(unsigned size);
+uint64_t split_used_size(unsigned size);
+
+/* Turns the driver's notifications on: true where it made chains available meanwhile, so that the
+ * caller must look again instead of sleeping. / off again. */
+bool split_device_arm(struct split_device *queue);
+void split_device_disarm(struct split_device *queue);
+
+/* Reads available->idx; sets broken where it jumped further than the ring has entries. */
+unsigned split_device_refresh(struct split_device *queue);
+
+/* How many chains may be taken, without reading shared memory where some are known already. */
+ALWAYS_INLINE unsigned split_device_available(struct split_device *queue)
+{
+	uint16_t known = (uint16_t)(queue->seen - queue->next_taken);
+
+	return likely(known) ? known : split_device_refresh(queue);
+}
+
+/* The head of the next chain; the caller knows that one is available. It may be out of bounds:
+ * split_device_buffers() judges it. */
+ALWAYS_INLINE uint16_t split_device_take(struct split_device *queue)
+{
+	uint16_t head = ring_load(queue->available->ring[queue->next_taken & (queue->size - 1)]);
+
+	queue->next_taken++;
+	return head;
+}
+
+/* Puts back the last `count` chains taken, of which none was given. */
+ALWAYS_INLINE void split_device_untake(struct split_device *queue, unsigned count)
+{
+	queue->next_taken -= (uint16_t)count;
+}
+
+/* The general walk behind split_device_buffers(). */
+int split_device_walk(struct split_device *queue, uint16_t head, bool writable,
+	struct iovec *pieces, unsigned pieces_max, uint32_t *length);
+
+/*
+ * The buffers of the chain at `head` as pieces of our address space, in order; the chain must be
+ * entirely device-writable or entirely device-readable as asked. Returns the number of pieces and
+ * the sum of their bytes in *length, or -1 and sets `broken`: head or next out of bounds, a loop,
+ * a nested, empty, oversized or un-negotiated indirect table, a wrong direction, an empty buffer, an
+ * address outside guest memory, more than pieces_max pieces, or a sum of 4 GiB or more.
+ */
+ALWAYS_INLINE int split_device_buffers(struct split_device *queue, uint16_t head, bool writable,
+	struct iovec *pieces, unsigned pieces_max, uint32_t *length)
+{
+	struct ring_descriptor descriptor;
+	uint32_t contiguous;
+	uint8_t *host;
+
+	/* By far the most common chain: one direct buffer inside one region. */
+	if (likely(head < queue->size && pieces_max)) {
+		descriptor = ring_read_descriptor(&queue->descriptors[head]);
+		contiguous = descriptor.length;
+		if (likely(descriptor.flags == (writable ? VRING_DESC_F_WRITE : 0) && contiguous)) {
+			host = guest_memory_translate(
+				queue->memory, descriptor.address, &contiguous, &queue->region);
+			if (likely(host && contiguous == descriptor.length)) {
+				pieces[0] = (struct iovec){host, contiguous};
+				*length = contiguous;
+				return 1;
+			}
+		}
+	}
+	return split_device_walk(queue, head, writable, pieces, pieces_max, length);
+}
+
+/* Returns a chain with `written` bytes written into it; visible after the next publish. */
+ALWAYS_INLINE void split_device_give(struct split_device *queue, uint16_t head, uint32_t written)
+{
+	struct vring_used_elem *element = &queue->used->ring[queue->next_given & (queue->size - 1)];
+
+	ring_store(element->id, head);
+	ring_store(element->len, written);
+	queue->next_given++;
+}
+
+/* Makes given chains visible; true where the driver wants to be signalled for them (2.7.7.2). */
+bool split_device_publish(struct split_device *queue);
+
+/* True where the ring can no longer be served: broken, or its memory vanished. Call once a visit. */
+ALWAYS_INLINE bool split_device_failed(struct split_device *queue)
+{
+	unsigned faults = __atomic_load_n(&guest_memory_faults, __ATOMIC_ACQUIRE);
+
+	if (unlikely(faults != queue->faults)) {
+		queue->faults = faults;
+		if (guest_memory_broken(queue->memory))
+			__atomic_store_n(&queue->broken, true, __ATOMIC_RELAXED);
+	}
+	return unlikely(queue->broken);
+}
+
+#endif
