@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "port/vhost_user.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "port/vhost_user_port.h"
+
+/*
+ * What every guest is offered. CTRL_VQ, CTRL_RX, CTRL_MAC_ADDR, STATUS and GUEST_ANNOUNCE are the
+ * VMM's to carry out (it owns the control queue); a VMM offers them to its guest only where we do.
+ */
+#define FEATURES                                                                                   \
+	(BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_F_ANY_LAYOUT) |                                  \
+		BIT64(VIRTIO_RING_F_INDIRECT_DESC) | BIT64(VIRTIO_RING_F_EVENT_IDX) |              \
+		BIT64(VIRTIO_NET_F_MRG_RXBUF) | BIT64(VIRTIO_NET_F_STATUS) |                       \
+		BIT64(VIRTIO_NET_F_MTU) | BIT64(VIRTIO_NET_F_CTRL_VQ) |                            \
+		BIT64(VIRTIO_NET_F_CTRL_RX) | BIT64(VIRTIO_NET_F_CTRL_MAC_ADDR) |                  \
+		BIT64(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT64(VHOST_USER_F_PROTOCOL_FEATURES))
+
+static void features_set(void *owner, uint64_t features)
+{
+	struct vhost_user_port *vhost = owner;
+
+	/* The guest's driver has started: its memory and rings follow within milliseconds. */
+	if (features & BIT64(VIRTIO_F_VERSION_1))
+		vhost_user_expect_memory(vhost);
+}
+
+static int mtu_set(void *owner, uint16_t mtu, struct error *error)
+{
+	struct vhost_user_port *vhost = owner;
+
+	if (vhost->options.mtu && mtu > vhost->options.mtu)
+		return error_set(error, -EINVAL,
+			"host_mtu %u is larger than the %u configured for the port", mtu,
+			vhost->options.mtu);
+	vhost->told_mtu = mtu;
+	return 0;
+}
+
+static void announce(void *owner, const uint8_t mac[6])
+{
+	struct vhost_user_port *vhost = owner;
+
+	vhost->options.announce(vhost->options.announce_owner, &vhost->port, mac);
+}
+
+static void status_set(void *owner, uint8_t status)
+{
+	struct vhost_user_port *vhost = owner;
+
+	log_debug("port %s: device status 0x%02x", vhost->port.name, status);
+}
+
+static const struct vhost_backend_ops backend_ops = {
+	.features_set = features_set,
+	.memory_set = vhost_user_memory_set,
+	.memory_add = vhost_user_memory_add,
+	.memory_remove = vhost_user_memory_remove,
+	.ring_update = vhost_user_ring_update,
+	.ring_stop = vhost_user_ring_stop,
+	.mtu_set = mtu_set,
+	.announce = announce,
+	.status_set = status_set,
+};
+
+static void begin_session(struct vhost_user_port *vhost)
+{
+	const struct vhost_backend_config config = {
+		.features = FEATURES | (vhost->options.queues > 1 ? BIT64(VIRTIO_NET_F_MQ) : 0),
+		.protocol_features = VHOST_BACKEND_PROTOCOL_FEATURES,
+		.queue_pairs = vhost->options.queues,
+		.memory_slots = GUEST_MEMORY_SLOTS,
+	};
+
+	vhost_backend_init(&vhost->backend, &config, &backend_ops, vhost);
+	vhost->told_mtu = 0;
+}
+
+static void end_session(struct vhost_user_port *vhost)
+{
+	vhost_backend_close(&vhost->backend);
+	evtimer_del(vhost->memory_check);
+	guest_memory_free(vhost->memory);
+	vhost->memory = NULL;
+}
+
+static void connected(void *owner)
+{
+	struct vhost_user_port *vhost = owner;
+
+	vhost->connections++;
+	begin_session(vhost);
+	if (log_limit_allows(&vhost->log_limit))
+		log_info("port %s: connected (pid %d)", vhost->port.name,
+			vhost_endpoint_peer_pid(vhost->endpoint));
+}
+
+static void disconnected(void *owner, const char *reason)
+{
+	struct vhost_user_port *vhost = owner;
+
+	end_session(vhost);
+	if (log_limit_allows(&vhost->log_limit))
+		log_info("port %s: disconnected: %s", vhost->port.name, reason);
+}
+
+static void message(void *owner, struct vhost_message *message)
+{
+	struct vhost_user_port *vhost = owner;
+	struct vhost_result result;
+
+	log_debug("port %s: %s", vhost->port.name, vhost_message_name(message->header.id));
+	vhost_backend_handle(&vhost->backend, message, &result);
+	if (result.log && log_limit_allows(&vhost->log_limit))
+		log_warning("port %s: %s", vhost->port.name, result.error.text);
+	if (result.verdict == VHOST_CLOSE)
+		vhost_endpoint_disconnect(vhost->endpoint, "protocol error");
+	else if (result.has_reply)
+		vhost_endpoint_send(vhost->endpoint, &result.reply);
+}
+
+static const struct vhost_endpoint_ops endpoint_ops = {
+	.connected = connected,
+	.message = message,
+	.disconnected = disconnected,
+};
+
+static void attention_event(evutil_socket_t fd, short what, void *argument)
+{
+	uint64_t count;
+
+	if (read(fd, &count, sizeof(count)) > 0)
+		vhost_user_attend(argument);
+}
+
+/* How long after a driver's start its memory is looked at, first and at last: an interface may be
+ * brought up at any time later. */
+#define MEMORY_CHECK_FIRST 1
+#define MEMORY_CHECK_LAST  64
+
+void vhost_user_expect_memory(struct vhost_user_port *vhost)
+{
+	vhost->memory_check_delay = MEMORY_CHECK_FIRST;
+	evtimer_add(vhost->memory_check, &(struct timeval){.tv_sec = MEMORY_CHECK_FIRST});
+}
+
+/*
+ * A driver fills the receiveq and then kicks it. Where the kick came but the ring is empty, we see
+ * other memory than the guest does. QEMU creates a kick descriptor with the value 1, so only more
+ * than that tells of a kick. Nobody else reads the counter: workers are woken by its edges.
+ */
+static bool kicked_but_empty(struct vhost_user_port *vhost, uint16_t available)
+{
+	uint64_t kicks;
+	int fd = vhost->backend.rings[0].kick_fd;
+
+	return available == 0 && fd >= 0 && read(fd, &kicks, sizeof(kicks)) > 0 && kicks > 1;
+}
+
+static void memory_check_event(evutil_socket_t fd, short what, void *argument)
+{
+	struct vhost_user_port *vhost = argument;
+	const struct vhost_user_ring *ring = &vhost->pairs[0].send_ring;
+	bool missing = !vhost->memory && vhost->backend.features & BIT64(VIRTIO_F_VERSION_1);
+	uint16_t available = ring->published ? ring_load(ring->queue.ring.available->idx) : 0;
+
+	if (missing || (ring->published && kicked_but_empty(vhost, available))) {
+		log_warning("port %s: the guest's driver started, but the VM does not share its "
+			    "memory, so no frame can pass: give QEMU '-object "
+			    "memory-backend-memfd,id=mem0,size=SIZE,share=on' and '-machine "
+			    "memory-backend=mem0' (libvirt: <access mode='shared'/> in "
+			    "<memoryBacking>; Cloud Hypervisor: --memory shared=on)",
+			vhost->port.name);
+	} else if (available == 0 && vhost->memory_check_delay < MEMORY_CHECK_LAST) {
+		vhost->memory_check_delay *= 2;
+		evtimer_add(vhost->memory_check,
+			&(struct timeval){.tv_sec = vhost->memory_check_delay});
+	}
+}
+
+static void vhost_user_destroy(struct port *port)
+{
+	struct vhost_user_port *vhost = vhost_user_port(port);
+
+	if (vhost->endpoint && vhost_endpoint_connected(vhost->endpoint))
+		end_session(vhost);
+	vhost_endpoint_close(vhost->endpoint);
+	if (vhost->attention)
+		event_free(vhost->attention);
+	if (vhost->memory_check)
+		event_free(vhost->memory_check);
+	fd_close(&vhost->attention_fd);
+	free(vhost->pairs);
+	free(vhost->socket);
+	port_fini(port);
+	free(vhost);
+}
+
+static const struct port_class vhost_user_class = {
+	.type = "vhost-user",
+	.receive = vhost_user_receive,
+	.release = vhost_user_release,
+	.send = vhost_user_send,
+	.arm = vhost_user_arm,
+	.disarm = vhost_user_disarm,
+	.destroy = vhost_user_destroy,
+};
+
+static int allocate(struct vhost_user_port *vhost, struct event_base *base, const char *name,
+	uint16_t index, const struct vhost_user_options *options)
+{
+	uint16_t pairs = (uint16_t)(vhost_backend_ring_limit(options->queues) / 2);
+
+	vhost->attention_fd = -1;
+	if (port_init(&vhost->port, &vhost_user_class, name, index, pairs) < 0)
+		return -ENOMEM;
+	vhost->options = *options;
+	vhost->socket = strdup(options->socket);
+	vhost->pairs = aligned_alloc(CACHE_LINE, pairs * sizeof(*vhost->pairs));
+	if (!vhost->socket || !vhost->pairs)
+		return -ENOMEM;
+	memset(vhost->pairs, 0, pairs * sizeof(*vhost->pairs));
+	for (unsigned i = 0; i < pairs; i++)
+		vhost->pairs[i].watched_fd = -1;
+	vhost->attention_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (vhost->attention_fd < 0)
+		return -errno;
+	vhost->attention = event_new(
+		base, vhost->attention_fd, EV_READ | EV_PERSIST, attention_event, vhost);
+	vhost->memory_check = evtimer_new(base, memory_check_event, vhost);
+	if (!vhost->attention || !vhost->memory_check || event_add(vhost->attention, NULL) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+struct port *vhost_user_new(struct event_base *base, const struct port_notifier *notifier,
+	const char *name, uint16_t index, const struct vhost_user_options *options,
+	struct error *error)
+{
+	struct vhost_user_port *vhost = aligned_alloc(
+		CACHE_LINE, (sizeof(*vhost) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+	struct vhost_endpoint_config endpoint = {
+		.mode = options->mode == VHOST_USER_CLIENT ? VHOST_MODE_CLIENT : VHOST_MODE_SERVER,
+		.path = options->socket,
+		.name = name,
+	};
+	int result;
+
+	if (!vhost) {
+		error_set(error, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	memset(vhost, 0, sizeof(*vhost));
+	vhost->notifier = notifier;
+	result = allocate(vhost, base, name, index, options);
+	if (result < 0)
+		error_set_errno(error, result, "cannot set up the port");
+	else
+		result = vhost_endpoint_open(
+			base, &endpoint, &endpoint_ops, vhost, &vhost->endpoint, error);
+	if (result < 0) {
+		vhost_user_destroy(&vhost->port);
+		return NULL;
+	}
+	return &vhost->port;
+}
+
+static unsigned count_running_pairs(const struct vhost_user_port *vhost)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < vhost->port.queue_count; i++) {
+		const struct vhost_user_pair *pair = &vhost->pairs[i];
+
+		count += pair->send_ring.published && pair->receive_ring.published &&
+			 !pair->receive_ring.queue.discard;
+	}
+	return count;
+}
+
+void vhost_user_status(const struct port *port, struct vhost_user_status *status)
+{
+	const struct vhost_user_port *vhost = vhost_user_port(port);
+
+	memset(status, 0, sizeof(*status));
+	status->socket = vhost->socket;
+	status->mode = vhost->options.mode;
+	status->connections = vhost->connections;
+	status->ring_errors = vhost->ring_errors;
+	status->connected = vhost_endpoint_connected(vhost->endpoint);
+	if (!status->connected)
+		return;
+	status->peer = vhost_endpoint_peer_pid(vhost->endpoint);
+	status->features = vhost->backend.features;
+	status->protocol_features = vhost->backend.protocol_features;
+	status->queues = count_running_pairs(vhost);
+	status->running = status->queues > 0;
+	if (vhost->memory)
+		status->memory_bytes = guest_memory_size(vhost->memory);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The vhost-user port: a VM's virtio-net device, whose rings we serve over shared memory.
+ *
+ * The control thread owns the socket, the protocol state and the memory maps; a worker owns a ring
+ * while it is published. To change a ring, the control thread unpublishes it, waits a grace period,
+ * changes it and publishes it again: no ring is ever seen half changed, and after GET_VRING_BASE has
+ * been answered no worker can touch it. Other ports are not disturbed.
+ */
+#ifndef VSW_PORT_VHOST_USER_H
+#define VSW_PORT_VHOST_USER_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "port/port.h"
+
+enum vhost_user_mode {
+	VHOST_USER_SERVER, /* we listen at the socket; the VMM connects */
+	VHOST_USER_CLIENT, /* the VMM listens; we connect, and keep trying */
+};
+
+struct vhost_user_options {
+	enum vhost_user_mode mode;
+	const char *socket; /* path; copied */
+	unsigned queues;    /* queue pairs offered, 1 to PORT_QUEUE_MAX */
+	uint16_t mtu;       /* offered to the guest; 0: none */
+	/* A VM announced itself (SEND_RARP): tell the network that `mac` is here. Control thread. */
+	void (*announce)(void *owner, struct port *port, const uint8_t mac[6]);
+	void *announce_owner;
+};
+
+/* Opens the socket (server) or starts dialling (client). Returns NULL with *error filled where the
+ * socket cannot be had: too long a path, not a socket, in use, no permission. The port is destroyed
+ * with port->class->destroy(). Control thread. */
+struct port *vhost_user_new(struct event_base *base, const struct port_notifier *notifier,
+	const char *name, uint16_t index, const struct vhost_user_options *options,
+	struct error *error);
+
+struct vhost_user_status {
+	bool connected;    /* a VMM is connected */
+	bool running;      /* and at least one pair of rings is started and enabled */
+	pid_t peer;        /* its process, 0 where unknown */
+	uint64_t features; /* virtio features acked by the guest */
+	uint64_t protocol_features;
+	unsigned queues;       /* queue pairs that are started and enabled */
+	uint64_t memory_bytes; /* guest memory mapped */
+	uint64_t connections;  /* how often a VMM has connected */
+	uint64_t ring_errors;  /* queues stopped for a bad descriptor chain since the start */
+	const char *socket;
+	enum vhost_user_mode mode;
+};
+
+/* Control thread. */
+void vhost_user_status(const struct port *port, struct vhost_user_status *status);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The data side of the vhost-user port; see vhost_user_port.h for who may touch what.
+ */
+#include "base/fd.h"
+#include "base/rcu.h"
+#include "packet/parse.h"
+#include "port/vhost_user_port.h"
+
+/* Tells the control thread, once a ring's life, that the ring has failed. */
+static void report_failure(struct vhost_user_port *vhost, struct vhost_user_ring *ring)
+{
+	if (__atomic_load_n(&ring->failed, __ATOMIC_RELAXED))
+		return;
+	__atomic_store_n(&ring->failed, true, __ATOMIC_RELEASE);
+	fd_signal(vhost->attention_fd);
+}
+
+void vhost_user_receive(struct port *port, unsigned queue, struct packet_batch *batch)
+{
+	struct vhost_user_port *vhost = vhost_user_port(port);
+	struct vhost_user_pair *pair = &vhost->pairs[queue];
+	struct net_device_queue *device = rcu_read(&pair->receive);
+
+	batch->source = device;
+	if (!device)
+		return;
+	net_device_receive(device, batch, &port->counters[queue].rx);
+	if (unlikely(device->ring.broken))
+		report_failure(vhost, &pair->receive_ring);
+}
+
+void vhost_user_release(struct port *port, unsigned queue, struct packet_batch *batch)
+{
+	/* Not read anew: the ring may have been unpublished meanwhile, but until this worker has passed
+	 * it is still there, and what was taken must be given back. */
+	struct net_device_queue *device = batch->source;
+
+	if (device && net_device_release(device))
+		fd_signal(vhost_user_port(port)->pairs[queue].receive_ring.call_fd);
+}
+
+static void drop_all(struct vhost_user_port *vhost, uint64_t mask)
+{
+	uint64_t *drops = &vhost->port.counters[0].tx.drops[DROP_RECEIVER_NOT_READY];
+
+	spinlock_lock(&vhost->pairs[0].lock);
+	counter_add(drops, (unsigned)__builtin_popcountll(mask));
+	spinlock_unlock(&vhost->pairs[0].lock);
+}
+
+static void send_to_pair(
+	struct vhost_user_port *vhost, unsigned index, struct packet_batch *batch, uint64_t mask)
+{
+	struct vhost_user_pair *pair = &vhost->pairs[index];
+	struct vhost_user_ring *ring = &pair->send_ring;
+	bool signal, broken;
+
+	spinlock_lock(&pair->lock);
+	signal = net_device_send(&ring->queue, batch, mask, &vhost->port.counters[index].tx);
+	broken = ring->queue.ring.broken;
+	spinlock_unlock(&pair->lock);
+	if (signal)
+		fd_signal(ring->call_fd);
+	if (unlikely(broken))
+		report_failure(vhost, ring);
+}
+
+/* Spreads flows over the receiver's queues: the frames of a flow, in either direction, use one. */
+static void send_spread(struct vhost_user_port *vhost, const struct vhost_user_senders *senders,
+	struct packet_batch *batch, uint64_t mask)
+{
+	uint64_t masks[PORT_QUEUE_MAX] = {0};
+	unsigned i;
+
+	PACKET_MASK_FOR_EACH (i, mask) {
+		struct packet *packet = &batch->packets[i];
+
+		packet_parse(packet);
+		masks[(uint64_t)packet->flow_hash * senders->count >> 32] |= 1ULL << i;
+	}
+	for (i = 0; i < senders->count; i++)
+		if (masks[i])
+			send_to_pair(vhost, senders->pairs[i], batch, masks[i]);
+}
+
+void vhost_user_send(struct port *port, struct packet_batch *batch, uint64_t mask)
+{
+	struct vhost_user_port *vhost = vhost_user_port(port);
+	const struct vhost_user_senders *senders = rcu_read(&vhost->senders);
+
+	if (unlikely(!senders))
+		drop_all(vhost, mask);
+	else if (likely(senders->count == 1))
+		send_to_pair(vhost, senders->pairs[0], batch, mask);
+	else
+		send_spread(vhost, senders, batch, mask);
+}
+
+enum port_arm vhost_user_arm(struct port *port, unsigned queue)
+{
+	struct vhost_user_port *vhost = vhost_user_port(port);
+	struct vhost_user_pair *pair = &vhost->pairs[queue];
+	struct net_device_queue *device = rcu_read(&pair->receive);
+
+	if (!device)
+		return PORT_ARMED;
+	if (split_device_arm(&device->ring))
+		return PORT_PENDING;
+	if (unlikely(device->ring.broken))
+		report_failure(vhost, &pair->receive_ring);
+	return pair->polled ? PORT_TIMED : PORT_ARMED;
+}
+
+void vhost_user_disarm(struct port *port, unsigned queue)
+{
+	struct net_device_queue *device = rcu_read(&vhost_user_port(port)->pairs[queue].receive);
+
+	if (device)
+		split_device_disarm(&device->ring);
+}

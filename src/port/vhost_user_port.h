@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Inside the vhost-user port: what its control side (vhost_user.c, vhost_user_rings.c) and its data
+ * side (vhost_user_data.c) share. Nobody else includes this.
+ *
+ * A queue pair has two rings. vhost ring 2n is the guest's receiveq: we *send* into it. Ring 2n + 1
+ * is its transmitq: we *receive* from it.
+ *
+ * Who writes what: every field is the control thread's, but for the inside of a ring while it is
+ * published (`receive` non-NULL, or the pair listed in `senders`): then it is the worker's, or the
+ * holder of the pair's lock. The control thread changes a ring only while it is unpublished and a grace
+ * period has passed.
+ */
+#ifndef VSW_PORT_VHOST_USER_PORT_H
+#define VSW_PORT_VHOST_USER_PORT_H
+
+#include "base/log.h"
+#include "base/spinlock.h"
+#include "port/vhost_user.h"
+#include "vhost/backend.h"
+#include "vhost/endpoint.h"
+#include "virtio/net_device.h"
+
+struct vhost_user_ring {
+	struct net_device_queue queue;
+	int call_fd;    /* borrowed from the backend; -1: the driver polls */
+	bool ready;     /* queue is set up over the present memory */
+	uint16_t next;  /* available index at which to go on; kept while unpublished */
+	bool published; /* a worker may be using it */
+	bool failed;    /* written by its thread: broken, and the control thread has been told */
+};
+
+struct vhost_user_pair {
+	/* Receiving: one worker. */
+	struct net_device_queue *receive CACHE_ALIGNED; /* published; NULL: nothing to receive */
+	struct vhost_user_ring receive_ring;
+	bool polled;    /* the frontend gave no kick descriptor; constant while published */
+	int watched_fd; /* kick descriptor that the worker's epoll knows, or -1 */
+
+	/* Sending: any worker, under the lock. */
+	struct spinlock lock CACHE_ALIGNED;
+	struct vhost_user_ring send_ring;
+};
+
+/* The pairs whose receiveq takes frames. Immutable once published. */
+struct vhost_user_senders {
+	unsigned count;
+	uint16_t pairs[];
+};
+
+struct vhost_user_port {
+	struct port port;
+	struct vhost_user_pair *pairs;      /* [port.queue_count] */
+	struct vhost_user_senders *senders; /* published; NULL: no VM takes frames */
+	int attention_fd;                   /* a worker writes it when a ring has failed */
+
+	struct vhost_endpoint *endpoint;
+	struct vhost_backend backend; /* of the present connection */
+	struct guest_memory *memory;
+	const struct port_notifier *notifier;
+	struct event *attention;
+	struct event *memory_check;  /* armed from a driver's start until its memory makes sense */
+	unsigned memory_check_delay; /* seconds */
+	struct vhost_user_options options;
+	char *socket;
+	uint16_t told_mtu;          /* NET_SET_MTU; 0: not told */
+	struct log_limit log_limit; /* of the lines that the peer causes */
+	uint64_t connections;
+	uint64_t ring_errors;
+};
+
+static inline struct vhost_user_port *vhost_user_port(const struct port *port)
+{
+	return container_of(port, struct vhost_user_port, port);
+}
+
+/* The ring with a vhost index. */
+static inline struct vhost_user_ring *vhost_user_ring(struct vhost_user_port *vhost, unsigned index)
+{
+	struct vhost_user_pair *pair = &vhost->pairs[index / 2];
+
+	return index % 2 ? &pair->receive_ring : &pair->send_ring;
+}
+
+/* vhost_user_rings.c: the backend's operations on rings and memory, see vhost/backend.h. */
+int vhost_user_memory_set(void *owner, const struct vhost_region *regions, unsigned count, int *fds,
+	struct error *error);
+int vhost_user_memory_add(
+	void *owner, const struct vhost_region *region, int *fd, struct error *error);
+int vhost_user_memory_remove(void *owner, const struct vhost_region *region, struct error *error);
+int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct error *error);
+uint32_t vhost_user_ring_stop(void *owner, unsigned index);
+
+/* A driver started: see in a while whether its memory is what the guest sees. */
+void vhost_user_expect_memory(struct vhost_user_port *vhost);
+
+/* Takes failed rings out of service until their next start; counts and reports them. */
+void vhost_user_attend(struct vhost_user_port *vhost);
+
+/* vhost_user_data.c: the operations of the class that workers call. */
+void vhost_user_receive(struct port *port, unsigned queue, struct packet_batch *batch);
+void vhost_user_release(struct port *port, unsigned queue, struct packet_batch *batch);
+void vhost_user_send(struct port *port, struct packet_batch *batch, uint64_t mask);
+enum port_arm vhost_user_arm(struct port *port, unsigned queue);
+void vhost_user_disarm(struct port *port, unsigned queue);
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Rings and memory of the vhost-user port: taken out of service, changed, and put back. Control
+ * thread; see vhost_user_port.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/rcu.h"
+#include "port/vhost_user_port.h"
+
+/* Lists the pairs whose receiveq is published. Where memory is short, none takes frames. */
+static void publish_senders(struct vhost_user_port *vhost)
+{
+	struct vhost_user_senders *old = vhost->senders;
+	struct vhost_user_senders *senders;
+	unsigned limit = vhost->port.queue_count;
+
+	senders = malloc(sizeof(*senders) + limit * sizeof(senders->pairs[0]));
+	if (senders) {
+		senders->count = 0;
+		for (unsigned i = 0; i < limit; i++)
+			if (vhost->pairs[i].send_ring.published)
+				senders->pairs[senders->count++] = (uint16_t)i;
+		if (!senders->count) {
+			free(senders);
+			senders = NULL;
+		}
+	}
+	rcu_publish(&vhost->senders, senders);
+	if (old) {
+		rcu_wait();
+		free(old);
+	}
+}
+
+static void unwatch_kick(struct vhost_user_port *vhost, unsigned pair_index)
+{
+	struct vhost_user_pair *pair = &vhost->pairs[pair_index];
+
+	if (pair->watched_fd < 0)
+		return;
+	vhost->notifier->unwatch(
+		vhost->notifier->owner, &vhost->port, pair_index, pair->watched_fd);
+	pair->watched_fd = -1;
+}
+
+/* After this the ring is the control thread's. */
+static void unpublish(struct vhost_user_port *vhost, unsigned index)
+{
+	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
+
+	if (!ring->published)
+		return;
+	ring->published = false;
+	if (index % 2) {
+		unwatch_kick(vhost, index / 2);
+		rcu_publish(&vhost->pairs[index / 2].receive, NULL);
+		rcu_wait();
+	} else {
+		publish_senders(vhost);
+	}
+	ring->next = ring->queue.ring.next_taken;
+}
+
+static void unpublish_all(struct vhost_user_port *vhost)
+{
+	for (unsigned i = 0; i < vhost->port.queue_count * 2u; i++)
+		unpublish(vhost, i);
+}
+
+static int publish_receive(struct vhost_user_port *vhost, unsigned pair_index, struct error *error)
+{
+	const struct vhost_ring *asked = &vhost->backend.rings[pair_index * 2 + 1];
+	struct vhost_user_pair *pair = &vhost->pairs[pair_index];
+	int result;
+
+	pair->receive_ring.queue.discard = !asked->enabled;
+	pair->polled = asked->kick_fd < 0;
+	if (asked->kick_fd >= 0) {
+		result = vhost->notifier->watch(
+			vhost->notifier->owner, &vhost->port, pair_index, asked->kick_fd);
+		if (result < 0)
+			return error_set_errno(
+				error, result, "ring %u: kick descriptor", pair_index * 2 + 1);
+		pair->watched_fd = asked->kick_fd;
+	}
+	pair->receive_ring.published = true;
+	rcu_publish(&pair->receive, &pair->receive_ring.queue);
+	vhost->notifier->poke(vhost->notifier->owner, &vhost->port);
+	return 0;
+}
+
+/* Lays the queue over the ring's three parts in guest memory; goes on at ring->next. */
+static int set_up(struct vhost_user_port *vhost, unsigned index, struct error *error)
+{
+	const struct vhost_ring *asked = &vhost->backend.rings[index];
+	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
+	void *descriptors, *available, *used;
+
+	ring->ready = false;
+	if (!vhost->memory || !asked->address_set || !asked->size)
+		return error_set(error, -EINVAL, "ring %u: started before its %s", index,
+			!vhost->memory        ? "memory table"
+			: !asked->address_set ? "addresses"
+					      : "size");
+	descriptors = guest_memory_from_user(
+		vhost->memory, asked->descriptor, split_descriptors_size(asked->size));
+	available = guest_memory_from_user(
+		vhost->memory, asked->available, split_available_size(asked->size));
+	used = guest_memory_from_user(vhost->memory, asked->used, split_used_size(asked->size));
+	if (!descriptors || !available || !used)
+		return error_set(error, -EFAULT, "ring %u: %s lies outside the guest's memory",
+			index,
+			!descriptors ? "descriptor table"
+			: !available ? "available ring"
+				     : "used ring");
+	if (net_device_init(&ring->queue, vhost->memory, descriptors, available, used, asked->size,
+		    vhost->backend.features, ring->next,
+		    vhost->told_mtu ? vhost->told_mtu : vhost->options.mtu) < 0)
+		return error_set(error, -EINVAL,
+			"ring %u: size %u is not a power of two, or a part is not aligned", index,
+			asked->size);
+	ring->ready = true;
+	return 0;
+}
+
+int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct error *error)
+{
+	const unsigned layout = VHOST_RING_ADDRESS | VHOST_RING_SIZE | VHOST_RING_BASE |
+				VHOST_RING_MEMORY;
+	struct vhost_user_port *vhost = owner;
+	const struct vhost_ring *asked = &vhost->backend.rings[index];
+	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
+	int result = 0;
+
+	unpublish(vhost, index);
+	/* A ring that failed stays out of service until the driver starts it anew. */
+	if (changes & VHOST_RING_START)
+		ring->failed = false;
+	if (ring->failed)
+		return 0;
+	if (changes & layout) {
+		/* A new layout of a running ring goes on where the ring is. */
+		if (changes & (VHOST_RING_START | VHOST_RING_BASE))
+			ring->next = (uint16_t)asked->base;
+		result = set_up(vhost, index, error);
+		if (result < 0)
+			return result;
+	}
+	if (!ring->ready)
+		return 0;
+	ring->call_fd = asked->call_fd;
+	if (index % 2) {
+		result = publish_receive(vhost, index / 2, error);
+	} else if (asked->enabled) {
+		ring->published = true;
+		publish_senders(vhost);
+	}
+	/* A signal that went to the old descriptor, or to none, may be what the driver waits for. */
+	if (changes & (VHOST_RING_CALL | VHOST_RING_START) && ring->call_fd >= 0)
+		fd_signal(ring->call_fd);
+	if (changes & VHOST_RING_START)
+		vhost_user_expect_memory(vhost);
+	return result;
+}
+
+uint32_t vhost_user_ring_stop(void *owner, unsigned index)
+{
+	struct vhost_user_port *vhost = owner;
+	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
+
+	unpublish(vhost, index);
+	ring->ready = false;
+	return ring->next;
+}
+
+/* Puts another memory in force. Rings stay out of service until their update comes. */
+static void replace_memory(struct vhost_user_port *vhost, struct guest_memory *memory)
+{
+	unpublish_all(vhost);
+	guest_memory_free(vhost->memory);
+	vhost->memory = memory;
+}
+
+int vhost_user_memory_set(void *owner, const struct vhost_region *regions, unsigned count, int *fds,
+	struct error *error)
+{
+	struct guest_memory *memory = guest_memory_new();
+	int result = 0;
+
+	if (!memory)
+		return error_set(error, -ENOMEM, "out of memory");
+	for (unsigned i = 0; i < count && result == 0; i++)
+		result = guest_memory_add(memory, regions[i].guest_address, regions[i].size,
+			regions[i].user_address, regions[i].mmap_offset, fds[i], error);
+	if (result < 0) {
+		guest_memory_free(memory);
+		return result;
+	}
+	replace_memory(owner, memory);
+	return 0;
+}
+
+/* A copy of the present memory, or an empty one where there is none yet. */
+static struct guest_memory *memory_for_change(const struct vhost_user_port *vhost)
+{
+	return vhost->memory ? guest_memory_copy(vhost->memory) : guest_memory_new();
+}
+
+int vhost_user_memory_add(
+	void *owner, const struct vhost_region *region, int *fd, struct error *error)
+{
+	struct guest_memory *memory = memory_for_change(owner);
+	int result;
+
+	if (!memory)
+		return error_set(error, -ENOMEM, "out of memory");
+	result = guest_memory_add(memory, region->guest_address, region->size, region->user_address,
+		region->mmap_offset, *fd, error);
+	if (result < 0) {
+		guest_memory_free(memory);
+		return result;
+	}
+	replace_memory(owner, memory);
+	return 0;
+}
+
+int vhost_user_memory_remove(void *owner, const struct vhost_region *region, struct error *error)
+{
+	struct guest_memory *memory = memory_for_change(owner);
+
+	if (!memory)
+		return error_set(error, -ENOMEM, "out of memory");
+	if (guest_memory_remove(memory, region->guest_address, region->size, region->user_address) <
+		0) {
+		guest_memory_free(memory);
+		return error_set(error, -ENOENT, "no region at guest address 0x%llx",
+			(unsigned long long)region->guest_address);
+	}
+	replace_memory(owner, memory);
+	return 0;
+}
+
+void vhost_user_attend(struct vhost_user_port *vhost)
+{
+	if (vhost->memory && guest_memory_broken(vhost->memory)) {
+		vhost->ring_errors++;
+		vhost_endpoint_disconnect(vhost->endpoint,
+			"guest memory vanished: its file was truncated or punched");
+		return;
+	}
+	for (unsigned i = 0; i < vhost->port.queue_count * 2u; i++) {
+		struct vhost_user_ring *ring = vhost_user_ring(vhost, i);
+
+		if (!ring->published || !__atomic_load_n(&ring->failed, __ATOMIC_ACQUIRE))
+			continue;
+		unpublish(vhost, i);
+		vhost->ring_errors++;
+		if (log_limit_allows(&vhost->log_limit))
+			log_warning("port %s: ring %u stopped: invalid descriptor chain or index",
+				vhost->port.name, i);
+		if (vhost->backend.rings[i].error_fd >= 0)
+			fd_signal(vhost->backend.rings[i].error_fd);
+	}
+}
