@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The plan: what the workers read of the configuration, as one immutable object; and the roster,
+ * each worker's own list of the queues it visits. Inside worker/ only.
+ *
+ * A plan is built by the control thread and constant once published. A roster is written by the
+ * control thread until its plan is published, and by its worker alone after that.
+ */
+#ifndef VSW_WORKER_PLAN_H
+#define VSW_WORKER_PLAN_H
+
+#include "forward/topology.h"
+#include "port/port.h"
+
+/* One queue that a worker visits. */
+struct visit {
+	struct port *port;
+	uint16_t queue;
+	bool polled; /* in the roster's polled[] */
+	bool timed;  /* armed, but its peer does not notify: visited every PORT_TIMED_NS */
+	uint16_t empty_visits;
+	uint64_t idle_since; /* ns when it was found empty; 0: it had frames last time */
+};
+
+struct roster {
+	unsigned count;
+	unsigned polled_count;
+	unsigned timed_count;
+	struct visit *visits;  /* sorted by port index, then queue */
+	struct visit **polled; /* the visits that are polled now, in no order */
+	uint32_t *first;       /* by port index: its first visit here; [topology->port_count + 1] */
+};
+
+struct plan {
+	uint64_t generation;       /* tells plans apart: an address may be used again */
+	struct topology *topology; /* owned */
+	unsigned port_count;       /* of ports[]: topology->port_count */
+	struct port **ports;       /* by index; NULL where there is none */
+	unsigned worker_count;
+	struct roster rosters[];
+};
+
+/* Which worker visits a queue: neighbours go to different ones, and nothing ever moves. */
+static inline unsigned plan_assignment(unsigned worker_count, uint16_t port, unsigned queue)
+{
+	return (port + queue) % worker_count;
+}
+
+/* Takes the topology over on success. NULL where memory is short. */
+struct plan *plan_new(struct topology *topology, struct port *const *ports, unsigned port_count,
+	unsigned worker_count);
+void plan_free(struct plan *plan);
+
+/* The visit of a queue in a roster, NULL where it is not (or no longer) there. */
+struct visit *roster_find(
+	const struct plan *plan, struct roster *roster, uint16_t port, uint16_t queue);
+
+#endif

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/rcu.h"
+#include "virtio/guest_memory.h"
+#include "worker/worker_thread.h"
+
+struct worker_pool {
+	unsigned count; /* threads running */
+	struct fdb *fdb;
+	struct plan *plan; /* the one in force */
+	struct port_notifier notifier;
+	struct carrier *inject; /* the control thread's own */
+	struct worker workers[];
+};
+
+/* Its pages become resident only as they are used: most of a carrier is room for absurd chains. */
+static struct carrier *carrier_new(void)
+{
+	struct carrier *carrier = mmap(
+		NULL, sizeof(*carrier), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return carrier == MAP_FAILED ? NULL : carrier;
+}
+
+static void carrier_free(struct carrier *carrier)
+{
+	if (carrier)
+		munmap(carrier, sizeof(*carrier));
+}
+
+static void wake(struct worker *worker)
+{
+	fd_signal(worker->wake);
+}
+
+static struct worker *worker_of(struct worker_pool *pool, const struct port *port, unsigned queue)
+{
+	return &pool->workers[plan_assignment(pool->count, port->index, queue)];
+}
+
+/*
+ * Edge-triggered: a write wakes the worker once, and nobody needs to read the counter (one system
+ * call less a kick, and the peer, whose descriptor it also is, sees no difference).
+ */
+static int watch(void *owner, struct port *port, unsigned queue, int fd)
+{
+	struct worker *worker = worker_of(owner, port, queue);
+	struct epoll_event event = {
+		.events = EPOLLIN | EPOLLET,
+		.data.u64 = worker_event_data(port->index, queue),
+	};
+
+	return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static void unwatch(void *owner, struct port *port, unsigned queue, int fd)
+{
+	/* Closing it would not be enough: the peer holds the same file open. */
+	epoll_ctl(worker_of(owner, port, queue)->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+static void poke(void *owner, struct port *port)
+{
+	struct worker_pool *pool = owner;
+
+	for (unsigned i = 0; i < pool->count && i < port->queue_count; i++) {
+		struct worker *worker = worker_of(pool, port, i);
+
+		__atomic_store_n(&worker->poked, true, __ATOMIC_RELEASE);
+		wake(worker);
+	}
+}
+
+static void worker_fini(struct worker *worker)
+{
+	fd_close(&worker->epoll);
+	fd_close(&worker->wake);
+	carrier_free(worker->carrier);
+}
+
+static int start_thread(struct worker *worker)
+{
+	sigset_t all, before;
+	char name[16];
+	int result;
+
+	/* Signals are the control thread's; only faults may be delivered here. */
+	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGFPE);
+	sigdelset(&all, SIGILL);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	result = -pthread_create(&worker->thread, NULL, worker_main, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (result == 0) {
+		snprintf(name, sizeof(name), "worker%u", worker->id);
+		pthread_setname_np(worker->thread, name);
+	}
+	return result;
+}
+
+static int worker_init(struct worker_pool *pool, struct worker *worker, unsigned id,
+	const struct worker_settings *settings)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = WORKER_WAKE};
+	int result;
+
+	worker->id = id;
+	worker->settings = *settings;
+	worker->fdb = pool->fdb;
+	worker->plan = pool->plan;
+	worker->counters.cpu = -1;
+	worker->baseline_cycles = clock_cycles();
+	worker->baseline_ns = clock_now_ns();
+	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+	worker->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	worker->carrier = carrier_new();
+	if (worker->epoll < 0 || worker->wake < 0 || !worker->carrier ||
+		epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->wake, &event) < 0)
+		result = -errno;
+	else
+		result = start_thread(worker);
+	if (result < 0)
+		worker_fini(worker);
+	return result;
+}
+
+/* A plan without ports, so that a worker always has one. */
+static struct plan *empty_plan(unsigned worker_count)
+{
+	struct topology *topology = topology_new(0, 0);
+	struct plan *plan = topology ? plan_new(topology, NULL, 0, worker_count) : NULL;
+
+	if (!plan)
+		topology_free(topology);
+	return plan;
+}
+
+struct worker_pool *worker_pool_new(
+	const struct worker_settings *settings, struct fdb *fdb, struct error *error)
+{
+	size_t size = sizeof(struct worker_pool) + settings->count * sizeof(struct worker);
+	struct worker_pool *pool = aligned_alloc(
+		CACHE_LINE, (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+	int result;
+
+	if (!pool) {
+		error_set(error, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	memset(pool, 0, size);
+	pool->fdb = fdb;
+	pool->notifier = (struct port_notifier){pool, watch, unwatch, poke};
+	pool->inject = carrier_new();
+	pool->plan = empty_plan(settings->count);
+	result = pool->inject && pool->plan ? guest_memory_guard() : -ENOMEM;
+	if (result < 0) {
+		error_set_errno(error, result, "cannot set up the workers");
+		goto free_pool;
+	}
+	for (unsigned i = 0; i < settings->count; i++) {
+		result = worker_init(pool, &pool->workers[i], i, settings);
+		if (result < 0) {
+			error_set_errno(error, result, "cannot start worker %u", i);
+			goto free_pool;
+		}
+		pool->count++;
+	}
+	return pool;
+
+free_pool:
+	worker_pool_free(pool);
+	return NULL;
+}
+
+void worker_pool_free(struct worker_pool *pool)
+{
+	if (!pool)
+		return;
+	for (unsigned i = 0; i < pool->count; i++) {
+		__atomic_store_n(&pool->workers[i].stop, true, __ATOMIC_RELEASE);
+		wake(&pool->workers[i]);
+	}
+	for (unsigned i = 0; i < pool->count; i++) {
+		pthread_join(pool->workers[i].thread, NULL);
+		worker_fini(&pool->workers[i]);
+	}
+	plan_free(pool->plan);
+	carrier_free(pool->inject);
+	free(pool);
+}
+
+int worker_pool_publish(struct worker_pool *pool, struct topology *topology,
+	struct port *const *ports, unsigned port_count)
+{
+	struct plan *old = pool->plan;
+	struct plan *plan = plan_new(topology, ports, port_count, pool->count);
+
+	if (!plan)
+		return -ENOMEM;
+	plan->generation = old->generation + 1;
+	pool->plan = plan;
+	for (unsigned i = 0; i < pool->count; i++) {
+		rcu_publish(&pool->workers[i].plan, plan);
+		wake(&pool->workers[i]);
+	}
+	rcu_wait();
+	plan_free(old);
+	return 0;
+}
+
+const struct port_notifier *worker_pool_notifier(struct worker_pool *pool)
+{
+	return &pool->notifier;
+}
+
+void worker_pool_inject(
+	struct worker_pool *pool, struct port *port, const uint8_t *frame, uint16_t length)
+{
+	struct packet_batch *batch = &pool->inject->batch;
+	struct counters uncounted = {0};
+
+	if (length > PACKET_HEAD_SIZE)
+		return;
+	batch->count = 1;
+	batch->pieces_used = 0;
+	batch->port = port->index;
+	batch->queue = 0;
+	batch->now = (uint32_t)(clock_now_ns() / NS_PER_SECOND);
+	batch->packets[0] = (struct packet){
+		.head = packet_buffer(batch, 0),
+		.tail = batch->pieces,
+		.length = length,
+		.head_length = length,
+		.network = NETWORK_NONE,
+	};
+	memcpy(batch->packets[0].head, frame, length);
+	carrier_deliver(pool->inject, pool->plan, pool->fdb, &uncounted);
+}
+
+unsigned worker_pool_count(const struct worker_pool *pool)
+{
+	return pool->count;
+}
+
+unsigned worker_pool_assignment(const struct worker_pool *pool, uint16_t port, unsigned queue)
+{
+	return plan_assignment(pool->count, port, queue);
+}
+
+static struct worker_counters read_counters(const struct worker *worker)
+{
+	return (struct worker_counters){
+		.wakeups = counter_read(&worker->counters.wakeups),
+		.frames = counter_read(&worker->counters.frames),
+		.batches = counter_read(&worker->counters.batches),
+		.busy_cycles = counter_read(&worker->counters.busy_cycles),
+		.cpu = __atomic_load_n(&worker->counters.cpu, __ATOMIC_RELAXED),
+	};
+}
+
+void worker_pool_stats(struct worker_pool *pool, unsigned id, struct worker_stats *stats)
+{
+	const struct worker *worker = &pool->workers[id];
+	struct worker_counters now = read_counters(worker);
+	uint64_t busy = now.busy_cycles - worker->baseline.busy_cycles;
+	uint64_t cycles = clock_cycles() - worker->baseline_cycles;
+
+	*stats = (struct worker_stats){
+		.id = id,
+		.cpu = now.cpu,
+		.wakeups = now.wakeups - worker->baseline.wakeups,
+		.frames = now.frames - worker->baseline.frames,
+		.batches = now.batches - worker->baseline.batches,
+		.seconds = (double)(clock_now_ns() - worker->baseline_ns) / (double)NS_PER_SECOND,
+		.busy_percent = cycles ? 100.0 * (double)busy / (double)cycles : 0,
+		.queues = pool->plan->rosters[id].count,
+	};
+	if (stats->frames)
+		stats->cycles_per_frame = (double)busy / (double)stats->frames;
+}
+
+void worker_pool_reset(struct worker_pool *pool)
+{
+	for (unsigned i = 0; i < pool->count; i++) {
+		struct worker *worker = &pool->workers[i];
+
+		worker->baseline = read_counters(worker);
+		worker->baseline_cycles = clock_cycles();
+		worker->baseline_ns = clock_now_ns();
+	}
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "worker/worker_thread.h"
+
+#include <sched.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/rcu.h"
+
+/* Rounds over the polled queues between two looks at the armed ones, when there are both: a look is a
+ * system call (~300 ns), a round over busy queues takes microseconds. */
+#define ROUNDS_PER_LOOK 64
+
+/* Empty visits of a queue between two looks at the clock: either costs about as much as the other. */
+#define EMPTY_VISITS_PER_CLOCK 16
+
+/* Events taken from epoll at once; more stay queued for the next look. */
+#define EVENTS_MAX 64
+
+void carrier_deliver(
+	struct carrier *carrier, const struct plan *plan, struct fdb *fdb, struct counters *ingress)
+{
+	struct packet_batch *batch = &carrier->batch;
+	struct forward_output *output = &carrier->output;
+
+	forward_batch(plan->topology, fdb, batch, output, ingress);
+	for (unsigned i = 0; i < output->count; i++) {
+		uint16_t index = output->touched[i];
+		struct port *port = plan->ports[index];
+		uint64_t mask = output->mask[index];
+		uint64_t tagged;
+
+		if (unlikely(!port))
+			continue; /* in the topology, but not given to worker_pool_publish() */
+		tagged = forward_tag_push(plan->topology, index, batch, mask);
+		port->class->send(port, batch, mask);
+		if (tagged)
+			forward_tag_pop(batch, tagged);
+	}
+	forward_output_clear(output);
+}
+
+/* Takes one batch from a queue through the switch; returns its frames. */
+static unsigned visit_queue(struct worker *worker, const struct plan *plan, struct visit *visit)
+{
+	struct packet_batch *batch = &worker->carrier->batch;
+	struct port *port = visit->port;
+
+	batch->count = 0;
+	batch->pieces_used = 0;
+	batch->port = port->index;
+	batch->queue = visit->queue;
+	port->class->receive(port, visit->queue, batch);
+	if (batch->count) {
+		batch->now = (uint32_t)(clock_now_ns() / NS_PER_SECOND);
+		carrier_deliver(
+			worker->carrier, plan, worker->fdb, &port->counters[visit->queue].rx);
+	}
+	port->class->release(port, visit->queue, batch);
+	return batch->count;
+}
+
+static void start_polling(struct roster *roster, struct visit *visit)
+{
+	if (visit->polled)
+		return;
+	visit->port->class->disarm(visit->port, visit->queue);
+	visit->polled = true;
+	visit->idle_since = 0;
+	if (visit->timed) {
+		visit->timed = false;
+		roster->timed_count--;
+	}
+	roster->polled[roster->polled_count++] = visit;
+}
+
+/* An empty queue whose idle window is over leaves polled[i], unless work came in meanwhile. */
+static bool stop_polling(struct roster *roster, unsigned i)
+{
+	struct visit *visit = roster->polled[i];
+
+	switch (visit->port->class->arm(visit->port, visit->queue)) {
+	case PORT_PENDING:
+		visit->port->class->disarm(visit->port, visit->queue);
+		visit->idle_since = 0;
+		return false;
+	case PORT_TIMED:
+		visit->timed = true;
+		roster->timed_count++;
+		break;
+	case PORT_ARMED:
+		break;
+	}
+	visit->polled = false;
+	roster->polled[i] = roster->polled[--roster->polled_count];
+	return true;
+}
+
+static bool idle_window_over(const struct worker *worker, struct visit *visit)
+{
+	uint64_t now;
+
+	if (worker->settings.poll == WORKER_POLL_BUSY ||
+		++visit->empty_visits % EMPTY_VISITS_PER_CLOCK)
+		return false;
+	now = clock_now_ns();
+	if (!visit->idle_since)
+		visit->idle_since = now;
+	return now - visit->idle_since >= worker->settings.idle_us * NS_PER_US;
+}
+
+/* Visits every polled queue once. */
+static void visit_round(struct worker *worker, const struct plan *plan, struct roster *roster)
+{
+	uint64_t before = clock_cycles();
+	unsigned i = 0;
+
+	while (i < roster->polled_count) {
+		struct visit *visit = roster->polled[i];
+		unsigned frames = visit_queue(worker, plan, visit);
+		uint64_t after = clock_cycles();
+
+		if (frames) {
+			visit->idle_since = 0;
+			counter_add(&worker->counters.frames, frames);
+			counter_add(&worker->counters.batches, 1);
+			counter_add(&worker->counters.busy_cycles, after - before);
+		}
+		/* The last visit of the list takes the place of one that stopped: i stands for it. */
+		if (frames || !idle_window_over(worker, visit) || !stop_polling(roster, i))
+			i++;
+		before = after;
+	}
+}
+
+static void poll_all(struct roster *roster, bool only_timed)
+{
+	for (unsigned i = 0; i < roster->count; i++)
+		if (!only_timed || roster->visits[i].timed)
+			start_polling(roster, &roster->visits[i]);
+}
+
+static void handle_event(
+	struct worker *worker, const struct plan *plan, struct roster *roster, uint64_t data)
+{
+	struct visit *visit;
+	uint64_t count;
+
+	if (data != WORKER_WAKE) {
+		visit = roster_find(plan, roster, (uint16_t)(data >> 16), (uint16_t)data);
+		if (visit)
+			start_polling(roster, visit);
+		return;
+	}
+	/* The counter's value does not matter, only that it is taken before the flags are read. */
+	if (read(worker->wake, &count, sizeof(count)) < 0)
+		return;
+	if (__atomic_exchange_n(&worker->poked, false, __ATOMIC_ACQUIRE))
+		poll_all(roster, false);
+}
+
+/* Looks at the armed queues; sleeps where no queue is polled. */
+static void look(struct worker *worker, const struct plan *plan, struct roster *roster)
+{
+	uint64_t generation = plan->generation;
+	bool sleep = roster->polled_count == 0;
+	int timeout = !sleep ? 0 : roster->timed_count ? PORT_TIMED_NS / (int)NS_PER_MS : -1;
+	struct epoll_event events[EVENTS_MAX];
+	int count;
+
+	if (sleep) {
+		__atomic_store_n(&worker->counters.cpu, sched_getcpu(), __ATOMIC_RELAXED);
+		rcu_sleep();
+	}
+	count = epoll_wait(worker->epoll, events, EVENTS_MAX, timeout);
+	if (sleep) {
+		rcu_awake();
+		counter_add(&worker->counters.wakeups, 1);
+		/* While we slept the plan may have been replaced and freed. Under the new one every
+		 * queue will be visited, so the events may be forgotten. */
+		if (rcu_read(&worker->plan)->generation != generation)
+			return;
+	}
+	/* Also while others keep us awake: nothing else ever announces work in these. */
+	if (roster->timed_count)
+		poll_all(roster, true);
+	for (int i = 0; i < count; i++)
+		handle_event(worker, plan, roster, events[i].data.u64);
+}
+
+void *worker_main(void *argument)
+{
+	struct worker *worker = argument;
+	uint64_t current = UINT64_MAX;
+	unsigned rounds = 0;
+
+	rcu_join();
+	while (!__atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE)) {
+		struct plan *plan = rcu_read(&worker->plan);
+		struct roster *roster = &plan->rosters[worker->id];
+
+		if (plan->generation != current) {
+			/* Every queue is visited once: what was announced under the old plan is seen. */
+			current = plan->generation;
+			poll_all(roster, false);
+		}
+		visit_round(worker, plan, roster);
+		if (!roster->polled_count || ++rounds % ROUNDS_PER_LOOK == 0)
+			look(worker, plan, roster);
+		rcu_pass();
+	}
+	rcu_leave();
+	return NULL;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One worker thread. Inside worker/ only: worker.c (control side) starts and stops it and publishes
+ * plans to it, worker_thread.c is what it runs.
+ */
+#ifndef VSW_WORKER_WORKER_THREAD_H
+#define VSW_WORKER_WORKER_THREAD_H
+
+#include <pthread.h>
+
+#include "forward/forward.h"
+#include "worker/plan.h"
+#include "worker/worker.h"
+
+/* Rising counters. The worker writes, the control thread reads (both relaxed). */
+struct worker_counters {
+	uint64_t wakeups;
+	uint64_t frames;
+	uint64_t batches;
+	uint64_t busy_cycles; /* in visits that found frames */
+	int cpu;
+};
+
+/* What carries a batch through forwarding to its outputs; one for each thread that does so. */
+struct carrier {
+	struct packet_batch batch;
+	struct forward_output output;
+};
+
+struct worker {
+	unsigned id;
+	pthread_t thread;
+	struct worker_settings settings;
+	struct fdb *fdb;
+	struct plan *plan; /* published by the control thread */
+	bool stop;         /* written by the control thread */
+	bool poked;        /* set by the control thread, cleared by the worker */
+	int epoll;         /* the kick descriptors, and `wake` */
+	int wake;          /* eventfd: plan, stop or poked changed */
+	struct worker_counters counters CACHE_ALIGNED;
+	struct worker_counters baseline; /* the counters at the last reset; control thread */
+	uint64_t baseline_cycles;        /* clock_cycles() then */
+	uint64_t baseline_ns;
+	struct carrier *carrier; /* the worker's own */
+};
+
+/* The epoll data of a queue's kick descriptor; WORKER_WAKE is that of `wake`. */
+#define WORKER_WAKE UINT64_MAX
+static inline uint64_t worker_event_data(uint16_t port, unsigned queue)
+{
+	return (uint64_t)port << 16 | queue;
+}
+
+/* The thread's main function; argument is the struct worker. */
+void *worker_main(void *argument);
+
+/* Forwards the batch of *carrier and sends it to its outputs. Any thread, with a carrier of its own. */
+void carrier_deliver(struct carrier *carrier, const struct plan *plan, struct fdb *fdb,
+	struct counters *ingress);
+
+#endif
