@@ -18,6 +18,8 @@
 		"look for a broken or hostile driver in the sending guest")                        \
 	X(RING_ERROR, "ring-error", "descriptor chain invalid; the queue is stopped",              \
 		"reset the guest's network device; look for a broken or hostile driver")           \
+	X(QUEUE_DISABLED, "queue-disabled", "sent on a queue that the VM has not enabled",         \
+		"nothing, if the guest was just changing its number of queues")                    \
 	X(BAD_SOURCE, "bad-source", "source MAC address is zero, broadcast or multicast",          \
 		"look for a misconfigured interface in the sending guest")                         \
 	X(RESERVED_MULTICAST, "reserved-multicast",                                                \

@@ -20,6 +20,7 @@
 #include <sys/uio.h>
 
 #include "base/common.h"
+#include "packet/offload.h"
 
 /* Frames in a batch: one bit each in a uint64_t, which is how outputs name sets of them. */
 #define PACKET_BATCH        64u
@@ -55,6 +56,8 @@ struct packet {
 	uint16_t l3_offset;
 	uint16_t l4_offset;
 	uint32_t flow_hash; /* symmetric: the same for both directions of a flow */
+
+	struct offload offload; /* what the sender left for others to do */
 };
 
 struct packet_batch {
@@ -63,6 +66,7 @@ struct packet_batch {
 	uint16_t port;        /* index of the port where the frames came in */
 	uint16_t queue;       /* and its queue */
 	uint32_t now;         /* seconds of the monotonic clock, for ageing */
+	void *source;         /* the port's own, from its receive() to its release() */
 	struct packet packets[PACKET_BATCH];
 	struct {
 		uint8_t bytes[PACKET_HEADROOM + PACKET_HEAD_SIZE];

@@ -328,10 +328,12 @@ static void test_memory_slots(void **state)
 		assert_int_equal(result.verdict, i < TEST_SLOTS ? VHOST_ACCEPTED : VHOST_REFUSED);
 	}
 	assert_int_equal(test_fd_count(), baseline + TEST_SLOTS);
-	/* The same region twice: the second is refused. */
+	/* QEMU repeats each region for every queue pair: the second changes nothing. */
 	test_message(&message, VHOST_USER_ADD_MEM_REG, 0, 0);
 	handle();
-	assert_int_equal(result.verdict, VHOST_REFUSED);
+	assert_int_equal(result.verdict, VHOST_ACCEPTED);
+	assert_int_equal(port.region_count, TEST_SLOTS);
+	assert_int_equal(test_fd_count(), baseline + TEST_SLOTS);
 	for (unsigned i = 0; i < TEST_SLOTS; i++) {
 		test_message(&message, VHOST_USER_REM_MEM_REG, 0, i);
 		message.payload.slot.region.mmap_offset = 0x123000;
@@ -340,7 +342,7 @@ static void test_memory_slots(void **state)
 		handle();
 		assert_int_equal(result.verdict, VHOST_ACCEPTED);
 		handle();
-		assert_int_equal(result.verdict, VHOST_REFUSED);
+		assert_int_equal(result.verdict, VHOST_ACCEPTED);
 	}
 	assert_int_equal(port.region_count, 0);
 	assert_int_equal(test_fd_count(), baseline);
