@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# A thin front: meson and ninja build, the scripts in tools/ do the rest.
+#
+#   make             build the programs: build/vswd, build/vsw, build/vsw-nic
+#   sudo make run    install what is missing, build, and show two VMs talking (KEEP=1 leaves them)
+#   sudo make check  everything CI checks, in about a quarter of an hour
+#   make check-all   the same with long fuzzing and long tests;  make bench  compare with others
+#   make lint format install deps clean
+
+BUILD ?= build
+PYTHON ?= /usr/bin/python3
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@tools/deps --check build
+	meson setup $(BUILD)
+
+deps:
+	@tools/deps build run check
+
+run:
+	@tools/deps build run
+	@$(MAKE) --no-print-directory all
+	@VSW_BUILD=$(BUILD) KEEP=$(KEEP) $(PYTHON) tools/demo
+
+check:
+	@tools/deps build run check
+	@tools/check
+
+check-all:
+	@tools/deps build run check long
+	@VSW_LONG=1 tools/check
+
+bench:
+	@tools/deps build run bench
+	@$(MAKE) --no-print-directory all
+	@VSW_BUILD=$(BUILD) $(PYTHON) bench/bench
+
+lint:
+	@tools/lint
+
+format:
+	@find src -name '*.[ch]' -exec clang-format -i {} +
+
+install: all
+	@meson install -C $(BUILD)
+
+clean:
+	rm -rf build build-*
+
+.PHONY: all deps run check check-all bench lint format install clean
