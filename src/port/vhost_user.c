@@ -140,10 +140,11 @@ static void attention_event(evutil_socket_t fd, short what, void *argument)
 		vhost_user_attend(argument);
 }
 
-/* How long after a driver's start its memory is looked at, first and at last: an interface may be
- * brought up at any time later. */
-#define MEMORY_CHECK_FIRST 1
-#define MEMORY_CHECK_LAST  64
+/* Seconds after a driver's start at which its memory is looked at, first and at last: a DPDK
+ * application may take seconds from its features to its memory, and an interface may be brought up at
+ * any time later. */
+#define MEMORY_CHECK_FIRST 5
+#define MEMORY_CHECK_LAST  80
 
 void vhost_user_expect_memory(struct vhost_user_port *vhost)
 {
