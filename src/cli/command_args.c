@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "base/common.h"
 #include "cli/client.h"
@@ -19,8 +20,8 @@ struct attachment {
 	const char *socket;
 	bool vmm_listens; /* the port's mode is "client" */
 	unsigned queues;
-	unsigned mtu;    /* 0: none */
-	const char *mac; /* NULL: the VMM chooses */
+	unsigned mtu; /* 0: none */
+	const char *mac;
 	const char *memory;
 };
 
@@ -49,8 +50,7 @@ static void print_qemu(FILE *out, const struct attachment *port)
 	/* An interrupt for each queue, one for the control queue, one for the configuration. */
 	if (port->queues > 1)
 		fprintf(out, ",mq=on,vectors=%u", 2 * port->queues + 2);
-	if (port->mac)
-		fprintf(out, ",mac=%s", port->mac);
+	fprintf(out, ",mac=%s", port->mac);
 	if (port->mtu)
 		fprintf(out, ",host_mtu=%u", port->mtu);
 	fputc('\n', out);
@@ -79,8 +79,7 @@ static void print_libvirt(FILE *out, const struct attachment *port)
 		     "</memoryBacking>\n"
 		     "<!-- in <devices> -->\n"
 		     "<interface type='vhostuser'>\n");
-	if (port->mac)
-		fprintf(out, "  <mac address='%s'/>\n", port->mac);
+	fprintf(out, "  <mac address='%s'/>\n", port->mac);
 	fprintf(out, "  <source type='unix' path='");
 	print_xml_text(out, port->socket);
 	if (port->vmm_listens)
@@ -105,8 +104,7 @@ static void print_cloud_hypervisor(FILE *out, const struct attachment *port)
 		"vhost_mode=%s",
 		port->memory, port->socket, 2 * port->queues,
 		port->vmm_listens ? "server" : "client");
-	if (port->mac)
-		fprintf(out, ",mac=%s", port->mac);
+	fprintf(out, ",mac=%s", port->mac);
 	if (port->mtu)
 		fprintf(out, ",mtu=%u", port->mtu);
 	fputc('\n', out);
@@ -152,10 +150,29 @@ static int print_fragment(
 	return COMMAND_DONE;
 }
 
+/*
+ * An address for a port that has none configured: QEMU gives the same one to every VM, so two of them
+ * could not talk. Always the same for a port of this host, in the range that QEMU and libvirt use.
+ */
+static void derive_mac(const char *name, char *mac, size_t size)
+{
+	char seed[512];
+	char host[256] = "";
+	XXH32_hash_t hash;
+
+	gethostname(host, sizeof(host) - 1);
+	snprintf(seed, sizeof(seed), "%s/%s", host, name);
+	hash = XXH32(seed, strlen(seed), 0);
+	snprintf(mac, size, "52:54:00:%02x:%02x:%02x", hash >> 16 & 0xff, hash >> 8 & 0xff,
+		hash & 0xff);
+}
+
 int command_port_args(const struct command_line *line)
 {
 	json_t *result;
 	const json_t *port;
+	const char *mac;
+	char derived[sizeof("52:54:00:00:00:00")];
 	unsigned vmm = 0;
 	int status;
 
@@ -174,6 +191,8 @@ int command_port_args(const struct command_line *line)
 	if (!result)
 		return COMMAND_REFUSED;
 	port = json_array_get(result, 0);
+	derive_mac(command_text(port, "name"), derived, sizeof(derived));
+	mac = json_string_value(json_object_get(port, "mac"));
 	status = print_fragment(line,
 		&(struct attachment){
 			.name = command_text(port, "name"),
@@ -181,7 +200,7 @@ int command_port_args(const struct command_line *line)
 			.vmm_listens = strcmp(command_text(port, "mode"), "client") == 0,
 			.queues = (unsigned)command_number(port, "queues"),
 			.mtu = (unsigned)command_number(port, "mtu"),
-			.mac = json_string_value(json_object_get(port, "mac")),
+			.mac = mac ? mac : derived,
 			.memory = line->memory,
 		},
 		vmm);
