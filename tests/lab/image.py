@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The guests' kernel and initial file system, made from Debian packages and kept in a cache.
+
+Debian's cloud kernel boots from its ELF image (PVH) in about a second; the file system is busybox,
+the virtio modules, iperf3 and ethtool. The init program is the agent that guest.py talks to.
+
+    python3 -m lab.image        builds the image where it is missing, and says where it is
+"""
+import fcntl
+import os
+import pathlib
+import re
+import shutil
+import struct
+import subprocess
+import tempfile
+
+from .process import LabError, missing, root
+
+KERNEL_PACKAGE = "linux-image-cloud-amd64"
+MODULES = ("virtio_pci", "virtio_net")
+PROGRAMS = ("iperf3", "ethtool")
+TOOLS = ("apt-get", "apt-cache", "dpkg", "lz4", "cpio", "depmod", "modprobe")
+
+# setup_sects and payload fields of the boot protocol (Linux, Documentation/arch/x86/boot.rst).
+SETUP_SECTS, PAYLOAD_OFFSET, PAYLOAD_LENGTH = 0x1F1, 0x248, 0x24C
+
+INIT = r"""#!/bin/sh
+# The agent: each line on the console is "ID COMMAND"; the answer is framed by markers.
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+mount -t proc p /proc; mount -t sysfs s /sys; mount -t devtmpfs d /dev
+while read module; do insmod /modules/$module || echo "insmod $module failed"; done </modules/order
+ip link set lo up
+exec </dev/ttyS0 >/dev/ttyS0 2>&1
+stty raw -echo
+read uptime idle </proc/uptime
+echo "AGENT-READY $uptime"
+while read -r id command; do
+    echo "AGENT-BEGIN $id"
+    sh -c "$command" </dev/null 2>&1
+    echo "AGENT-END $id $?"
+done
+"""
+
+
+def folder():
+    return pathlib.Path(os.environ.get("VSW_GUEST", root() / "build" / "guest"))
+
+
+def image():
+    """(vmlinux, initrd) as paths, building what is missing. LabError says what stands in the way."""
+    where = folder()
+    where.mkdir(parents=True, exist_ok=True)
+    kernel, initrd = where / "vmlinux", where / "initrd.cpio"
+    with open(where / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (kernel.exists() and initrd.exists() and
+                _read(where / "init") == INIT):
+            lacking = missing(*TOOLS, *PROGRAMS)
+            if lacking:
+                raise LabError(f"the guest image needs {', '.join(lacking)}")
+            with tempfile.TemporaryDirectory(dir=where) as work:
+                _build(pathlib.Path(work), kernel, initrd)
+            (where / "init").write_text(INIT)
+    return kernel, initrd
+
+
+def _read(path):
+    return path.read_text() if path.exists() else None
+
+
+def _build(work, kernel, initrd):
+    tree = work / "packages"
+    release = _download(work, tree)
+    _extract_kernel(tree / "boot" / f"vmlinuz-{release}", work / "vmlinux")
+    _make_initrd(work / "root", tree, release, work / "initrd.cpio")
+    (work / "vmlinux").rename(kernel)
+    (work / "initrd.cpio").rename(initrd)
+
+
+def _run(*command, **keywords):
+    done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **keywords)
+    if done.returncode != 0:
+        raise LabError(f"{' '.join(map(str, command))}: {done.stdout[-2000:]}")
+    return done.stdout
+
+
+def _newest_kernel():
+    text = _run("apt-cache", "depends", KERNEL_PACKAGE)
+    found = re.search(r"Depends: (linux-image-\S+)", text)
+    if not found:
+        raise LabError(f"apt knows no kernel behind {KERNEL_PACKAGE}: run apt-get update")
+    return found.group(1)
+
+
+def _download(work, tree):
+    """Fetches and unpacks the kernel and busybox; the kernel's release."""
+    try:
+        package = _newest_kernel()
+        _run("apt-get", "download", package, "busybox-static", cwd=work)
+    except LabError:
+        # The package lists may be older than the archive, which keeps only the newest kernel.
+        if os.geteuid() != 0:
+            raise
+        _run("apt-get", "update")
+        package = _newest_kernel()
+        _run("apt-get", "download", package, "busybox-static", cwd=work)
+    for archive in work.glob("*.deb"):
+        _run("dpkg", "-x", archive, tree)
+    return package.removeprefix("linux-image-")
+
+
+def _extract_kernel(vmlinuz, vmlinux):
+    """The payload of a bzImage is an lz4 stream (legacy frame) that holds the ELF image."""
+    data = vmlinuz.read_bytes()
+    start = ((data[SETUP_SECTS] or 4) + 1) * 512 + struct.unpack_from("<I", data, PAYLOAD_OFFSET)[0]
+    length = struct.unpack_from("<I", data, PAYLOAD_LENGTH)[0]
+    # The stream is followed by its length, at which lz4 stumbles after having written everything.
+    elf = subprocess.run(["lz4", "-dc"], input=data[start:start + length], stdout=subprocess.PIPE,
+                         stderr=subprocess.DEVNULL).stdout
+    if elf[:4] != b"\x7fELF":
+        raise LabError(f"{vmlinuz} does not hold an lz4-packed ELF image")
+    vmlinux.write_bytes(elf)
+
+
+def _make_initrd(top, tree, release, initrd):
+    for name in ("bin", "sbin", "proc", "sys", "dev", "tmp", "run", "etc", "modules", "root"):
+        (top / name).mkdir(parents=True)
+    shutil.copy(tree / "bin" / "busybox", top / "bin" / "busybox")
+    for applet in _run(tree / "bin" / "busybox", "--list").split():
+        if applet != "busybox":
+            (top / "bin" / applet).symlink_to("busybox")
+    _copy_modules(top, tree, release)
+    for name in PROGRAMS:
+        _copy_program(top, pathlib.Path(shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")))
+    init = top / "init"
+    init.write_text(INIT)
+    init.chmod(0o755)
+    names = "\n".join(str(path.relative_to(top)) for path in sorted(top.rglob("*")))
+    with open(initrd, "wb") as out:
+        subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], cwd=top, check=True,
+                       input=names.encode(), stdout=out)
+
+
+def _copy_modules(top, tree, release):
+    """The modules with those they depend on; `order` lists them as they must be loaded."""
+    _run("depmod", "-b", tree, release)
+    order = []
+    for module in MODULES:
+        for line in _run("modprobe", "-d", tree, "-S", release, "--show-depends",
+                         module).splitlines():
+            word = line.split()
+            if word[0] == "insmod" and word[1] not in order:
+                order.append(word[1])
+    for path in order:
+        shutil.copy(path, top / "modules")
+    (top / "modules" / "order").write_text("".join(f"{pathlib.Path(p).name}\n" for p in order))
+
+
+def _copy_program(top, path):
+    """A dynamically linked program and its libraries, at the places they have here."""
+    libraries = re.findall(r"(/\S+)", _run("ldd", path))
+    for source in (path, *map(pathlib.Path, libraries)):
+        target = top / source.relative_to("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            shutil.copy(source.resolve(), target)
+
+
+if __name__ == "__main__":
+    print(*image(), sep="\n")

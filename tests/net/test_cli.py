@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The command line: exit statuses, words and JSON, and the shell's completion."""
+import json
+import re
+import subprocess
+
+import pytest
+
+from lab.process import program, root
+from lab.vswd import run_tool
+
+PORT_FIELDS = {"name", "type", "network", "connected", "mode", "features", "queues", "rx_packets",
+               "rx_bytes", "tx_packets", "tx_bytes", "drops"}
+SHOWING = [("show",), ("port", "show"), ("port", "show", "-s"), ("port", "show", "a"),
+           ("fdb", "show"), ("network", "show"), ("worker", "show"), ("drops",)]
+
+
+@pytest.fixture
+def switch(bed):
+    return bed.vswd({"a": {"network": "blue"}, "t": {"trunk": ["blue", 20], "native": "green"}})
+
+
+@pytest.mark.parametrize("words", SHOWING, ids=" ".join)
+def test_showing(switch, words):
+    plain = switch.vsw_raw(*words)
+    assert plain.returncode == 0, plain.stderr
+    assert plain.stderr == ""
+    json.dumps(switch.vsw(*words))
+
+
+def test_port_fields(switch):
+    ports = {port["name"]: port for port in switch.vsw("port", "show")}
+    assert set(ports) == {"a", "t"}
+    for port in ports.values():
+        assert PORT_FIELDS <= set(port), PORT_FIELDS - set(port)
+    assert ports["a"]["connected"] is False and ports["a"]["mode"] == "server"
+    assert isinstance(ports["a"]["drops"], dict) and isinstance(ports["a"]["features"], list)
+
+
+def test_one_port(switch):
+    shown = switch.vsw("port", "show", "a")
+    shown = shown if isinstance(shown, list) else [shown]
+    assert [port["name"] for port in shown] == ["a"]
+    assert "a" in switch.vsw_raw("port", "show", "a").stdout
+
+
+def test_networks(switch):
+    assert {(entry["name"], entry["vlan"]) for entry in switch.vsw("network", "show")} == \
+        {("blue", 10), ("green", 20)}
+
+
+@pytest.mark.parametrize("words", [("port", "show", "nosuch"),
+                                   ("port", "args", "nosuch", "--vmm", "qemu"),
+                                   ("config", "check", "/nonexistent.yaml"),
+                                   ("config", "apply", "/nonexistent.yaml"),
+                                   ("config", "diff", "/nonexistent.yaml")], ids=" ".join)
+def test_refused(switch, words):
+    done = switch.vsw_raw(*words)
+    assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
+    assert words[2] in done.stderr
+
+
+@pytest.mark.parametrize("words", [(), ("nonsense",), ("port",), ("port", "nonsense"),
+                                   ("port", "args", "a", "--vmm", "vmware"), ("port", "args"),
+                                   ("config",), ("config", "check"), ("--nonsense",),
+                                   ("worker", "show", "--nonsense"), ("fdb", "show", "extra")],
+                         ids=lambda words: " ".join(words) or "nothing")
+def test_wrong_usage(switch, words):
+    done = switch.vsw_raw(*words)
+    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+    assert done.stderr.strip()
+
+
+@pytest.mark.parametrize("words", [("--nonsense",), ("--config",), (), ("extra",)],
+                         ids=lambda words: " ".join(words) or "nothing")
+@pytest.mark.parametrize("name", ["vswd", "vsw-nic"])
+def test_programs_refuse_wrong_usage(programs, name, words):
+    done = run_tool(name, *words, timeout=5)
+    assert done.returncode == 2, (done.returncode, done.stderr)
+    assert done.stderr.strip()
+
+
+@pytest.mark.parametrize("name", ["vswd", "vsw", "vsw-nic"])
+def test_help_and_version(programs, name):
+    shown = run_tool(name, "--help")
+    assert shown.returncode == 0 and "usage" in shown.stdout.lower()
+    shown = run_tool(name, "--version")
+    assert shown.returncode == 0 and re.search(r"\d+\.\d+", shown.stdout)
+
+
+@pytest.mark.parametrize("words", SHOWING, ids=" ".join)
+def test_no_daemon(bed, words):
+    done = run_tool("vsw", "--control", bed.path / "control.sock", *words)
+    assert done.returncode == 1
+    assert "vswd" in done.stderr and str(bed.path / "control.sock") in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("vmm", ["qemu", "libvirt", "cloud-hypervisor"])
+def test_port_args(switch, vmm):
+    done = switch.vsw_raw("port", "args", "a", "--vmm", vmm)
+    assert done.returncode == 0, done.stderr
+    assert str(switch.socket("a")) in done.stdout
+    assert re.search({"qemu": "share=on", "libvirt": "access mode=['\"]shared['\"]",
+                      "cloud-hypervisor": "shared=on"}[vmm], done.stdout), \
+        "the guest's memory must be shared"
+
+
+def test_worker_reset(switch):
+    before = switch.vsw("worker", "show")
+    assert before
+    assert switch.vsw_raw("worker", "show", "--reset").returncode == 0
+    assert len(switch.vsw("worker", "show")) == len(before)
+
+
+def completion_file():
+    for path in root().rglob("*"):
+        if path.is_file() and "completion" in str(path.relative_to(root())) and \
+                not str(path.relative_to(root())).startswith(("build", ".git")) and \
+                "complete" in path.read_text(errors="replace"):
+            return path
+    return None
+
+
+@pytest.mark.parametrize("line, offered", [
+    ("vsw ", {"show", "port", "fdb", "network", "worker", "drops", "config"}),
+    ("vsw po", {"port"}),
+    ("vsw port ", {"show", "args"}),
+    ("vsw config ", {"check", "diff", "apply"}),
+    ("vsw port args a --vmm ", {"qemu", "libvirt", "cloud-hypervisor"}),
+])
+def test_completion(programs, line, offered):
+    """What bash offers, asked the way bash does: through the function that `complete` names."""
+    path = completion_file()
+    assert path is not None, "the tree holds no completion for vsw"
+    script = f"""
+        source {path}
+        function=$(complete -p vsw | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+        COMP_LINE={line!r}; COMP_POINT=${{#COMP_LINE}}
+        read -ra COMP_WORDS <<<"$COMP_LINE"
+        [[ $COMP_LINE == *" " ]] && COMP_WORDS+=("")
+        COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+        current=${{COMP_WORDS[COMP_CWORD]}}
+        $function vsw "$current" "${{COMP_WORDS[COMP_CWORD-1]}}" && printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=10,
+                          env={"PATH": f"{program('vsw').parent}:/usr/bin:/bin"})
+    assert offered <= {word.strip() for word in done.stdout.splitlines()}, done.stderr
