@@ -45,6 +45,7 @@
 /* RFC 791 */
 #define IPV4_VERSION_IHL     0
 #define IPV4_TOTAL_LENGTH    2
+#define IPV4_IDENTIFICATION  4
 #define IPV4_FRAGMENT        6
 #define IPV4_PROTOCOL        9
 #define IPV4_CHECKSUM        10
@@ -61,16 +62,26 @@
 #define IPV6_DESTINATION     24
 #define IPV6_HEADER          40
 #define IPV6_EXTENSION       8 /* the shortest extension header, and the fragment header */
+#define IPV6_SEGMENTS_LEFT   3 /* within a routing header */
 #define IPV6_FRAGMENT        2 /* within the fragment header */
+#define IPV6_FRAGMENT_ID     4 /* likewise */
 #define IPV6_MORE_FRAGMENTS  0x0001u
 #define IPV6_FRAGMENT_OFFSET 0xfff8u
+
+/* Of IPv4 and IPv6: every fragment but the last carries a multiple of this. */
+#define FRAGMENT_UNIT 8u
 
 /* RFC 9293, RFC 768: both begin with the two ports. RFC 792, RFC 4443. */
 #define L4_SOURCE_PORT      0
 #define L4_DESTINATION_PORT 2
+#define TCP_SEQUENCE        4
 #define TCP_DATA_OFFSET     12
+#define TCP_FLAGS           13
 #define TCP_CHECKSUM        16
 #define TCP_HEADER          20 /* without options */
+#define TCP_FIN             0x01u
+#define TCP_PSH             0x08u
+#define TCP_CWR             0x80u
 #define UDP_LENGTH          4
 #define UDP_CHECKSUM        6
 #define UDP_HEADER          8

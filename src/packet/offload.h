@@ -41,8 +41,10 @@
 #define OFFLOAD_PIECES_MAX 2048u
 
 struct offload {
-	uint16_t gso_size; /* payload bytes of a piece (of an IP packet's, if OFFLOAD_FRAGMENT) */
-	uint8_t needs;     /* OFFLOAD_* */
+	uint16_t
+		gso_size; /* payload bytes of each piece but the last; of fragments those behind the
+			    * IP header, a multiple of 8 */
+	uint8_t needs;    /* OFFLOAD_* */
 	uint8_t l4_header; /* bytes of the transport header with its options, if needs != 0 */
 };
 
