@@ -12,16 +12,15 @@
 #include "port/vhost_user_port.h"
 
 /*
- * What every guest is offered. CTRL_VQ, CTRL_RX, CTRL_MAC_ADDR, STATUS and GUEST_ANNOUNCE are the
- * VMM's to carry out (it owns the control queue); a VMM offers them to its guest only where we do.
+ * What every guest is offered: what the queues do (net_device.h), and CTRL_VQ, CTRL_RX, CTRL_MAC_ADDR,
+ * STATUS and GUEST_ANNOUNCE, which are the VMM's to carry out (it owns the control queue): it offers
+ * them to its guest only where we do.
  */
 #define FEATURES                                                                                   \
-	(BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_F_ANY_LAYOUT) |                                  \
-		BIT64(VIRTIO_RING_F_INDIRECT_DESC) | BIT64(VIRTIO_RING_F_EVENT_IDX) |              \
-		BIT64(VIRTIO_NET_F_MRG_RXBUF) | BIT64(VIRTIO_NET_F_STATUS) |                       \
-		BIT64(VIRTIO_NET_F_MTU) | BIT64(VIRTIO_NET_F_CTRL_VQ) |                            \
-		BIT64(VIRTIO_NET_F_CTRL_RX) | BIT64(VIRTIO_NET_F_CTRL_MAC_ADDR) |                  \
-		BIT64(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT64(VHOST_USER_F_PROTOCOL_FEATURES))
+	(NET_DEVICE_FEATURES | BIT64(VIRTIO_NET_F_STATUS) | BIT64(VIRTIO_NET_F_MTU) |              \
+		BIT64(VIRTIO_NET_F_CTRL_VQ) | BIT64(VIRTIO_NET_F_CTRL_RX) |                        \
+		BIT64(VIRTIO_NET_F_CTRL_MAC_ADDR) | BIT64(VIRTIO_NET_F_GUEST_ANNOUNCE) |           \
+		BIT64(VHOST_USER_F_PROTOCOL_FEATURES))
 
 static void features_set(void *owner, uint64_t features)
 {
@@ -157,12 +156,12 @@ void vhost_user_expect_memory(struct vhost_user_port *vhost)
  * other memory than the guest does. QEMU creates a kick descriptor with the value 1, so only more
  * than that tells of a kick. Nobody else reads the counter: workers are woken by its edges.
  */
-static bool kicked_but_empty(struct vhost_user_port *vhost, uint16_t available)
+static bool kicked(struct vhost_user_port *vhost)
 {
 	uint64_t kicks;
 	int fd = vhost->backend.rings[0].kick_fd;
 
-	return available == 0 && fd >= 0 && read(fd, &kicks, sizeof(kicks)) > 0 && kicks > 1;
+	return fd >= 0 && read(fd, &kicks, sizeof(kicks)) > 0 && kicks > 1;
 }
 
 static void memory_check_event(evutil_socket_t fd, short what, void *argument)
@@ -170,16 +169,16 @@ static void memory_check_event(evutil_socket_t fd, short what, void *argument)
 	struct vhost_user_port *vhost = argument;
 	const struct vhost_user_ring *ring = &vhost->pairs[0].send_ring;
 	bool missing = !vhost->memory && vhost->backend.features & BIT64(VIRTIO_F_VERSION_1);
-	uint16_t available = ring->published ? ring_load(ring->queue.ring.available->idx) : 0;
+	bool untouched = !ring->published || device_ring_untouched(&ring->queue.ring);
 
-	if (missing || (ring->published && kicked_but_empty(vhost, available))) {
+	if (missing || (ring->published && untouched && kicked(vhost))) {
 		log_warning("port %s: the guest's driver started, but the VM does not share its "
 			    "memory, so no frame can pass: give QEMU '-object "
 			    "memory-backend-memfd,id=mem0,size=SIZE,share=on' and '-machine "
 			    "memory-backend=mem0' (libvirt: <access mode='shared'/> in "
 			    "<memoryBacking>; Cloud Hypervisor: --memory shared=on)",
 			vhost->port.name);
-	} else if (available == 0 && vhost->memory_check_delay < MEMORY_CHECK_LAST) {
+	} else if (untouched && vhost->memory_check_delay < MEMORY_CHECK_LAST) {
 		vhost->memory_check_delay *= 2;
 		evtimer_add(vhost->memory_check,
 			&(struct timeval){.tv_sec = vhost->memory_check_delay});

@@ -26,7 +26,7 @@ void vhost_user_receive(struct port *port, unsigned queue, struct packet_batch *
 	if (!device)
 		return;
 	net_device_receive(device, batch, &port->counters[queue].rx);
-	if (unlikely(device->ring.broken))
+	if (unlikely(device_ring_broken(&device->ring)))
 		report_failure(vhost, &pair->receive_ring);
 }
 
@@ -58,7 +58,7 @@ static void send_to_pair(
 
 	spinlock_lock(&pair->lock);
 	signal = net_device_send(&ring->queue, batch, mask, &vhost->port.counters[index].tx);
-	broken = ring->queue.ring.broken;
+	broken = device_ring_broken(&ring->queue.ring);
 	spinlock_unlock(&pair->lock);
 	if (signal)
 		fd_signal(ring->call_fd);
@@ -105,9 +105,9 @@ enum port_arm vhost_user_arm(struct port *port, unsigned queue)
 
 	if (!device)
 		return PORT_ARMED;
-	if (split_device_arm(&device->ring))
+	if (device_ring_arm(&device->ring))
 		return PORT_PENDING;
-	if (unlikely(device->ring.broken))
+	if (unlikely(device_ring_broken(&device->ring)))
 		report_failure(vhost, &pair->receive_ring);
 	return pair->polled ? PORT_TIMED : PORT_ARMED;
 }
@@ -117,5 +117,5 @@ void vhost_user_disarm(struct port *port, unsigned queue)
 	struct net_device_queue *device = rcu_read(&vhost_user_port(port)->pairs[queue].receive);
 
 	if (device)
-		split_device_disarm(&device->ring);
+		device_ring_disarm(&device->ring);
 }

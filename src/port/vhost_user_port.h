@@ -25,7 +25,7 @@ struct vhost_user_ring {
 	struct net_device_queue queue;
 	int call_fd;    /* borrowed from the backend; -1: the driver polls */
 	bool ready;     /* queue is set up over the present memory */
-	uint16_t next;  /* available index at which to go on; kept while unpublished */
+	uint32_t next;  /* base at which to go on; kept while unpublished */
 	bool published; /* a worker may be using it */
 	bool failed;    /* written by its thread: broken, and the control thread has been told */
 };

@@ -62,7 +62,7 @@ static void unpublish(struct vhost_user_port *vhost, unsigned index)
 	} else {
 		publish_senders(vhost);
 	}
-	ring->next = ring->queue.ring.next_taken;
+	ring->next = device_ring_base(&ring->queue.ring);
 }
 
 static void unpublish_all(struct vhost_user_port *vhost)
@@ -93,12 +93,39 @@ static int publish_receive(struct vhost_user_port *vhost, unsigned pair_index, s
 	return 0;
 }
 
+/* Finds the ring's three parts in guest memory. */
+static int find_parts(const struct vhost_user_port *vhost, unsigned index,
+	struct device_ring_parts *parts, struct error *error)
+{
+	const struct vhost_ring *asked = &vhost->backend.rings[index];
+	struct device_ring_sizes sizes = device_ring_sizes(asked->size, vhost->backend.features);
+	const char *missing = NULL;
+
+	parts->descriptors = guest_memory_from_user(
+		vhost->memory, asked->descriptor, sizes.descriptors);
+	parts->driver_area = guest_memory_from_user(
+		vhost->memory, asked->available, sizes.driver_area);
+	parts->device_area = guest_memory_from_user(vhost->memory, asked->used, sizes.device_area);
+	if (!parts->descriptors)
+		missing = "descriptor area";
+	else if (!parts->driver_area)
+		missing = "driver area (available ring)";
+	else if (!parts->device_area)
+		missing = "device area (used ring)";
+	if (missing)
+		return error_set(error, -EFAULT, "ring %u: %s lies outside the guest's memory",
+			index, missing);
+	return 0;
+}
+
 /* Lays the queue over the ring's three parts in guest memory; goes on at ring->next. */
 static int set_up(struct vhost_user_port *vhost, unsigned index, struct error *error)
 {
 	const struct vhost_ring *asked = &vhost->backend.rings[index];
 	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
-	void *descriptors, *available, *used;
+	uint16_t mtu = vhost->told_mtu ? vhost->told_mtu : vhost->options.mtu;
+	struct device_ring_parts parts;
+	int result;
 
 	ring->ready = false;
 	if (!vhost->memory || !asked->address_set || !asked->size)
@@ -106,23 +133,14 @@ static int set_up(struct vhost_user_port *vhost, unsigned index, struct error *e
 			!vhost->memory        ? "memory table"
 			: !asked->address_set ? "addresses"
 					      : "size");
-	descriptors = guest_memory_from_user(
-		vhost->memory, asked->descriptor, split_descriptors_size(asked->size));
-	available = guest_memory_from_user(
-		vhost->memory, asked->available, split_available_size(asked->size));
-	used = guest_memory_from_user(vhost->memory, asked->used, split_used_size(asked->size));
-	if (!descriptors || !available || !used)
-		return error_set(error, -EFAULT, "ring %u: %s lies outside the guest's memory",
-			index,
-			!descriptors ? "descriptor table"
-			: !available ? "available ring"
-				     : "used ring");
-	if (net_device_init(&ring->queue, vhost->memory, descriptors, available, used, asked->size,
-		    vhost->backend.features, ring->next,
-		    vhost->told_mtu ? vhost->told_mtu : vhost->options.mtu) < 0)
+	result = find_parts(vhost, index, &parts, error);
+	if (result < 0)
+		return result;
+	if (net_device_init(&ring->queue, vhost->memory, &parts, asked->size,
+		    vhost->backend.features, ring->next, mtu) < 0)
 		return error_set(error, -EINVAL,
-			"ring %u: size %u is not a power of two, or a part is not aligned", index,
-			asked->size);
+			"ring %u: size %u or base 0x%x is not legal, or a part is not aligned",
+			index, asked->size, ring->next);
 	ring->ready = true;
 	return 0;
 }
@@ -145,7 +163,7 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 	if (changes & layout) {
 		/* A new layout of a running ring goes on where the ring is. */
 		if (changes & (VHOST_RING_START | VHOST_RING_BASE))
-			ring->next = (uint16_t)asked->base;
+			ring->next = asked->base;
 		result = set_up(vhost, index, error);
 		if (result < 0)
 			return result;

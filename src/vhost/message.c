@@ -3,9 +3,6 @@
 
 #include <errno.h>
 #include <linux/vhost_types.h>
-#include <linux/virtio_config.h>
-#include <linux/virtio_net.h>
-#include <linux/virtio_ring.h>
 #include <string.h>
 
 #include "base/cursor.h"
@@ -142,19 +139,19 @@ static const char *const feature_names[64] = {
 	[VIRTIO_F_IN_ORDER] = "in_order",
 	[VIRTIO_F_ORDER_PLATFORM] = "order_platform",
 	[VIRTIO_F_SR_IOV] = "sr_iov",
-	[VHOST_VIRTIO_F_NOTIFICATION_DATA] = "notification_data",
-	[VHOST_VIRTIO_F_NOTIF_CONFIG_DATA] = "notif_config_data",
+	[VIRTIO_F_NOTIFICATION_DATA] = "notification_data",
+	[VIRTIO_F_NOTIF_CONFIG_DATA] = "notif_config_data",
 	[VIRTIO_F_RING_RESET] = "ring_reset",
-	[VHOST_VIRTIO_F_ADMIN_VQ] = "admin_vq",
-	[VHOST_NET_F_DEVICE_STATS] = "device_stats",
-	[VHOST_NET_F_HASH_TUNNEL] = "hash_tunnel",
-	[VHOST_NET_F_VQ_NOTF_COAL] = "vq_notf_coal",
+	[VIRTIO_F_ADMIN_VQ] = "admin_vq",
+	[VIRTIO_NET_F_DEVICE_STATS] = "device_stats",
+	[VIRTIO_NET_F_HASH_TUNNEL] = "hash_tunnel",
+	[VIRTIO_NET_F_VQ_NOTF_COAL] = "vq_notf_coal",
 	[VIRTIO_NET_F_NOTF_COAL] = "notf_coal",
-	[VHOST_NET_F_GUEST_USO4] = "guest_uso4",
-	[VHOST_NET_F_GUEST_USO6] = "guest_uso6",
-	[VHOST_NET_F_HOST_USO] = "host_uso",
+	[VIRTIO_NET_F_GUEST_USO4] = "guest_uso4",
+	[VIRTIO_NET_F_GUEST_USO6] = "guest_uso6",
+	[VIRTIO_NET_F_HOST_USO] = "host_uso",
 	[VIRTIO_NET_F_HASH_REPORT] = "hash_report",
-	[VHOST_NET_F_GUEST_HDRLEN] = "guest_hdrlen",
+	[VIRTIO_NET_F_GUEST_HDRLEN] = "guest_hdrlen",
 	[VIRTIO_NET_F_RSS] = "rss",
 	[VIRTIO_NET_F_RSC_EXT] = "rsc_ext",
 	[VIRTIO_NET_F_STANDBY] = "standby",

@@ -21,23 +21,12 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "virtio/feature_bits.h"
 
 #define BIT64(n) (1ULL << (n))
 
 /* Virtio feature bit that a backend offers where it knows protocol features at all. */
 #define VHOST_USER_F_PROTOCOL_FEATURES 30
-
-/* Virtio features younger than the oldest kernel headers that we build with. */
-#define VHOST_VIRTIO_F_NOTIFICATION_DATA 38
-#define VHOST_VIRTIO_F_NOTIF_CONFIG_DATA 39
-#define VHOST_VIRTIO_F_ADMIN_VQ          41
-#define VHOST_NET_F_DEVICE_STATS         50
-#define VHOST_NET_F_HASH_TUNNEL          51
-#define VHOST_NET_F_VQ_NOTF_COAL         52
-#define VHOST_NET_F_GUEST_USO4           54
-#define VHOST_NET_F_GUEST_USO6           55
-#define VHOST_NET_F_HOST_USO             56
-#define VHOST_NET_F_GUEST_HDRLEN         59
 
 /* Requests of the frontend. */
 enum vhost_user_request {

@@ -6,9 +6,7 @@
  * A `struct guest_memory` is built by the control thread and immutable once a ring uses it; changes
  * make a new one that shares the mappings (counted, control thread only). Workers translate.
  *
- * The peer owns the file behind a mapping and may truncate it: touching it then raises SIGBUS. With
- * guest_memory_guard() the fault is answered by an anonymous page in that place, and the mapping is
- * marked broken for the ring's next visit to see: the port dies, not the switch.
+ * The peer owns the file behind a region and may truncate it; guest_mapping.h says what happens then.
  */
 #ifndef VSW_VIRTIO_GUEST_MEMORY_H
 #define VSW_VIRTIO_GUEST_MEMORY_H
@@ -19,11 +17,10 @@
 #include "base/checked.h"
 #include "base/common.h"
 #include "base/error.h"
+#include "virtio/guest_mapping.h"
 
 /* Regions of one guest: QEMU uses 3 without hotplug; every DIMM adds one. */
 #define GUEST_MEMORY_SLOTS 64
-
-struct guest_mapping;
 
 struct guest_region {
 	uint64_t guest_address; /* GPA of the first byte */
@@ -65,11 +62,12 @@ uint64_t guest_memory_size(const struct guest_memory *memory);
 /* A pointer to [user, user + length) of the frontend's addresses, NULL unless it lies in one region. */
 void *guest_memory_from_user(const struct guest_memory *memory, uint64_t user, uint64_t length);
 
-/* Installs the SIGBUS handler described above; once, before threads start. 0 or -errno. */
-int guest_memory_guard(void);
-
-/* Rises with every fault answered. */
-extern unsigned guest_memory_faults;
+/*
+ * The guest physical address of a byte that guest_memory_translate() found, in *address; false where
+ * no region has it. *hint as there.
+ */
+bool guest_memory_to_guest(
+	const struct guest_memory *memory, const void *host, uint64_t *address, unsigned *hint);
 
 /* True where a fault hit one of this memory's mappings. */
 bool guest_memory_broken(const struct guest_memory *memory);

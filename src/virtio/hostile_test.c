@@ -245,6 +245,7 @@ static void check_case(const struct hostile_case *c, bool walk)
 	struct iovec pieces[32] = {{0}};
 	unsigned room = c->pieces_max ? c->pieces_max : ARRAY_SIZE(pieces);
 	uint32_t length = 0, sum = 0;
+	uint8_t *simple;
 	uint16_t head;
 	int count;
 
@@ -256,9 +257,14 @@ static void check_case(const struct hostile_case *c, bool walk)
 	available()->idx = 1;
 	device_begin(features, 0);
 	require(split_device_available(&device) == 1);
-	head = split_device_take(&device);
-	count = walk ? split_device_walk(&device, head, c->writable, pieces, room, &length)
-		     : split_device_buffers(&device, head, c->writable, pieces, room, &length);
+	simple = walk ? NULL : split_device_take_simple(&device, c->writable, &head, &length);
+	if (simple) {
+		pieces[0] = (struct iovec){simple, length};
+		count = 1;
+	} else {
+		head = split_device_take(&device);
+		count = split_device_buffers(&device, head, c->writable, pieces, room, &length);
+	}
 	if (count != c->pieces || device.broken != (c->pieces == BAD))
 		fail_msg("%s: %d pieces, expected %d", c->name, count, c->pieces);
 	if (count == BAD)

@@ -14,27 +14,44 @@
 
 #include "packet/counters.h"
 #include "packet/packet.h"
-#include "virtio/split_device.h"
+#include "virtio/device_ring.h"
+#include "virtio/feature_bits.h"
 
 /* Bytes of frames that one visit takes from a queue before others have their turn: five TSO frames
  * or a full batch of 4 KiB ones. */
 #define NET_DEVICE_VISIT_BYTES (5 * PACKET_LENGTH_MAX)
 
+/* The virtio-net features that need the device's doing and that this file does: offloads in both
+ * directions (5.1.3), mergeable buffers, and the layouts of its rings. */
+#define NET_DEVICE_FEATURES                                                                        \
+	(1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM |                             \
+		1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6 |                  \
+		1ULL << VIRTIO_NET_F_HOST_ECN | 1ULL << VIRTIO_NET_F_HOST_UFO |                    \
+		1ULL << VIRTIO_NET_F_HOST_USO | 1ULL << VIRTIO_NET_F_GUEST_TSO4 |                  \
+		1ULL << VIRTIO_NET_F_GUEST_TSO6 | 1ULL << VIRTIO_NET_F_GUEST_ECN |                 \
+		1ULL << VIRTIO_NET_F_GUEST_UFO | 1ULL << VIRTIO_NET_F_GUEST_USO4 |                 \
+		1ULL << VIRTIO_NET_F_GUEST_USO6 | 1ULL << VIRTIO_NET_F_MRG_RXBUF |                 \
+		1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_F_ANY_LAYOUT |                         \
+		1ULL << VIRTIO_RING_F_INDIRECT_DESC | 1ULL << VIRTIO_RING_F_EVENT_IDX |            \
+		1ULL << VIRTIO_F_RING_PACKED | 1ULL << VIRTIO_F_IN_ORDER)
+
 struct net_device_queue {
-	struct split_device ring;
+	struct device_ring ring;
 	uint32_t header_size;      /* bytes, from the acknowledged features */
 	uint32_t frame_length_max; /* receiveq: longer frames are dropped (MTU) */
+	uint8_t requests;          /* transmitq: OFFLOAD_* that the guest may ask for */
+	uint8_t abilities;         /* receiveq: OFFLOAD_* that the guest takes as they are */
 	bool mergeable;            /* VIRTIO_NET_F_MRG_RXBUF acknowledged */
 	bool discard;              /* transmitq that is not enabled: what it sends is dropped */
 };
 
 /*
- * Sets up a queue over a ring at the given places, which hold as many bytes as split_*_size() ask
- * for. mtu: bytes of payload above Ethernet that the receiver accepts, 0 = any. 0 or -EINVAL.
+ * Sets up a queue over a ring; parts, size and base as for device_ring_init(). mtu: bytes of payload
+ * above Ethernet that the receiver accepts, 0 = any. 0 or -EINVAL.
  */
 int net_device_init(struct net_device_queue *queue, const struct guest_memory *memory,
-	void *descriptors, void *available, void *used, unsigned size, uint64_t features,
-	uint16_t next, uint16_t mtu);
+	const struct device_ring_parts *parts, unsigned size, uint64_t features, uint32_t base,
+	uint16_t mtu);
 
 /*
  * Fills the empty batch from a transmitq: up to PACKET_BATCH frames, each with its first
@@ -47,8 +64,9 @@ void net_device_receive(
 bool net_device_release(struct net_device_queue *queue);
 
 /*
- * Copies the packets of `mask` into a receiveq and publishes them. Sent frames and drops are counted.
- * True where the driver wants to be signalled.
+ * Copies the packets of `mask` into a receiveq and publishes them. What the receiver cannot take is
+ * finished first: checksums are completed, and large packets cut, so that one packet may become
+ * several frames. Sent frames and drops are counted. True where the driver wants to be signalled.
  */
 bool net_device_send(struct net_device_queue *queue, struct packet_batch *batch, uint64_t mask,
 	struct counters *counters);

@@ -5,9 +5,9 @@
 #ifndef VSW_VIRTIO_NET_HEADER_H
 #define VSW_VIRTIO_NET_HEADER_H
 
-#include <linux/virtio_config.h>
-#include <linux/virtio_net.h>
 #include <stdint.h>
+
+#include "virtio/feature_bits.h"
 
 /* With num_buffers, which is there with VERSION_1 or MRG_RXBUF; legacy devices have 10 bytes. */
 #define NET_HEADER_SIZE        ((uint32_t)sizeof(struct virtio_net_hdr_mrg_rxbuf))

@@ -62,8 +62,9 @@ static void begin(uint64_t features, uint16_t mtu)
 	memset(&counters, 0, sizeof(counters));
 	seed = 23 + features;
 	require(split_driver_init(&driver, rings, available, used, SIZE, features) == 0);
-	require(net_device_init(&queue, &memory, rings, available, used, SIZE, features, 0, mtu) ==
-		0);
+	require(net_device_init(&queue, &memory,
+			&(struct device_ring_parts){rings, available, used}, SIZE, features, 0,
+			mtu) == 0);
 }
 
 static void end(void)
@@ -198,7 +199,7 @@ static void expect_returned(uint64_t token)
 	net_device_release(&queue);
 	require(split_driver_take(&driver, &got, &written) && got == token && written == 0);
 	require(!split_driver_take(&driver, &got, &written));
-	require(driver.free_count == SIZE && !driver.broken && !queue.ring.broken);
+	require(driver.free_count == SIZE && !driver.broken && !queue.ring.split.broken);
 }
 
 static uint32_t random_length(void)
@@ -427,8 +428,8 @@ static void a_broken_ring_is_counted_once(void **state)
 		require(batch->count == (i == 0));
 		net_device_release(&queue);
 	}
-	require(queue.ring.broken && drops() == 1 && counters.drops[DROP_RING_ERROR] == 1);
-	require(queue.ring.next_taken == 1); /* where it went wrong */
+	require(queue.ring.split.broken && drops() == 1 && counters.drops[DROP_RING_ERROR] == 1);
+	require(queue.ring.split.next_taken == 1); /* where it went wrong */
 	require(split_driver_take(&driver, &token, &written) && token == 0);
 	require(!split_driver_take(&driver, &token, &written));
 	end();
@@ -607,7 +608,7 @@ static void frames_without_a_place_are_dropped(void **state)
 		}
 		require(counters.drops[sends[i].reason] == 1);
 		/* What was taken is back: a frame that fits still finds its place. */
-		require(queue.ring.next_taken == 0 && driver.used->idx == 0);
+		require(queue.ring.split.next_taken == 0 && driver.used->idx == 0);
 		batch_frame(frame, 14);
 		net_device_send(&queue, batch, 2, &counters);
 		require(counters.packets == (chains > 0));
@@ -652,10 +653,11 @@ static void driver_and_device_understand_each_other(void **state)
 			require(net_driver_init(&client, start, LEFT, SIZE, slot, feature_set(f)) ==
 				0);
 			require(net_device_init(&queue, &memory,
-					start + (client.descriptors - LEFT),
-					start + (client.available - LEFT),
-					start + (client.used - LEFT), SIZE, feature_set(f), 0,
-					0) == 0);
+					&(struct device_ring_parts){
+						start + (client.descriptors - LEFT),
+						start + (client.available - LEFT),
+						start + (client.used - LEFT)},
+					SIZE, feature_set(f), 0, 0) == 0);
 			if (receiving)
 				net_driver_fill(&client);
 			net_driver_publish(&client);

@@ -9,13 +9,11 @@
 #ifndef VSW_VIRTIO_RING_H
 #define VSW_VIRTIO_RING_H
 
-#include <linux/virtio_config.h>
-#include <linux/virtio_net.h>
-#include <linux/virtio_ring.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/common.h"
+#include "virtio/feature_bits.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "virtio 1 rings are little endian");
 

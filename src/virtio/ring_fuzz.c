@@ -175,8 +175,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	features |= (uint64_t)(prefix.features >> 1 & 1) << VIRTIO_NET_F_MRG_RXBUF;
 	features |= (uint64_t)(prefix.features >> 2 & 1) << VIRTIO_RING_F_EVENT_IDX;
 	features |= (uint64_t)(prefix.features >> 3 & 1) << VIRTIO_RING_F_INDIRECT_DESC;
-	require(net_device_init(&queue, &memory, descriptors, available, used, entries, features,
-			prefix.next, prefix.mtu & 1 ? 1500 : 0) == 0);
+	require(net_device_init(&queue, &memory,
+			&(struct device_ring_parts){descriptors, available, used}, entries,
+			features, prefix.next, prefix.mtu & 1 ? 1500 : 0) == 0);
 	queue.discard = prefix.mtu >> 1 & 1;
 	for (unsigned i = 0; i < VISITS; i++) {
 		if (prefix.operations >> i & 1)
@@ -184,7 +185,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		else
 			send(&queue);
 		if (prefix.operations >> (4 + i) & 1)
-			split_device_arm(&queue.ring);
+			device_ring_arm(&queue.ring);
 	}
 	return 0;
 }

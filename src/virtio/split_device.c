@@ -2,7 +2,8 @@
 #include "virtio/split_device.h"
 
 #include <errno.h>
-#include <string.h>
+
+#include "virtio/chain.h"
 
 uint64_t split_descriptors_size(unsigned size)
 {
@@ -120,69 +121,27 @@ bool split_device_publish(struct split_device *queue)
 	return !(ring_load(queue->available->flags) & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
-/* A walk over one chain: where it is, and what it has yielded. */
-struct walk {
-	struct split_device *queue;
-	struct iovec *pieces;
-	unsigned pieces_max;
-	unsigned count;
-	uint64_t length;
-	bool writable;
-};
-
-/* Appends the buffer of one descriptor, split where it crosses regions. */
-static bool append_buffer(struct walk *walk, const struct ring_descriptor *descriptor)
-{
-	uint64_t address = descriptor->address;
-	uint32_t left = descriptor->length;
-
-	/* An empty buffer would cost a step and count as nothing: no driver has a use for one. */
-	if (!left || !!(descriptor->flags & VRING_DESC_F_WRITE) != walk->writable)
-		return false;
-	walk->length += left;
-	if (walk->length > UINT32_MAX)
-		return false;
-	while (left) {
-		uint32_t contiguous = left;
-		uint8_t *host = guest_memory_translate(
-			walk->queue->memory, address, &contiguous, &walk->queue->region);
-
-		if (!host || walk->count == walk->pieces_max)
-			return false;
-		walk->pieces[walk->count++] = (struct iovec){host, contiguous};
-		address += contiguous;
-		left -= contiguous;
-	}
-	return true;
-}
-
 /* Reads entry `index` of an indirect table, which may cross regions (2.7.5.3). */
-static bool read_indirect(struct split_device *queue, uint64_t table, unsigned index,
-	struct ring_descriptor *descriptor)
+static bool read_indirect(
+	struct chain_walk *walk, uint64_t table, unsigned index, struct ring_descriptor *descriptor)
 {
-	uint64_t address = table + (uint64_t)index * sizeof(struct vring_desc);
 	struct vring_desc copy;
-	uint8_t *to = (uint8_t *)&copy;
-	uint32_t left = sizeof(copy);
 
-	while (left) {
-		uint32_t contiguous = left;
-		uint8_t *host = guest_memory_translate(
-			queue->memory, address, &contiguous, &queue->region);
-
-		if (!host)
-			return false;
-		memcpy(to, host, contiguous);
-		to += contiguous;
-		address += contiguous;
-		left -= contiguous;
-	}
+	if (!chain_copy(walk, table + (uint64_t)index * sizeof(copy), &copy, sizeof(copy)))
+		return false;
 	/* `copy` is private: reading its fields again later is harmless. */
 	*descriptor = ring_read_descriptor(&copy);
 	return true;
 }
 
-static bool walk_indirect(struct walk *walk, const struct ring_descriptor *table)
+static bool append(struct chain_walk *walk, const struct ring_descriptor *descriptor)
+{
+	return chain_append(walk, descriptor->address, descriptor->length,
+		descriptor->flags & VRING_DESC_F_WRITE);
+}
+
+static bool walk_indirect(const struct split_device *queue, struct chain_walk *walk,
+	const struct ring_descriptor *table)
 {
 	unsigned entries = table->length / sizeof(struct vring_desc);
 	struct ring_descriptor descriptor;
@@ -190,15 +149,13 @@ static bool walk_indirect(struct walk *walk, const struct ring_descriptor *table
 	uint64_t end;
 
 	/* 2.7.5.3.1: a table is alone at its place in the chain, whole, and no longer than the queue. */
-	if (!walk->queue->indirect || table->flags & VRING_DESC_F_NEXT ||
-		table->length % sizeof(struct vring_desc) || !entries ||
-		entries > walk->queue->size ||
-		__builtin_add_overflow(table->address, table->length, &end))
+	if (!queue->indirect || table->flags & VRING_DESC_F_NEXT ||
+		table->length % sizeof(struct vring_desc) || !entries || entries > queue->size ||
+		!checked_add(table->address, table->length, &end))
 		return false;
 	for (unsigned steps = 0; steps < entries; steps++) {
-		if (!read_indirect(walk->queue, table->address, index, &descriptor) ||
-			descriptor.flags & VRING_DESC_F_INDIRECT ||
-			!append_buffer(walk, &descriptor))
+		if (!read_indirect(walk, table->address, index, &descriptor) ||
+			descriptor.flags & VRING_DESC_F_INDIRECT || !append(walk, &descriptor))
 			return false;
 		if (!(descriptor.flags & VRING_DESC_F_NEXT))
 			return true;
@@ -209,9 +166,8 @@ static bool walk_indirect(struct walk *walk, const struct ring_descriptor *table
 	return false; /* a loop */
 }
 
-static bool walk_chain(struct walk *walk, uint16_t head)
+static bool walk_chain(const struct split_device *queue, struct chain_walk *walk, uint16_t head)
 {
-	struct split_device *queue = walk->queue;
 	struct ring_descriptor descriptor;
 	uint16_t index = head;
 
@@ -220,8 +176,8 @@ static bool walk_chain(struct walk *walk, uint16_t head)
 			return false;
 		descriptor = ring_read_descriptor(&queue->descriptors[index]);
 		if (descriptor.flags & VRING_DESC_F_INDIRECT)
-			return walk_indirect(walk, &descriptor);
-		if (!append_buffer(walk, &descriptor))
+			return walk_indirect(queue, walk, &descriptor);
+		if (!append(walk, &descriptor))
 			return false;
 		if (!(descriptor.flags & VRING_DESC_F_NEXT))
 			return true;
@@ -230,17 +186,18 @@ static bool walk_chain(struct walk *walk, uint16_t head)
 	return false; /* a loop */
 }
 
-int split_device_walk(struct split_device *queue, uint16_t head, bool writable,
+int split_device_buffers(struct split_device *queue, uint16_t head, bool writable,
 	struct iovec *pieces, unsigned pieces_max, uint32_t *length)
 {
-	struct walk walk = {
-		.queue = queue,
+	struct chain_walk walk = {
+		.memory = queue->memory,
+		.region = &queue->region,
+		.writable = writable,
 		.pieces = pieces,
 		.pieces_max = pieces_max,
-		.writable = writable,
 	};
 
-	if (!walk_chain(&walk, head))
+	if (!walk_chain(queue, &walk, head))
 		return broken(queue);
 	*length = (uint32_t)walk.length;
 	return (int)walk.count;

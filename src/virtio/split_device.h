@@ -87,15 +87,41 @@ ALWAYS_INLINE uint16_t split_device_take(struct split_device *queue)
 	return head;
 }
 
+/*
+ * By far the most common chain: one direct buffer inside one region, in the direction asked. Takes it
+ * and returns where it is, its bytes in *length; otherwise takes nothing and returns NULL, and
+ * split_device_take() and split_device_buffers() look again, from the beginning. The caller knows
+ * that a chain is available.
+ */
+ALWAYS_INLINE uint8_t *split_device_take_simple(
+	struct split_device *queue, bool writable, uint16_t *head, uint32_t *length)
+{
+	uint16_t index = ring_load(queue->available->ring[queue->next_taken & (queue->size - 1)]);
+	struct ring_descriptor descriptor;
+	uint32_t contiguous;
+	uint8_t *host;
+
+	if (unlikely(index >= queue->size))
+		return NULL;
+	descriptor = ring_read_descriptor(&queue->descriptors[index]);
+	contiguous = descriptor.length;
+	if (unlikely(descriptor.flags != (writable ? VRING_DESC_F_WRITE : 0) || !contiguous))
+		return NULL;
+	host = guest_memory_translate(
+		queue->memory, descriptor.address, &contiguous, &queue->region);
+	if (unlikely(!host || contiguous != descriptor.length))
+		return NULL;
+	queue->next_taken++;
+	*head = index;
+	*length = contiguous;
+	return host;
+}
+
 /* Puts back the last `count` chains taken, of which none was given. */
 ALWAYS_INLINE void split_device_untake(struct split_device *queue, unsigned count)
 {
 	queue->next_taken -= (uint16_t)count;
 }
-
-/* The general walk behind split_device_buffers(). */
-int split_device_walk(struct split_device *queue, uint16_t head, bool writable,
-	struct iovec *pieces, unsigned pieces_max, uint32_t *length);
 
 /*
  * The buffers of the chain at `head` as pieces of our address space, in order; the chain must be
@@ -104,29 +130,8 @@ int split_device_walk(struct split_device *queue, uint16_t head, bool writable,
  * a nested, empty, oversized or un-negotiated indirect table, a wrong direction, an empty buffer, an
  * address outside guest memory, more than pieces_max pieces, or a sum of 4 GiB or more.
  */
-ALWAYS_INLINE int split_device_buffers(struct split_device *queue, uint16_t head, bool writable,
-	struct iovec *pieces, unsigned pieces_max, uint32_t *length)
-{
-	struct ring_descriptor descriptor;
-	uint32_t contiguous;
-	uint8_t *host;
-
-	/* By far the most common chain: one direct buffer inside one region. */
-	if (likely(head < queue->size && pieces_max)) {
-		descriptor = ring_read_descriptor(&queue->descriptors[head]);
-		contiguous = descriptor.length;
-		if (likely(descriptor.flags == (writable ? VRING_DESC_F_WRITE : 0) && contiguous)) {
-			host = guest_memory_translate(
-				queue->memory, descriptor.address, &contiguous, &queue->region);
-			if (likely(host && contiguous == descriptor.length)) {
-				pieces[0] = (struct iovec){host, contiguous};
-				*length = contiguous;
-				return 1;
-			}
-		}
-	}
-	return split_device_walk(queue, head, writable, pieces, pieces_max, length);
-}
+int split_device_buffers(struct split_device *queue, uint16_t head, bool writable,
+	struct iovec *pieces, unsigned pieces_max, uint32_t *length);
 
 /* Returns a chain with `written` bytes written into it; visible after the next publish. */
 ALWAYS_INLINE void split_device_give(struct split_device *queue, uint16_t head, uint32_t written)

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "virtio/guest_mapping.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+
+struct guest_mapping {
+	unsigned references; /* users; control thread */
+	unsigned slot;       /* in guarded[] */
+	bool broken;         /* written by the SIGBUS handler of any thread */
+	uint8_t *start;
+	uint64_t size;
+	uint64_t page_size; /* of the file: a huge page is replaced whole */
+};
+
+unsigned guest_memory_faults;
+
+/* Written by the control thread, read by the signal handler. An entry leaves before its mapping is
+ * unmapped, and a mapping is unmapped only after a grace period, so no handler can still use it. */
+static struct guest_mapping *guarded[GUEST_MAPPINGS_MAX];
+static unsigned guarded_end; /* entries at and above this were never used */
+
+static int guard_mapping(struct guest_mapping *mapping)
+{
+	for (unsigned i = 0; i < GUEST_MAPPINGS_MAX; i++) {
+		if (__atomic_load_n(&guarded[i], __ATOMIC_RELAXED))
+			continue;
+		mapping->slot = i;
+		__atomic_store_n(&guarded[i], mapping, __ATOMIC_RELEASE);
+		if (i >= guarded_end)
+			__atomic_store_n(&guarded_end, i + 1, __ATOMIC_RELEASE);
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+void guest_mapping_hold(struct guest_mapping *mapping)
+{
+	mapping->references++;
+}
+
+void guest_mapping_release(struct guest_mapping *mapping)
+{
+	if (--mapping->references)
+		return;
+	__atomic_store_n(&guarded[mapping->slot], NULL, __ATOMIC_RELEASE);
+	munmap(mapping->start, mapping->size);
+	free(mapping);
+}
+
+static struct guest_mapping *mapping_at(uintptr_t address)
+{
+	unsigned end = __atomic_load_n(&guarded_end, __ATOMIC_ACQUIRE);
+
+	for (unsigned i = 0; i < end; i++) {
+		struct guest_mapping *mapping = __atomic_load_n(&guarded[i], __ATOMIC_ACQUIRE);
+
+		if (mapping && address - (uintptr_t)mapping->start < mapping->size)
+			return mapping;
+	}
+	return NULL;
+}
+
+/* Runs on the thread that touched the missing page; only async-signal-safe calls. */
+static void answer_fault(int number, siginfo_t *info, void *context)
+{
+	uintptr_t address = (uintptr_t)info->si_addr;
+	struct guest_mapping *mapping = mapping_at(address);
+	int saved = errno;
+	void *page;
+
+	if (mapping) {
+		page = (void *)(address & ~(uintptr_t)(mapping->page_size - 1));
+		if (mmap(page, mapping->page_size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED) {
+			__atomic_store_n(&mapping->broken, true, __ATOMIC_RELEASE);
+			__atomic_fetch_add(&guest_memory_faults, 1, __ATOMIC_RELEASE);
+			errno = saved;
+			return;
+		}
+	}
+	/* Not guest memory: a fault of our own, which shall be fatal when the access is repeated. */
+	signal(number, SIG_DFL);
+	errno = saved;
+}
+
+int guest_memory_guard(void)
+{
+	struct sigaction action = {.sa_sigaction = answer_fault, .sa_flags = SA_SIGINFO};
+
+	sigemptyset(&action.sa_mask);
+	return sigaction(SIGBUS, &action, NULL) < 0 ? -errno : 0;
+}
+
+bool guest_mapping_broken(const struct guest_mapping *mapping)
+{
+	return __atomic_load_n(&mapping->broken, __ATOMIC_ACQUIRE);
+}
+
+uint8_t *guest_mapping_start(const struct guest_mapping *mapping)
+{
+	return mapping->start;
+}
+
+/* The page size of the file, and whether it holds `end` bytes. */
+static int check_file(
+	int fd, uint64_t end, uint64_t *page_size, const char *what, struct error *error)
+{
+	struct statfs filesystem;
+	struct stat status;
+
+	if (fstat(fd, &status) < 0 || fstatfs(fd, &filesystem) < 0)
+		return error_set_errno(error, -errno, "%s's file", what);
+	if (!S_ISREG(status.st_mode))
+		return error_set(error, -EINVAL, "%s's descriptor is not a file", what);
+	if (status.st_size < 0 || (uint64_t)status.st_size < end)
+		return error_set(error, -EINVAL, "%s's file has %lld bytes, %llu are needed", what,
+			(long long)status.st_size, (unsigned long long)end);
+	*page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	if (filesystem.f_type == HUGETLBFS_MAGIC)
+		*page_size = (uint64_t)filesystem.f_bsize;
+	return 0;
+}
+
+int guest_mapping_new(
+	struct guest_mapping **made, int fd, uint64_t end, const char *what, struct error *error)
+{
+	struct guest_mapping *mapping = calloc(1, sizeof(*mapping));
+	int result;
+
+	if (!mapping)
+		return error_set(error, -ENOMEM, "out of memory");
+	result = check_file(fd, end, &mapping->page_size, what, error);
+	if (result < 0)
+		goto free_mapping;
+	if (!checked_round_up(end, mapping->page_size, &mapping->size)) {
+		result = error_set(error, -EINVAL, "%s's size wraps", what);
+		goto free_mapping;
+	}
+	mapping->references = 1;
+	mapping->start = mmap(NULL, mapping->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (mapping->start == MAP_FAILED) {
+		result = error_set_errno(error, -errno, "cannot map %llu bytes of %s",
+			(unsigned long long)mapping->size, what);
+		goto free_mapping;
+	}
+	/* Guests' memory has no place in our core dumps. Not every file system can promise that. */
+	madvise(mapping->start, mapping->size, MADV_DONTDUMP);
+	result = guard_mapping(mapping);
+	if (result < 0) {
+		error_set(error, result, "too many memory regions in all guests");
+		goto unmap;
+	}
+	*made = mapping;
+	return 0;
+
+unmap:
+	munmap(mapping->start, mapping->size);
+free_mapping:
+	free(mapping);
+	return result;
+}
