@@ -11,7 +11,8 @@
 #define DROP_REASONS(X)                                                                            \
 	X(FRAME_TOO_SHORT, "frame-too-short", "frame shorter than an Ethernet header",             \
 		"look for a broken driver in the sending guest")                                   \
-	X(FRAME_TOO_LONG, "frame-too-long", "frame longer than 65,535 bytes",                      \
+	X(FRAME_TOO_LONG, "frame-too-long",                                                        \
+		"frame longer than 65,553 bytes, which no IP packet needs",                        \
 		"look for a broken driver in the sending guest")                                   \
 	X(BAD_NET_HEADER, "bad-net-header",                                                        \
 		"virtio-net header incomplete, or asking for an offload that was not negotiated",  \

@@ -28,8 +28,8 @@
 #define PACKET_HEAD_SIZE    256u
 /* Room before the head: a virtio-net header, tags and tunnel headers are pushed into it. */
 #define PACKET_HEADROOM     64
-/* The longest frame that virtio-net can carry (a TSO frame). */
-#define PACKET_LENGTH_MAX   65535u
+/* The longest frame: an IP packet of 65,535 bytes behind Ethernet and a tag, as TSO makes them. */
+#define PACKET_LENGTH_MAX   65553u
 /* Buffers that a visit takes before it stops, and room for them, for one more chain of the longest
  * legal kind (32,768 descriptors), and for the buffers of one receiver of such a kind. */
 #define PACKET_PIECES_VISIT 1024u
