@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Frames of the generator: what is built passes, and no single changed byte does.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "nic/bench_frame.h"
+
+#define SOURCE      UINT64_C(0x020001000000)
+#define DESTINATION UINT64_C(0x020002000007)
+
+static uint8_t frame[BENCH_FRAME_MAX + 1];
+
+static void build(uint32_t length, uint32_t seed)
+{
+	const struct bench_frame_spec spec = {
+		.length = length,
+		.destination = DESTINATION,
+		.source = SOURCE,
+		.source_port = 1,
+		.destination_port = 2,
+		.seed = seed,
+	};
+
+	bench_frame_build(frame, &spec);
+}
+
+static bool passes(uint32_t length, uint32_t sequence, uint32_t stream)
+{
+	uint32_t got_sequence, got_stream;
+
+	return bench_frame_check(frame, length, &got_sequence, &got_stream) &&
+	       got_sequence == sequence && got_stream == stream &&
+	       bench_frame_verify(frame, length, got_stream);
+}
+
+static void what_is_built_passes(void **state)
+{
+	static const uint32_t lengths[] = {60, 61, 64, 128, 590, 1500, 1514, 9000, BENCH_FRAME_MAX};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lengths); i++) {
+		for (uint32_t seed = 0; seed < 200000; seed += 65535) {
+			uint32_t sequence = seed * 77777 + i;
+			uint32_t stream = bench_stream(i * 30, seed % BENCH_FLOWS_MAX);
+
+			build(lengths[i], seed);
+			assert_false(passes(lengths[i], 0, 0));
+			bench_frame_set_flow(frame, seed % BENCH_FLOWS_MAX);
+			bench_frame_stamp(frame, sequence, stream, lengths[i]);
+			assert_true(passes(lengths[i], sequence, stream));
+			assert_false(bench_frame_is_foreign(frame, lengths[i]));
+		}
+	}
+}
+
+static void headers_are_right(void **state)
+{
+	static const uint8_t expected[] = {0x02, 0, 2, 0, 0, 7, 0x02, 0, 1, 0, 0, 0, 8, 0, 0x45, 0,
+		0, 100 - 14, 0, 0, 0, 0, 64, 17, 0xed, 0x6f, 198, 18, 0, 1, 198, 18, 0, 2, 0x04,
+		0x03, 0, 9, 0, 100 - 34, 0, 0};
+	uint32_t sum = 0;
+
+	build(100, 0);
+	bench_frame_set_flow(frame, 3);
+	/* The checksum is proved on its own: the sum over a right header is 0xffff. */
+	for (unsigned i = ETHERNET_HEADER; i < ETHERNET_HEADER + IPV4_HEADER; i += 2)
+		sum += load_be16(frame + i);
+	assert_int_equal((sum & 0xffff) + (sum >> 16), 0xffff);
+	for (unsigned i = 0; i < sizeof(expected); i++)
+		if (i != 24 && i != 25)
+			assert_int_equal(frame[i], expected[i]);
+}
+
+static void no_changed_byte_passes(void **state)
+{
+	static const uint32_t lengths[] = {60, 64, 300};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lengths); i++) {
+		build(lengths[i], 99);
+		bench_frame_stamp(frame, 12345, bench_stream(1, 0), lengths[i]);
+		for (unsigned at = ETHERNET_TYPE; at < lengths[i]; at++) {
+			/* Not looked at: TOS, id, flags and time to live are in the checksum. */
+			for (unsigned bit = 0; bit < 8; bit++) {
+				frame[at] ^= (uint8_t)(1u << bit);
+				assert_false(passes(lengths[i], 12345, bench_stream(1, 0)));
+				frame[at] ^= (uint8_t)(1u << bit);
+			}
+		}
+		assert_true(passes(lengths[i], 12345, bench_stream(1, 0)));
+	}
+}
+
+static void no_other_length_passes(void **state)
+{
+	unsigned passed = 0;
+
+	build(1500, 5);
+	bench_frame_stamp(frame, 9, bench_stream(3, 4), 1500);
+	bench_frame_set_flow(frame, 4);
+	for (uint32_t length = BENCH_FRAME_MIN; length <= 3000; length++)
+		passed += passes(length, 9, bench_stream(3, 4));
+	assert_int_equal(passed, 1);
+}
+
+static void announcements_are_foreign(void **state)
+{
+	uint32_t sequence, stream;
+
+	bench_frame_build_announcement(frame, SOURCE);
+	assert_true(bench_frame_is_foreign(frame, BENCH_FRAME_MIN));
+	assert_int_equal(mac_to_u64(frame), MAC_BROADCAST);
+	assert_int_equal(mac_to_u64(frame + ETHERNET_SOURCE), SOURCE);
+	assert_false(bench_frame_check(frame, BENCH_FRAME_MIN, &sequence, &stream));
+	assert_true(bench_frame_is_foreign(frame, 13));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_built_passes),
+		cmocka_unit_test(headers_are_right),
+		cmocka_unit_test(no_changed_byte_passes),
+		cmocka_unit_test(no_other_length_passes),
+		cmocka_unit_test(announcements_are_foreign),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
