@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The switches that are compared. Each is started afresh for every run, bound to one core.
 
-A class offers: name; lacking() -> what is missing here, or ""; start(bed, core) -> paths of two
-vhost-user sockets; server: True where the switch dials and the generator listens; warmed() to be
-called when the measurement begins; cycles() -> cycles a frame since then, or None; close().
+A class offers: name; lacking() -> what is missing here, or ""; start(bed, core, ports, macs) -> paths
+of so many vhost-user sockets, with room for so many learned addresses; ports_most: how many it can
+have; learns: it has a table of addresses; server: True where the switch dials and the generator
+listens; warmed() to be called when the measurement begins; cycles() -> cycles a frame since then, or
+None; close().
 """
 import os
 import pathlib
@@ -25,15 +27,18 @@ OVS_SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 class Virtswitch:
     name = "virtswitch"
     server = False
+    learns = True
+    ports_most = 1000
 
     @staticmethod
     def lacking():
         return "" if program("vswd") and program("vsw") else "not built"
 
-    def start(self, bed, core):
+    def start(self, bed, core, ports=2, macs=1000):
         self.bed = bed
-        bed.vswd(["p0", "p1"], cpus=[core], workers=1)
-        return [bed.switch.socket("p0"), bed.switch.socket("p1")]
+        names = [f"p{number}" for number in range(ports)]
+        bed.vswd(names, cpus=[core], workers=1, fdb={"size": max(65536, 2 * macs)})
+        return [bed.switch.socket(name) for name in names]
 
     def warmed(self):
         self.bed.switch.vsw("worker", "show", "--reset")
@@ -51,13 +56,15 @@ class TestpmdIo:
 
     name = "testpmd-io"
     server = False
+    learns = False
+    ports_most = 32  # RTE_MAX_ETHPORTS of Debian's DPDK
 
     @staticmethod
     def lacking():
         return f"{TESTPMD} is not installed" if missing(TESTPMD) else ""
 
-    def start(self, bed, core):
-        paths = [bed.path / "p0.sock", bed.path / "p1.sock"]
+    def start(self, bed, core, ports=2, macs=1000):
+        paths = [bed.path / f"p{number}.sock" for number in range(ports)]
         other = next(cpu for cpu in sorted(os.sched_getaffinity(0)) if cpu != core)
         # Its main thread only prints; the forwarding core is the other of the two.
         self.made = bed.testpmd(Testpmd, "switch", [vhost(i, p) for i, p in enumerate(paths)],
@@ -84,6 +91,8 @@ class OvsDpdk:
 
     name = "ovs-dpdk"
     server = True
+    learns = True
+    ports_most = 64  # each takes a second and packet buffers to add
 
     def __init__(self):
         self.processes = []
@@ -97,7 +106,7 @@ class OvsDpdk:
             return "needs root (huge pages)"
         return ""
 
-    def start(self, bed, core):
+    def start(self, bed, core, ports=2, macs=1000):
         self.folder = bed.path / "ovs"
         self.folder.mkdir()
         self.env = {f"OVS_{key}": str(self.folder) for key in ("RUNDIR", "DBDIR", "LOGDIR",
@@ -111,8 +120,9 @@ class OvsDpdk:
                   f"--file-prefix={bed.path.name}")
         self._daemon("ovs-vswitchd", OVS_VSWITCHD, f"unix:{self.folder}/db.sock",
                      f"--unixctl={self.folder}/vswitchd.ctl")
-        self._vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev")
-        paths = [bed.path / "p0.sock", bed.path / "p1.sock"]
+        self._vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev",
+                    f"other_config:mac-table-size={max(8192, 2 * macs)}")
+        paths = [bed.path / f"p{number}.sock" for number in range(ports)]
         for number, path in enumerate(paths):
             self._vsctl("add-port", "br0", f"v{number}", "--", "set", "Interface", f"v{number}",
                         "type=dpdkvhostuserclient", f"options:vhost-server-path={path}")

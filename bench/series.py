@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is measured: each series is a row of points, at each of which every switch is run.
+
+A point is its place on the axis, the generator's words, and what the switch must have. `figures` are
+drawn and shown: name, heading, and whether the axis is logarithmic.
+"""
+import os
+
+
+def words(name, default):
+    return os.environ.get(name, default).split()
+
+
+class Point:
+    def __init__(self, x, options, ports=2, macs=1000):
+        self.x, self.options, self.ports, self.macs = x, options, ports, macs
+
+
+class Series:
+    def __init__(self, name, title, axis, points, figures, learning=False):
+        self.name, self.title, self.axis, self.points = name, title, axis, points
+        self.figures, self.learning = figures, learning
+
+    def fits(self, kind, point):
+        """False where this switch cannot be run at this point."""
+        return point.ports <= kind.ports_most and (kind.learns or not self.learning)
+
+
+MPPS = ("mpps", "Mpps, both directions together", True)
+CYCLES = ("cycles", "busy cycles a frame on the switch's core", False)
+LATENCY = ("p50_us", "median, microseconds", True), ("p99_us", "99th percentile, microseconds", True)
+
+
+def all_series():
+    sizes = words("SIZES", "64 128 256 512 1024 1500 imix")
+    loads = words("LOADS", "100000 500000 1000000 2000000 4000000 6000000")
+    ports = [int(count) for count in words("PORTS", "2 8 64 256")]
+    macs = [int(count) for count in words("MACS", "100 1000 10000 100000")]
+    return [
+        Series("sizes", "Throughput by frame size", "bytes of a frame",
+               [Point(size, ["--size", size]) for size in sizes], [MPPS, CYCLES]),
+        Series("packed", "Throughput by frame size, packed rings", "bytes of a frame",
+               [Point(size, ["--packed", "--size", size]) for size in sizes], [MPPS, CYCLES]),
+        Series("latency", "Latency by load, 64-byte frames", "thousand frames a second offered",
+               [Point(int(load) // 1000, ["--rate", load]) for load in loads], LATENCY),
+        Series("ping", "Round trip of a single frame", "",
+               [Point("64 bytes", ["--ping"])], LATENCY),
+        Series("ports", "Two active ports among many, 64-byte frames", "ports",
+               [Point(count, ["--active", 2], ports=count) for count in ports], [MPPS, CYCLES]),
+        Series("macs", "Cost of learned addresses, 64-byte frames", "addresses in use",
+               [Point(count, ["--macs", count // 2], macs=count) for count in macs],
+               [MPPS, CYCLES], learning=True),
+    ]
