@@ -41,7 +41,7 @@ _vsw()
 		case "${words[*]}" in
 		"port show"*) options+=" --statistics" ;;
 		"port args"*) options+=" --vmm --memory" ;;
-		"worker show") options+=" --reset" ;;
+		"worker show") options+=" --statistics --reset" ;;
 		esac
 		COMPREPLY=($(compgen -W "$options" -- "$current"))
 		return 0

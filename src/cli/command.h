@@ -9,6 +9,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "cli/table.h"
+
 #define COMMAND_CONTROL_PATH "/run/virtswitch/control.sock"
 
 /* Options that only some commands take. */
@@ -43,6 +45,11 @@ int command_config_show(const struct command_line *line);
 int command_config_diff(const struct command_line *line);
 int command_config_apply(const struct command_line *line);
 
+/* Calls a method of the daemon, and print() with what it answers, or prints that as JSON where JSON is
+ * wanted. params: taken over, or NULL. An exit status. */
+int command_ask(const struct command_line *line, const char *method, json_t *params,
+	void (*print)(const json_t *result));
+
 /* Prints a value as one line of JSON. */
 void command_print_json(const json_t *value);
 
@@ -51,5 +58,12 @@ const char *command_text(const json_t *object, const char *key);
 
 /* The number of a member, 0 where it is missing. */
 json_int_t command_number(const json_t *object, const char *key);
+
+/* A cell with the number of a member; "-" where it is none. */
+void command_add_number(struct table *table, const json_t *object, const char *key);
+
+/* The strings of a list with a separator between them, "-" for an empty list. To be freed; NULL where
+ * memory is short. */
+char *command_join(const json_t *list, const char *separator);
 
 #endif

@@ -25,8 +25,7 @@ json_int_t command_number(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
-/* Asks, prints JSON where that is wanted, else calls print(). The result is printed and freed. */
-static int ask_and_print(const struct command_line *line, const char *method, json_t *params,
+int command_ask(const struct command_line *line, const char *method, json_t *params,
 	void (*print)(const json_t *result))
 {
 	json_t *result = client_call(line->control, method, params);
@@ -41,8 +40,7 @@ static int ask_and_print(const struct command_line *line, const char *method, js
 	return COMMAND_DONE;
 }
 
-/* The strings of a list with a separator between them, to be freed; "-" for an empty list. */
-static char *join(const json_t *list, const char *separator)
+char *command_join(const json_t *list, const char *separator)
 {
 	char *text = NULL;
 	size_t length;
@@ -62,14 +60,13 @@ static char *join(const json_t *list, const char *separator)
 
 static void add_joined(struct table *table, const json_t *list, const char *separator)
 {
-	char *text = join(list, separator);
+	char *text = command_join(list, separator);
 
 	table_add(table, "%s", text ? text : "-");
 	free(text);
 }
 
-/* A number where the member is one, "-" where it is null. */
-static void add_number(struct table *table, const json_t *object, const char *key)
+void command_add_number(struct table *table, const json_t *object, const char *key)
 {
 	if (json_is_integer(json_object_get(object, key)))
 		table_add(table, "%" JSON_INTEGER_FORMAT, command_number(object, key));
@@ -98,160 +95,7 @@ static void print_switch(const json_t *result)
 
 int command_show(const struct command_line *line)
 {
-	return ask_and_print(line, "show", NULL, print_switch);
-}
-
-static const char *port_state(const json_t *port)
-{
-	if (json_is_true(json_object_get(port, "running")))
-		return "running";
-	return json_is_true(json_object_get(port, "connected")) ? "connected" : "down";
-}
-
-static void add_membership(struct table *table, const json_t *port)
-{
-	const json_t *trunk = json_object_get(port, "trunk");
-	char *names;
-
-	if (!json_is_array(trunk)) {
-		table_add(table, "%s", command_text(port, "network"));
-		return;
-	}
-	names = join(trunk, ",");
-	table_add(table, "%s%s%s", names ? names : "-",
-		json_is_string(json_object_get(port, "native")) ? " native " : "",
-		json_is_string(json_object_get(port, "native")) ? command_text(port, "native")
-								: "");
-	free(names);
-}
-
-static void print_ports(const json_t *result)
-{
-	static const char *const titles[] = {
-		"NAME", "TYPE", "NETWORK", "STATE", "MODE", ">QUEUES", "MAC", "SOCKET", NULL};
-	struct table table;
-	const json_t *port;
-	size_t i;
-
-	table_init(&table, titles);
-	json_array_foreach (result, i, port) {
-		table_add(&table, "%s", command_text(port, "name"));
-		table_add(&table, "%s", command_text(port, "type"));
-		add_membership(&table, port);
-		table_add(&table, "%s", port_state(port));
-		table_add(&table, "%s", command_text(port, "mode"));
-		add_number(&table, port, "queues");
-		table_add(&table, "%s", command_text(port, "mac"));
-		table_add(&table, "%s", command_text(port, "socket"));
-	}
-	table_print(&table);
-}
-
-/* "receive-ring-full 12, hairpin 3"; to be freed. */
-static char *drops_text(const json_t *drops)
-{
-	char *text = NULL;
-	size_t length;
-	FILE *out = open_memstream(&text, &length);
-	const char *reason;
-	json_t *count;
-	bool any = false;
-
-	if (!out)
-		return NULL;
-	json_object_foreach ((json_t *)drops, reason, count) {
-		if (!json_integer_value(count))
-			continue;
-		fprintf(out, "%s%s %" JSON_INTEGER_FORMAT, any ? ", " : "", reason,
-			json_integer_value(count));
-		any = true;
-	}
-	fputs(any ? "" : "-", out);
-	fclose(out);
-	return text;
-}
-
-static void print_port_statistics(const json_t *result)
-{
-	static const char *const titles[] = {"NAME", "STATE", ">RX-PACKETS", ">RX-BYTES",
-		">TX-PACKETS", ">TX-BYTES", "DROPS", NULL};
-	struct table table;
-	const json_t *port;
-	size_t i;
-
-	table_init(&table, titles);
-	json_array_foreach (result, i, port) {
-		char *drops = drops_text(json_object_get(port, "drops"));
-
-		table_add(&table, "%s", command_text(port, "name"));
-		table_add(&table, "%s", port_state(port));
-		add_number(&table, port, "rx_packets");
-		add_number(&table, port, "rx_bytes");
-		add_number(&table, port, "tx_packets");
-		add_number(&table, port, "tx_bytes");
-		table_add(&table, "%s", drops ? drops : "-");
-		free(drops);
-	}
-	table_print(&table);
-}
-
-static void print_list(const char *title, const json_t *list)
-{
-	char *text = join(list, " ");
-
-	printf("  %-10s  %s\n", title, text ? text : "-");
-	free(text);
-}
-
-static void print_number(const char *title, const json_t *object, const char *key)
-{
-	if (json_is_integer(json_object_get(object, key)))
-		printf("  %-10s  %" JSON_INTEGER_FORMAT "\n", title, command_number(object, key));
-	else
-		printf("  %-10s  -\n", title);
-}
-
-static void print_one_port(const json_t *port)
-{
-	char *drops = drops_text(json_object_get(port, "drops"));
-
-	printf("%s: %s, %s\n", command_text(port, "name"), command_text(port, "type"),
-		port_state(port));
-	printf("  %-10s  %s\n", "network", command_text(port, "network"));
-	if (json_is_array(json_object_get(port, "trunk")))
-		print_list("trunk", json_object_get(port, "trunk"));
-	printf("  %-10s  %s, %s\n", "socket", command_text(port, "socket"),
-		command_text(port, "mode"));
-	printf("  %-10s  %s\n", "mac", command_text(port, "mac"));
-	print_number("mtu", port, "mtu");
-	printf("  %-10s  %" JSON_INTEGER_FORMAT ", running %" JSON_INTEGER_FORMAT "\n", "queues",
-		command_number(port, "queues"), command_number(port, "queues_running"));
-	print_number("peer pid", port, "peer_pid");
-	print_number("memory", port, "memory_bytes");
-	print_number("connected", port, "connections");
-	print_list("features", json_object_get(port, "features"));
-	print_list("protocol", json_object_get(port, "protocol_features"));
-	printf("  %-10s  %" JSON_INTEGER_FORMAT " packets, %" JSON_INTEGER_FORMAT " bytes\n", "rx",
-		command_number(port, "rx_packets"), command_number(port, "rx_bytes"));
-	printf("  %-10s  %" JSON_INTEGER_FORMAT " packets, %" JSON_INTEGER_FORMAT " bytes\n", "tx",
-		command_number(port, "tx_packets"), command_number(port, "tx_bytes"));
-	printf("  %-10s  %s\n", "drops", drops ? drops : "-");
-	free(drops);
-}
-
-static void print_first_port(const json_t *result)
-{
-	print_one_port(json_array_get(result, 0));
-}
-
-int command_port_show(const struct command_line *line)
-{
-	json_t *params = line->argument ? json_pack("{s:s}", "name", line->argument) : NULL;
-
-	if (line->given & COMMAND_STATISTICS)
-		return ask_and_print(line, "port.show", params, print_port_statistics);
-	return ask_and_print(
-		line, "port.show", params, line->argument ? print_first_port : print_ports);
+	return command_ask(line, "show", NULL, print_switch);
 }
 
 static void print_fdb(const json_t *result)
@@ -269,14 +113,14 @@ static void print_fdb(const json_t *result)
 		if (json_is_true(json_object_get(entry, "static")))
 			table_add(&table, "static");
 		else
-			add_number(&table, entry, "age");
+			command_add_number(&table, entry, "age");
 	}
 	table_print(&table);
 }
 
 int command_fdb_show(const struct command_line *line)
 {
-	return ask_and_print(line, "fdb.show", NULL, print_fdb);
+	return command_ask(line, "fdb.show", NULL, print_fdb);
 }
 
 static void print_networks(const json_t *result)
@@ -289,7 +133,7 @@ static void print_networks(const json_t *result)
 	table_init(&table, titles);
 	json_array_foreach (result, i, network) {
 		table_add(&table, "%s", command_text(network, "name"));
-		add_number(&table, network, "vlan");
+		command_add_number(&table, network, "vlan");
 		add_joined(&table, json_object_get(network, "ports"), " ");
 	}
 	table_print(&table);
@@ -297,7 +141,7 @@ static void print_networks(const json_t *result)
 
 int command_network_show(const struct command_line *line)
 {
-	return ask_and_print(line, "network.show", NULL, print_networks);
+	return command_ask(line, "network.show", NULL, print_networks);
 }
 
 static void add_real(struct table *table, const json_t *object, const char *key)
@@ -336,12 +180,12 @@ static void print_workers(const json_t *result)
 	json_array_foreach (result, i, worker) {
 		char *queues = queues_text(json_object_get(worker, "queues"));
 
-		add_number(&table, worker, "id");
-		add_number(&table, worker, "cpu");
+		command_add_number(&table, worker, "id");
+		command_add_number(&table, worker, "cpu");
 		add_real(&table, worker, "busy_percent");
-		add_number(&table, worker, "wakeups");
-		add_number(&table, worker, "frames");
-		add_number(&table, worker, "batches");
+		command_add_number(&table, worker, "wakeups");
+		command_add_number(&table, worker, "frames");
+		command_add_number(&table, worker, "batches");
 		add_real(&table, worker, "frames_per_batch");
 		add_real(&table, worker, "cycles_per_frame");
 		table_add(&table, "%s", queues ? queues : "-");
@@ -350,9 +194,35 @@ static void print_workers(const json_t *result)
 	table_print(&table);
 }
 
+/* Where a frame's cycles go; "-" as long as none was measured. */
+static void print_stages(const json_t *result)
+{
+	static const char *const titles[] = {">ID", ">FRAMES", ">CYCLES/FRAME", ">MEASURED",
+		">RECEIVE", ">FORWARD", ">SEND", ">RELEASE", NULL};
+	static const char *const stages[] = {"receive", "forward", "send", "release"};
+	struct table table;
+	const json_t *worker;
+	size_t i;
+
+	table_init(&table, titles);
+	json_array_foreach (result, i, worker) {
+		command_add_number(&table, worker, "id");
+		command_add_number(&table, worker, "frames");
+		add_real(&table, worker, "cycles_per_frame");
+		command_add_number(&table, worker, "measured_frames");
+		for (unsigned stage = 0; stage < ARRAY_SIZE(stages); stage++)
+			if (command_number(worker, "measured_frames"))
+				add_real(&table, json_object_get(worker, "stages"), stages[stage]);
+			else
+				table_add(&table, "-");
+	}
+	table_print(&table);
+}
+
 int command_worker_show(const struct command_line *line)
 {
-	int status = ask_and_print(line, "worker.show", NULL, print_workers);
+	bool stages = line->given & COMMAND_STATISTICS;
+	int status = command_ask(line, "worker.show", NULL, stages ? print_stages : print_workers);
 	json_t *result;
 
 	if (status != COMMAND_DONE || !(line->given & COMMAND_RESET))
@@ -397,5 +267,5 @@ static void print_drops(const json_t *result)
 
 int command_drops(const struct command_line *line)
 {
-	return ask_and_print(line, "drops", NULL, print_drops);
+	return command_ask(line, "drops", NULL, print_drops);
 }

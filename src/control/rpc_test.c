@@ -150,9 +150,14 @@ static void test_members(void **state)
 {
 	static const char *const port_keys[] = {"name", "type", "network", "connected", "mode",
 		"features", "queues", "rx_packets", "rx_bytes", "tx_packets", "tx_bytes", "drops",
-		"running", "socket", "mac", "trunk", "native", "peer_pid", "mtu", "vlan", NULL};
+		"running", "socket", "mac", "trunk", "native", "peer_pid", "mtu", "vlan",
+		"per_queue", NULL};
+	static const char *const queue_keys[] = {"queue", "worker", "rx_packets", "rx_bytes",
+		"tx_packets", "tx_bytes", "drops", NULL};
 	static const char *const worker_keys[] = {"id", "cpu", "busy_percent", "wakeups", "frames",
-		"batches", "cycles_per_frame", "frames_per_batch", "queues", NULL};
+		"batches", "cycles_per_frame", "frames_per_batch", "queues", "measured_frames",
+		"stages", NULL};
+	static const char *const stage_keys[] = {"receive", "forward", "send", "release", NULL};
 	static const char *const drop_keys[] = {
 		"name", "meaning", "advice", "count", "ports", NULL};
 	json_t *result = ask("port.show");
@@ -163,11 +168,14 @@ static void test_members(void **state)
 	assert_string_equal(json_string_value(json_object_get(trunk, "network")), "plain");
 	assert_int_equal(json_array_size(json_object_get(trunk, "trunk")), 1);
 	assert_int_equal(json_object_size(json_object_get(trunk, "drops")), DROP_REASON_COUNT);
+	assert_int_equal(json_array_size(json_object_get(trunk, "per_queue")), 2);
+	assert_members(json_array_get(json_object_get(trunk, "per_queue"), 1), queue_keys);
 	json_decref(result);
 	result = ask("worker.show");
 	assert_int_equal(json_array_size(result), 1);
 	assert_members(json_array_get(result, 0), worker_keys);
 	assert_int_equal(json_array_size(json_object_get(json_array_get(result, 0), "queues")), 3);
+	assert_members(json_object_get(json_array_get(result, 0), "stages"), stage_keys);
 	json_decref(result);
 	result = ask("drops");
 	assert_int_equal(json_array_size(result), DROP_REASON_COUNT);
@@ -175,6 +183,57 @@ static void test_members(void **state)
 	json_decref(result);
 	result = ask("config.show");
 	assert_true(json_is_string(result));
+	json_decref(result);
+}
+
+static json_int_t number_at(const json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	assert_true(json_is_integer(value));
+	return json_integer_value(value);
+}
+
+/* Each queue has figures of its own, and they add up to the port's. */
+static void test_queue_figures(void **state)
+{
+	static const char *const keys[] = {"rx_packets", "rx_bytes", "tx_packets", "tx_bytes"};
+	struct port_queue_counters *counters = runtime->state.ports[1].port->counters;
+	const json_t *port, *queues;
+	json_t *result;
+
+	for (unsigned i = 0; i < 2; i++) {
+		counter_add(&counters[i].rx.packets, 1 + 1000 * i);
+		counter_add(&counters[i].rx.bytes, 2 + 2000 * i);
+		counter_add(&counters[i].tx.packets, 3 + 3000 * i);
+		counter_add(&counters[i].tx.bytes, 4 + 4000 * i);
+	}
+	counter_add(&counters[1].rx.drops[DROP_HAIRPIN], 5);
+	counter_add(&counters[1].tx.drops[DROP_HAIRPIN], 6);
+	result = ask("port.show");
+	port = json_array_get(result, 1);
+	queues = json_object_get(port, "per_queue");
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
+		json_int_t first = i + 1;
+
+		assert_int_equal(number_at(json_array_get(queues, 0), keys[i]), first);
+		assert_int_equal(number_at(json_array_get(queues, 1), keys[i]), 1001 * first);
+		assert_int_equal(number_at(port, keys[i]), 1002 * first);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(number_at(json_array_get(queues, i), "queue"), i);
+	assert_int_equal(json_object_size(json_object_get(json_array_get(queues, 0), "drops")), 0);
+	assert_int_equal(number_at(json_object_get(json_array_get(queues, 1), "drops"),
+				 drop_descriptions[DROP_HAIRPIN].name),
+		11);
+	assert_int_equal(json_array_size(queues), 2);
+	json_decref(result);
+	/* One more than is configured, but used. */
+	counter_add(&counters[3].tx.packets, 9);
+	result = ask("port.show");
+	queues = json_object_get(json_array_get(result, 1), "per_queue");
+	assert_int_equal(json_array_size(queues), 3);
+	assert_int_equal(number_at(json_array_get(queues, 2), "queue"), 3);
 	json_decref(result);
 }
 
@@ -287,6 +346,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exchanges),
 		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_queue_figures),
 		cmocka_unit_test(test_socket),
 		cmocka_unit_test(test_too_many_clients),
 		cmocka_unit_test(test_endless_request),

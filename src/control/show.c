@@ -138,6 +138,16 @@ static json_t *show_worker_queues(struct runtime *runtime, unsigned id)
 	return queues;
 }
 
+/* Cycles a frame by stage: {"receive": 40.5, ...}. */
+static json_t *show_stages(const struct worker_stats *stats)
+{
+	json_t *stages = json_object();
+
+	for (unsigned i = 0; i < WORKER_STAGE_COUNT; i++)
+		json_object_set_new(stages, worker_stage_names[i], json_real(stats->stages[i]));
+	return stages;
+}
+
 static json_t *show_workers(
 	struct runtime *runtime, const json_t *params, struct show_failure *failure)
 {
@@ -148,14 +158,16 @@ static json_t *show_workers(
 
 		worker_pool_stats(runtime->pool, id, &stats);
 		json_array_append_new(array,
-			json_pack("{s:i, s:i, s:f, s:I, s:I, s:I, s:f, s:f, s:f, s:o}", "id",
-				(int)id, "cpu", stats.cpu, "busy_percent", stats.busy_percent,
+			json_pack("{s:i, s:i, s:f, s:I, s:I, s:I, s:f, s:f, s:o, s:I, s:f, s:o}",
+				"id", (int)id, "cpu", stats.cpu, "busy_percent", stats.busy_percent,
 				"wakeups", (json_int_t)stats.wakeups, "frames",
 				(json_int_t)stats.frames, "batches", (json_int_t)stats.batches,
 				"frames_per_batch",
 				stats.batches ? (double)stats.frames / (double)stats.batches : 0.0,
-				"cycles_per_frame", stats.cycles_per_frame, "seconds",
-				stats.seconds, "queues", show_worker_queues(runtime, id)));
+				"cycles_per_frame", stats.cycles_per_frame, "stages",
+				show_stages(&stats), "measured_frames",
+				(json_int_t)stats.measured_frames, "seconds", stats.seconds,
+				"queues", show_worker_queues(runtime, id)));
 	}
 	return array;
 }

@@ -16,6 +16,13 @@
 #include "virtio/guest_memory.h"
 #include "worker/worker_thread.h"
 
+const char *const worker_stage_names[WORKER_STAGE_COUNT] = {
+	[WORKER_RECEIVE] = "receive",
+	[WORKER_FORWARD] = "forward",
+	[WORKER_SEND] = "send",
+	[WORKER_RELEASE] = "release",
+};
+
 struct worker_pool {
 	unsigned count; /* threads running */
 	struct fdb *fdb;
@@ -239,7 +246,6 @@ void worker_pool_inject(
 	batch->pieces_used = 0;
 	batch->port = port->index;
 	batch->queue = 0;
-	batch->now = (uint32_t)(clock_now_ns() / NS_PER_SECOND);
 	batch->packets[0] = (struct packet){
 		.head = packet_buffer(batch, 0),
 		.tail = batch->pieces,
@@ -248,7 +254,8 @@ void worker_pool_inject(
 		.network = NETWORK_NONE,
 	};
 	memcpy(batch->packets[0].head, frame, length);
-	carrier_deliver(pool->inject, pool->plan, pool->fdb, &uncounted);
+	carrier_forward(pool->inject, pool->plan, pool->fdb, &uncounted);
+	carrier_send(pool->inject, pool->plan);
 }
 
 unsigned worker_pool_count(const struct worker_pool *pool)
@@ -263,13 +270,19 @@ unsigned worker_pool_assignment(const struct worker_pool *pool, uint16_t port, u
 
 static struct worker_counters read_counters(const struct worker *worker)
 {
-	return (struct worker_counters){
-		.wakeups = counter_read(&worker->counters.wakeups),
-		.frames = counter_read(&worker->counters.frames),
-		.batches = counter_read(&worker->counters.batches),
-		.busy_cycles = counter_read(&worker->counters.busy_cycles),
-		.cpu = __atomic_load_n(&worker->counters.cpu, __ATOMIC_RELAXED),
+	const struct worker_counters *counters = &worker->counters;
+	struct worker_counters now = {
+		.wakeups = counter_read(&counters->wakeups),
+		.frames = counter_read(&counters->frames),
+		.batches = counter_read(&counters->batches),
+		.busy_cycles = counter_read(&counters->busy_cycles),
+		.measured_frames = counter_read(&counters->measured_frames),
+		.cpu = __atomic_load_n(&counters->cpu, __ATOMIC_RELAXED),
 	};
+
+	for (unsigned i = 0; i < WORKER_STAGE_COUNT; i++)
+		now.stage_cycles[i] = counter_read(&counters->stage_cycles[i]);
+	return now;
 }
 
 void worker_pool_stats(struct worker_pool *pool, unsigned id, struct worker_stats *stats)
@@ -288,9 +301,14 @@ void worker_pool_stats(struct worker_pool *pool, unsigned id, struct worker_stat
 		.seconds = (double)(clock_now_ns() - worker->baseline_ns) / (double)NS_PER_SECOND,
 		.busy_percent = cycles ? 100.0 * (double)busy / (double)cycles : 0,
 		.queues = pool->plan->rosters[id].count,
+		.measured_frames = now.measured_frames - worker->baseline.measured_frames,
 	};
 	if (stats->frames)
 		stats->cycles_per_frame = (double)busy / (double)stats->frames;
+	for (unsigned i = 0; stats->measured_frames && i < WORKER_STAGE_COUNT; i++)
+		stats->stages[i] = (double)(now.stage_cycles[i] -
+					    worker->baseline.stage_cycles[i]) /
+				   (double)stats->measured_frames;
 }
 
 void worker_pool_reset(struct worker_pool *pool)

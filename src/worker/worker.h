@@ -64,6 +64,19 @@ const struct port_notifier *worker_pool_notifier(struct worker_pool *pool);
 void worker_pool_inject(
 	struct worker_pool *pool, struct port *port, const uint8_t *frame, uint16_t length);
 
+/* The parts of a visit, in their order. A notification is part of what causes it: that of a receiver
+ * belongs to send, that of the sender to release. */
+enum worker_stage {
+	WORKER_RECEIVE, /* heads copied from the sender's ring, net headers checked */
+	WORKER_FORWARD, /* classified, learned, looked up */
+	WORKER_SEND,    /* copied into the receivers' rings */
+	WORKER_RELEASE, /* descriptors given back to the sender */
+	WORKER_STAGE_COUNT,
+};
+
+/* "receive", "forward", ... */
+extern const char *const worker_stage_names[WORKER_STAGE_COUNT];
+
 /* Of one worker, since the last worker_pool_reset(). */
 struct worker_stats {
 	unsigned id;
@@ -75,6 +88,10 @@ struct worker_stats {
 	double cycles_per_frame; /* only iterations that moved frames; 0 where there were none */
 	double seconds;          /* since the reset */
 	unsigned queues;         /* assigned to it now */
+
+	/* Where those cycles go, from a sample: about every 16th batch is measured in detail. */
+	uint64_t measured_frames;
+	double stages[WORKER_STAGE_COUNT]; /* cycles a measured frame; 0 where there were none */
 };
 unsigned worker_pool_count(const struct worker_pool *pool);
 void worker_pool_stats(struct worker_pool *pool, unsigned id, struct worker_stats *stats);

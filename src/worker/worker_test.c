@@ -422,6 +422,140 @@ static void queues_without_notification_are_served(void **state)
 	end();
 }
 
+/* A port that always has a full batch of frames at hand, from addresses of its own to one nobody has.
+ * Two of them feed and receive; forwarding is most of the work, unless one stage wastes time. */
+static struct packet_batch prepared[2];
+static enum worker_stage slow_stage; /* written before the ports are published */
+
+static void prepare_batch(unsigned port)
+{
+	struct packet_batch *batch = &prepared[port];
+
+	batch->count = PACKET_BATCH;
+	for (unsigned i = 0; i < PACKET_BATCH; i++) {
+		batch->packets[i] = (struct packet){
+			.head = packet_buffer(batch, i),
+			.tail = batch->pieces,
+			.length = 60,
+			.head_length = 60,
+			.network = NETWORK_NONE,
+		};
+		memset(batch->packets[i].head, 0x02, 60);
+		batch->packets[i].head[10] = (uint8_t)port;
+		batch->packets[i].head[11] = (uint8_t)i;
+	}
+}
+
+static void waste_time_in(enum worker_stage stage)
+{
+	uint64_t begin_cycles = clock_cycles();
+
+	while (stage == slow_stage && clock_cycles() - begin_cycles < 100000)
+		;
+}
+
+static void source_receive(struct port *port, unsigned queue, struct packet_batch *batch)
+{
+	batch->count = PACKET_BATCH;
+	memcpy(batch->packets, prepared[port->index].packets, sizeof(batch->packets));
+	waste_time_in(WORKER_RECEIVE);
+}
+
+static void source_send(struct port *port, struct packet_batch *batch, uint64_t mask)
+{
+	waste_time_in(WORKER_SEND);
+}
+
+static void source_release(struct port *port, unsigned queue, struct packet_batch *batch)
+{
+	waste_time_in(WORKER_RELEASE);
+}
+
+static const struct port_class source_class = {
+	.type = "source",
+	.receive = source_receive,
+	.release = source_release,
+	.send = source_send,
+	.arm = chatter_arm,
+	.disarm = chatter_disarm,
+};
+
+/* Counts from zero until so many frames were measured. */
+static void measure(struct worker_stats *stats, uint64_t frames)
+{
+	uint64_t begin_ns = clock_now_ns();
+
+	worker_pool_reset(pool);
+	do {
+		usleep(1000);
+		worker_pool_stats(pool, 0, stats);
+		require(clock_now_ns() - begin_ns < PATIENCE);
+	} while (stats->measured_frames < frames);
+}
+
+static double sum_of_stages(const struct worker_stats *stats)
+{
+	double sum = 0;
+
+	for (unsigned i = 0; i < WORKER_STAGE_COUNT; i++)
+		sum += stats->stages[i];
+	return sum;
+}
+
+/* What was measured is about a sixteenth of all, and the stages are all that there is. Wide margins:
+ * a sample is one, and whoever is interrupted is slow. */
+static bool sample_agrees(const struct worker_stats *stats)
+{
+	double share = (double)stats->measured_frames / (double)stats->frames;
+	double sum = sum_of_stages(stats);
+
+	return share > 1.0 / 32 && share < 1.0 / 8 && sum > stats->cycles_per_frame / 3 &&
+	       sum < stats->cycles_per_frame * 3;
+}
+
+/* The stage that wastes time has most of the cycles. On a busy machine whatever is interrupted seems
+ * slow, so that one of several attempts has to show it. */
+static void slow_stage_is_seen(enum worker_stage stage)
+{
+	struct port sources[2], *usual[2] = {ports[0], ports[1]};
+	struct worker_stats stats;
+	bool seen = false;
+
+	slow_stage = stage;
+	for (uint16_t i = 0; i < 2; i++) {
+		prepare_batch(i);
+		require(port_init(&sources[i], &source_class, "source", i, 1) == 0);
+		ports[i] = &sources[i];
+	}
+	publish(2);
+	for (unsigned i = 0; i < 20 && !seen; i++) {
+		measure(&stats, 500 * PACKET_BATCH);
+		seen = stats.stages[stage] > sum_of_stages(&stats) / 2 && sample_agrees(&stats);
+	}
+	if (!seen)
+		fail_msg("%s takes %.0f of %.0f cycles", worker_stage_names[stage],
+			stats.stages[stage], sum_of_stages(&stats));
+	for (unsigned i = 0; i < 2; i++)
+		ports[i] = usual[i];
+	publish(PORTS);
+	for (unsigned i = 0; i < 2; i++)
+		port_fini(&sources[i]);
+}
+
+static void stages_are_measured(void **state)
+{
+	struct worker_stats stats;
+
+	begin(1, PORTS);
+	for (enum worker_stage stage = 0; stage < WORKER_STAGE_COUNT; stage++)
+		slow_stage_is_seen(stage);
+	/* No frame, no figure. */
+	worker_pool_reset(pool);
+	worker_pool_stats(pool, 0, &stats);
+	require(!stats.measured_frames && sum_of_stages(&stats) == 0);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,6 +565,7 @@ int main(void)
 		cmocka_unit_test(injected_frames_are_forwarded),
 		cmocka_unit_test(idle_workers_sleep_and_wake),
 		cmocka_unit_test(queues_without_notification_are_served),
+		cmocka_unit_test(stages_are_measured),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,8 @@ struct worker_counters {
 	uint64_t frames;
 	uint64_t batches;
 	uint64_t busy_cycles; /* in visits that found frames */
+	uint64_t measured_frames;
+	uint64_t stage_cycles[WORKER_STAGE_COUNT]; /* of the measured frames */
 	int cpu;
 };
 
@@ -42,6 +44,7 @@ struct worker {
 	uint64_t baseline_cycles;        /* clock_cycles() then */
 	uint64_t baseline_ns;
 	struct carrier *carrier; /* the worker's own */
+	unsigned unmeasured;     /* 0: the next batch is measured, else batches till then */
 };
 
 /* The epoll data of a queue's kick descriptor; WORKER_WAKE is that of `wake`. */
@@ -54,8 +57,12 @@ static inline uint64_t worker_event_data(uint16_t port, unsigned queue)
 /* The thread's main function; argument is the struct worker. */
 void *worker_main(void *argument);
 
-/* Forwards the batch of *carrier and sends it to its outputs. Any thread, with a carrier of its own. */
-void carrier_deliver(struct carrier *carrier, const struct plan *plan, struct fdb *fdb,
+/* Decides where the batch of *carrier goes, counting it in *ingress. Any thread, with a carrier of its
+ * own. */
+void carrier_forward(struct carrier *carrier, const struct plan *plan, struct fdb *fdb,
 	struct counters *ingress);
+
+/* Sends it there. */
+void carrier_send(struct carrier *carrier, const struct plan *plan);
 
 #endif

@@ -12,7 +12,8 @@ from lab.vswd import run_tool
 PORT_FIELDS = {"name", "type", "network", "connected", "mode", "features", "queues", "rx_packets",
                "rx_bytes", "tx_packets", "tx_bytes", "drops"}
 SHOWING = [("show",), ("port", "show"), ("port", "show", "-s"), ("port", "show", "a"),
-           ("fdb", "show"), ("network", "show"), ("worker", "show"), ("drops",)]
+           ("port", "show", "-s", "a"), ("fdb", "show"), ("network", "show"), ("worker", "show"),
+           ("worker", "show", "-s"), ("drops",)]
 
 
 @pytest.fixture
@@ -42,6 +43,26 @@ def test_one_port(switch):
     shown = shown if isinstance(shown, list) else [shown]
     assert [port["name"] for port in shown] == ["a"]
     assert "a" in switch.vsw_raw("port", "show", "a").stdout
+
+
+def test_figures_of_queues_and_stages(bed):
+    """Traffic over two queues: what the queues counted is the port's, and every stage took time."""
+    bed.vswd({"a": {"network": "blue", "queues": 2}, "b": {"network": "blue"}})
+    a, b = bed.nic("a", 1, queues=2), bed.nic("b", 2)
+    # Batches are measured one in about 16, so that not every ping is.
+    assert a.ping(b.ip, 100) == (100, 100)
+    for name, queues in (("a", 2), ("b", 1)):
+        port = bed.switch.port(name)
+        assert [entry["queue"] for entry in port["per_queue"]] == list(range(queues))
+        for key in ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes"):
+            assert sum(entry[key] for entry in port["per_queue"]) == port[key] > 0
+    worker = bed.switch.vsw("worker", "show")[0]
+    assert 0 < worker["measured_frames"] < worker["frames"] / 4
+    assert list(worker["stages"]) == ["receive", "forward", "send", "release"]
+    assert all(cycles > 0 for cycles in worker["stages"].values())
+    bed.switch.vsw("worker", "show", "--reset")
+    plain = bed.switch.vsw_raw("worker", "show", "-s").stdout.splitlines()
+    assert plain[0].split()[-4:] == ["RECEIVE", "FORWARD", "SEND", "RELEASE"]
 
 
 def test_networks(switch):

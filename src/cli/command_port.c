@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vsw port show: all ports, or everything about one; with -s their counters. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/command.h"
+#include "cli/table.h"
+
+static const char *port_state(const json_t *port)
+{
+	if (json_is_true(json_object_get(port, "running")))
+		return "running";
+	return json_is_true(json_object_get(port, "connected")) ? "connected" : "down";
+}
+
+static void add_membership(struct table *table, const json_t *port)
+{
+	const json_t *trunk = json_object_get(port, "trunk");
+	char *names;
+
+	if (!json_is_array(trunk)) {
+		table_add(table, "%s", command_text(port, "network"));
+		return;
+	}
+	names = command_join(trunk, ",");
+	table_add(table, "%s%s%s", names ? names : "-",
+		json_is_string(json_object_get(port, "native")) ? " native " : "",
+		json_is_string(json_object_get(port, "native")) ? command_text(port, "native")
+								: "");
+	free(names);
+}
+
+static void print_ports(const json_t *result)
+{
+	static const char *const titles[] = {
+		"NAME", "TYPE", "NETWORK", "STATE", "MODE", ">QUEUES", "MAC", "SOCKET", NULL};
+	struct table table;
+	const json_t *port;
+	size_t i;
+
+	table_init(&table, titles);
+	json_array_foreach (result, i, port) {
+		table_add(&table, "%s", command_text(port, "name"));
+		table_add(&table, "%s", command_text(port, "type"));
+		add_membership(&table, port);
+		table_add(&table, "%s", port_state(port));
+		table_add(&table, "%s", command_text(port, "mode"));
+		command_add_number(&table, port, "queues");
+		table_add(&table, "%s", command_text(port, "mac"));
+		table_add(&table, "%s", command_text(port, "socket"));
+	}
+	table_print(&table);
+}
+
+/* "receive-ring-full 12, hairpin 3"; to be freed. */
+static char *drops_text(const json_t *drops)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+	const char *reason;
+	json_t *count;
+	bool any = false;
+
+	if (!out)
+		return NULL;
+	json_object_foreach ((json_t *)drops, reason, count) {
+		if (!json_integer_value(count))
+			continue;
+		fprintf(out, "%s%s %" JSON_INTEGER_FORMAT, any ? ", " : "", reason,
+			json_integer_value(count));
+		any = true;
+	}
+	fputs(any ? "" : "-", out);
+	fclose(out);
+	return text;
+}
+
+static void print_port_statistics(const json_t *result)
+{
+	static const char *const titles[] = {"NAME", "STATE", ">RX-PACKETS", ">RX-BYTES",
+		">TX-PACKETS", ">TX-BYTES", "DROPS", NULL};
+	struct table table;
+	const json_t *port;
+	size_t i;
+
+	table_init(&table, titles);
+	json_array_foreach (result, i, port) {
+		char *drops = drops_text(json_object_get(port, "drops"));
+
+		table_add(&table, "%s", command_text(port, "name"));
+		table_add(&table, "%s", port_state(port));
+		command_add_number(&table, port, "rx_packets");
+		command_add_number(&table, port, "rx_bytes");
+		command_add_number(&table, port, "tx_packets");
+		command_add_number(&table, port, "tx_bytes");
+		table_add(&table, "%s", drops ? drops : "-");
+		free(drops);
+	}
+	table_print(&table);
+}
+
+/* The queues of one port: who serves them, and their counters. */
+static void print_queues(const json_t *port)
+{
+	static const char *const titles[] = {">QUEUE", ">WORKER", ">RX-PACKETS", ">RX-BYTES",
+		">TX-PACKETS", ">TX-BYTES", "DROPS", NULL};
+	struct table table;
+	const json_t *queue;
+	size_t i;
+
+	table_init(&table, titles);
+	json_array_foreach (json_object_get(port, "per_queue"), i, queue) {
+		char *drops = drops_text(json_object_get(queue, "drops"));
+
+		command_add_number(&table, queue, "queue");
+		command_add_number(&table, queue, "worker");
+		command_add_number(&table, queue, "rx_packets");
+		command_add_number(&table, queue, "rx_bytes");
+		command_add_number(&table, queue, "tx_packets");
+		command_add_number(&table, queue, "tx_bytes");
+		table_add(&table, "%s", drops ? drops : "-");
+		free(drops);
+	}
+	putchar('\n');
+	table_print(&table);
+}
+
+static void print_list(const char *title, const json_t *list)
+{
+	char *text = command_join(list, " ");
+
+	printf("  %-10s  %s\n", title, text ? text : "-");
+	free(text);
+}
+
+static void print_number(const char *title, const json_t *object, const char *key)
+{
+	if (json_is_integer(json_object_get(object, key)))
+		printf("  %-10s  %" JSON_INTEGER_FORMAT "\n", title, command_number(object, key));
+	else
+		printf("  %-10s  -\n", title);
+}
+
+static void print_one_port(const json_t *port)
+{
+	char *drops = drops_text(json_object_get(port, "drops"));
+
+	printf("%s: %s, %s\n", command_text(port, "name"), command_text(port, "type"),
+		port_state(port));
+	printf("  %-10s  %s\n", "network", command_text(port, "network"));
+	if (json_is_array(json_object_get(port, "trunk")))
+		print_list("trunk", json_object_get(port, "trunk"));
+	printf("  %-10s  %s, %s\n", "socket", command_text(port, "socket"),
+		command_text(port, "mode"));
+	printf("  %-10s  %s\n", "mac", command_text(port, "mac"));
+	print_number("mtu", port, "mtu");
+	printf("  %-10s  %" JSON_INTEGER_FORMAT ", running %" JSON_INTEGER_FORMAT "\n", "queues",
+		command_number(port, "queues"), command_number(port, "queues_running"));
+	print_number("peer pid", port, "peer_pid");
+	print_number("memory", port, "memory_bytes");
+	print_number("connected", port, "connections");
+	print_list("features", json_object_get(port, "features"));
+	print_list("protocol", json_object_get(port, "protocol_features"));
+	printf("  %-10s  %" JSON_INTEGER_FORMAT " packets, %" JSON_INTEGER_FORMAT " bytes\n", "rx",
+		command_number(port, "rx_packets"), command_number(port, "rx_bytes"));
+	printf("  %-10s  %" JSON_INTEGER_FORMAT " packets, %" JSON_INTEGER_FORMAT " bytes\n", "tx",
+		command_number(port, "tx_packets"), command_number(port, "tx_bytes"));
+	printf("  %-10s  %s\n", "drops", drops ? drops : "-");
+	free(drops);
+}
+
+static void print_first_port(const json_t *result)
+{
+	print_one_port(json_array_get(result, 0));
+	print_queues(json_array_get(result, 0));
+}
+
+static void print_first_port_statistics(const json_t *result)
+{
+	print_port_statistics(result);
+	print_queues(json_array_get(result, 0));
+}
+
+int command_port_show(const struct command_line *line)
+{
+	json_t *params = line->argument ? json_pack("{s:s}", "name", line->argument) : NULL;
+
+	if (line->given & COMMAND_STATISTICS)
+		return command_ask(line, "port.show", params,
+			line->argument ? print_first_port_statistics : print_port_statistics);
+	return command_ask(
+		line, "port.show", params, line->argument ? print_first_port : print_ports);
+}
