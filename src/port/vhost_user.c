@@ -2,6 +2,7 @@
 #include "port/vhost_user.h"
 
 #include <errno.h>
+#include <linux/vhost_types.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -14,13 +15,13 @@
 /*
  * What every guest is offered: what the queues do (net_device.h), and CTRL_VQ, CTRL_RX, CTRL_MAC_ADDR,
  * STATUS and GUEST_ANNOUNCE, which are the VMM's to carry out (it owns the control queue): it offers
- * them to its guest only where we do.
+ * them to its guest only where we do. LOG_ALL and PROTOCOL_FEATURES are between the VMM and us.
  */
 #define FEATURES                                                                                   \
 	(NET_DEVICE_FEATURES | BIT64(VIRTIO_NET_F_STATUS) | BIT64(VIRTIO_NET_F_MTU) |              \
 		BIT64(VIRTIO_NET_F_CTRL_VQ) | BIT64(VIRTIO_NET_F_CTRL_RX) |                        \
 		BIT64(VIRTIO_NET_F_CTRL_MAC_ADDR) | BIT64(VIRTIO_NET_F_GUEST_ANNOUNCE) |           \
-		BIT64(VHOST_USER_F_PROTOCOL_FEATURES))
+		BIT64(VHOST_F_LOG_ALL) | BIT64(VHOST_USER_F_PROTOCOL_FEATURES))
 
 static void features_set(void *owner, uint64_t features)
 {
@@ -62,6 +63,8 @@ static const struct vhost_backend_ops backend_ops = {
 	.memory_set = vhost_user_memory_set,
 	.memory_add = vhost_user_memory_add,
 	.memory_remove = vhost_user_memory_remove,
+	.log_set = vhost_user_log_set,
+	.log_update = vhost_user_log_update,
 	.ring_update = vhost_user_ring_update,
 	.ring_stop = vhost_user_ring_stop,
 	.mtu_set = mtu_set,
@@ -88,6 +91,8 @@ static void end_session(struct vhost_user_port *vhost)
 	evtimer_del(vhost->memory_check);
 	guest_memory_free(vhost->memory);
 	vhost->memory = NULL;
+	dirty_log_free(vhost->log);
+	vhost->log = NULL;
 }
 
 static void connected(void *owner)

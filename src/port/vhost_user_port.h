@@ -9,7 +9,8 @@
  * Who writes what: every field is the control thread's, but for the inside of a ring while it is
  * published (`receive` non-NULL, or the pair listed in `senders`): then it is the worker's, or the
  * holder of the pair's lock. The control thread changes a ring only while it is unpublished and a grace
- * period has passed.
+ * period has passed. What a ring logs is the exception: it is replaced while the ring runs (a queue_log is
+ * never changed once a worker can see it).
  */
 #ifndef VSW_PORT_VHOST_USER_PORT_H
 #define VSW_PORT_VHOST_USER_PORT_H
@@ -19,6 +20,7 @@
 #include "port/vhost_user.h"
 #include "vhost/backend.h"
 #include "vhost/endpoint.h"
+#include "virtio/dirty_log.h"
 #include "virtio/net_device.h"
 
 struct vhost_user_ring {
@@ -28,6 +30,7 @@ struct vhost_user_ring {
 	uint32_t next;  /* base at which to go on; kept while unpublished */
 	bool published; /* a worker may be using it */
 	bool failed;    /* written by its thread: broken, and the control thread has been told */
+	struct queue_log logs[2]; /* one that queue.log may point to, and its successor */
 };
 
 struct vhost_user_pair {
@@ -57,6 +60,7 @@ struct vhost_user_port {
 	struct vhost_endpoint *endpoint;
 	struct vhost_backend backend; /* of the present connection */
 	struct guest_memory *memory;
+	struct dirty_log *log; /* SET_LOG_BASE; NULL: none yet */
 	const struct port_notifier *notifier;
 	struct event *attention;
 	struct event *memory_check;  /* armed from a driver's start until its memory makes sense */
@@ -90,6 +94,17 @@ int vhost_user_memory_add(
 int vhost_user_memory_remove(void *owner, const struct vhost_region *region, struct error *error);
 int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct error *error);
 uint32_t vhost_user_ring_stop(void *owner, unsigned index);
+
+/* vhost_user_log.c: the backend's operations on the dirty log. */
+int vhost_user_log_set(void *owner, uint64_t size, uint64_t offset, int *fd, struct error *error);
+void vhost_user_log_update(void *owner);
+
+/*
+ * Has ring `index`, set up over the present memory, log what the frontend wants of it. What it logged
+ * before may be in use until a grace period has passed, and must not change again before that. 0, or
+ * -errno with a reason: the frontend wants writes logged where the log has no place.
+ */
+int vhost_user_log_ring(struct vhost_user_port *vhost, unsigned index, struct error *error);
 
 /* A driver started: see in a while whether its memory is what the guest sees. */
 void vhost_user_expect_memory(struct vhost_user_port *vhost);

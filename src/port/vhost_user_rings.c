@@ -4,7 +4,9 @@
  * thread; see vhost_user_port.h.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -118,6 +120,23 @@ static int find_parts(const struct vhost_user_port *vhost, unsigned index,
 	return 0;
 }
 
+/*
+ * Where a ring goes on that was asked to at `base`. A split ring at rest owes its driver nothing, so
+ * its used index, which lies in the guest's memory, is the place; the base of a frontend that kept
+ * none (0, over a ring that a predecessor of ours served) or of a device that died is not.
+ */
+static uint32_t place(
+	const struct vhost_user_port *vhost, const struct device_ring_parts *parts, uint32_t base)
+{
+	uint16_t index;
+
+	if (vhost->backend.features & BIT64(VIRTIO_F_RING_PACKED))
+		return base;
+	memcpy(&index, (char *)parts->device_area + offsetof(struct vring_used, idx),
+		sizeof(index));
+	return index;
+}
+
 /* Lays the queue over the ring's three parts in guest memory; goes on at ring->next. */
 static int set_up(struct vhost_user_port *vhost, unsigned index, struct error *error)
 {
@@ -136,6 +155,7 @@ static int set_up(struct vhost_user_port *vhost, unsigned index, struct error *e
 	result = find_parts(vhost, index, &parts, error);
 	if (result < 0)
 		return result;
+	ring->next = place(vhost, &parts, ring->next);
 	if (net_device_init(&ring->queue, vhost->memory, &parts, asked->size,
 		    vhost->backend.features, ring->next, mtu) < 0)
 		return error_set(error, -EINVAL,
@@ -143,6 +163,25 @@ static int set_up(struct vhost_user_port *vhost, unsigned index, struct error *e
 			index, asked->size, ring->next);
 	ring->ready = true;
 	return 0;
+}
+
+/*
+ * True where the frontend does not know where a packed ring stands, and says so with a base of 0: no
+ * ring begins there (VIRTIO 1.3, 2.8.1: the wrap counters start as 1). QEMU does that when the switch
+ * was restarted under a running VM. Serving such a ring would write into buffers that the guest has
+ * taken back.
+ */
+static bool place_lost(const struct vhost_user_port *vhost, unsigned index)
+{
+	if (!(vhost->backend.features & BIT64(VIRTIO_F_RING_PACKED)) ||
+		vhost->backend.rings[index].base != 0)
+		return false;
+	log_warning(
+		"port %s: ring %u is out of service: the VM does not know where its packed ring "
+		"stands, as the switch was restarted; restart the guest's driver (reboot, or "
+		"unbind and bind virtio_net), or use split rings (packed=off)",
+		vhost->port.name, index);
+	return true;
 }
 
 int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct error *error)
@@ -154,10 +193,16 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
 	int result = 0;
 
+	/* What is logged changes under the running ring. */
+	if (changes == VHOST_RING_LOG && ring->published) {
+		result = vhost_user_log_ring(vhost, index, error);
+		rcu_wait();
+		return result;
+	}
 	unpublish(vhost, index);
 	/* A ring that failed stays out of service until the driver starts it anew. */
 	if (changes & VHOST_RING_START)
-		ring->failed = false;
+		ring->failed = place_lost(vhost, index);
 	if (ring->failed)
 		return 0;
 	if (changes & layout) {
@@ -170,6 +215,9 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 	}
 	if (!ring->ready)
 		return 0;
+	result = vhost_user_log_ring(vhost, index, error);
+	if (result < 0)
+		return result;
 	ring->call_fd = asked->call_fd;
 	if (index % 2) {
 		result = publish_receive(vhost, index / 2, error);
@@ -264,10 +312,12 @@ int vhost_user_memory_remove(void *owner, const struct vhost_region *region, str
 
 void vhost_user_attend(struct vhost_user_port *vhost)
 {
-	if (vhost->memory && guest_memory_broken(vhost->memory)) {
+	if ((vhost->memory && guest_memory_broken(vhost->memory)) ||
+		(vhost->log && dirty_log_broken(vhost->log))) {
 		vhost->ring_errors++;
 		vhost_endpoint_disconnect(vhost->endpoint,
-			"guest memory vanished: its file was truncated or punched");
+			"guest memory or its dirty log vanished: the file was truncated or "
+			"punched");
 		return;
 	}
 	for (unsigned i = 0; i < vhost->port.queue_count * 2u; i++) {

@@ -2,6 +2,7 @@
 #include "vhost/backend.h"
 
 #include <errno.h>
+#include <linux/vhost_types.h>
 #include <linux/virtio_config.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -75,6 +76,11 @@ static VHOST_HANDLER(handle_set_features)
 	backend->features_refused = false;
 	if (features == backend->features)
 		return VHOST_ACCEPTED;
+	if ((features ^ backend->features) == BIT64(VHOST_F_LOG_ALL)) {
+		backend->features = features;
+		backend->ops->log_update(backend->owner);
+		return VHOST_ACCEPTED;
+	}
 	vhost_rings_halt(backend);
 	backend->features = features;
 	backend->ops->features_set(backend->owner, features);
@@ -186,6 +192,8 @@ static VHOST_HANDLER((*const handlers[VHOST_USER_REQUEST_END])) = {
 	[VHOST_USER_SET_OWNER] = handle_owner,
 	[VHOST_USER_RESET_OWNER] = handle_owner,
 	[VHOST_USER_SET_MEM_TABLE] = vhost_handle_set_mem_table,
+	[VHOST_USER_SET_LOG_BASE] = vhost_handle_set_log_base,
+	[VHOST_USER_SET_LOG_FD] = vhost_handle_set_log_fd,
 	[VHOST_USER_SET_VRING_NUM] = vhost_handle_set_vring_num,
 	[VHOST_USER_SET_VRING_ADDR] = vhost_handle_set_vring_addr,
 	[VHOST_USER_SET_VRING_BASE] = vhost_handle_set_vring_base,
@@ -347,6 +355,7 @@ void vhost_backend_init(struct vhost_backend *backend, const struct vhost_backen
 		backend->config.features |= BIT64(VHOST_USER_F_PROTOCOL_FEATURES);
 	backend->config.memory_slots = MIN(config->memory_slots, VHOST_MEMORY_SLOTS_MAX);
 	backend->ring_limit = vhost_backend_ring_limit(config->queue_pairs);
+	backend->log_fd = -1;
 	for (unsigned i = 0; i < VHOST_RING_MAX; i++)
 		backend->rings[i].kick_fd = backend->rings[i].call_fd = backend->rings[i].error_fd =
 			-1;
@@ -357,5 +366,6 @@ void vhost_backend_close(struct vhost_backend *backend)
 	vhost_rings_forget(backend);
 	for (unsigned i = 0; i < VHOST_RING_MAX; i++)
 		fd_close(&backend->rings[i].error_fd);
+	fd_close(&backend->log_fd);
 	backend->region_count = 0;
 }

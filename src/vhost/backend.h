@@ -29,6 +29,12 @@
  * value that differs from the present one stops the rings concerned first (ring_stop()); the
  * frontend starts them with its next SET_VRING_KICK. With the same value they change nothing.
  *
+ * Dirty logging (live migration). It is switched on and off while rings run, and never stops one:
+ * SET_FEATURES with a value that differs in VHOST_F_LOG_ALL alone, SET_VRING_ADDR with other log fields
+ * alone, SET_LOG_BASE and SET_LOG_FD only change what is logged, and where. Each is in force when the
+ * message has been handled. SET_LOG_BASE needs LOG_SHMFD and then always has a reply: a u64, 0 where
+ * the log is in force. A log survives resets; it ends with the connection, or with the next one.
+ *
  * Ring count. GET_QUEUE_NUM is answered with 2 x pairs, because some frontends read it as a number
  * of rings. QEMU reads it as a number of *pairs*, and so may use twice as many rings as that. Hence
  * indices below vhost_backend_ring_limit() = min(4 x pairs, VHOST_RING_MAX) are accepted, and
@@ -81,12 +87,13 @@ enum vhost_ring_change {
 	VHOST_RING_ERROR = 64,
 	VHOST_RING_START = 128,
 	VHOST_RING_MEMORY = 256, /* the memory table was replaced: translate the addresses again */
+	VHOST_RING_LOG = 512, /* address_flags or log, but not the addresses, of SET_VRING_ADDR */
 };
 
 /* What the port does. All are required. `owner` is the pointer given to vhost_backend_init(). */
 struct vhost_backend_ops {
 	/* Features acked by SET_FEATURES, a subset of those offered (bit 30 included); 0 at a
-	 * reset. Called on every change, while no ring is started. */
+	 * reset. Called on every change but log_update()'s, while no ring is started. */
 	void (*features_set)(void *owner, uint64_t features);
 
 	/* Replaces the memory table. fds[i] belongs to regions[i]; the callee takes what it keeps
@@ -103,6 +110,14 @@ struct vhost_backend_ops {
 	/* Removes the region of that guest address, user address and size. ring_update(MEMORY)
 	 * calls follow; a ring that lay in the region is then expected to fail, and is stopped. */
 	int (*memory_remove)(void *owner, const struct vhost_region *region, struct error *error);
+
+	/* SET_LOG_BASE: writes to guest memory are to be logged in `size` bytes at `offset` of *fd,
+	 * which the callee may take. While rings run; after it returns nobody writes to the log
+	 * before this one. 0, or -errno and a reason: then that one stays in force. */
+	int (*log_set)(void *owner, uint64_t size, uint64_t offset, int *fd, struct error *error);
+	/* VHOST_F_LOG_ALL in `features`, or `log_fd`, changed while rings run. In force when this
+	 * returns; an old log_fd stays open until then. */
+	void (*log_update)(void *owner);
 
 	/* rings[index] changed in `changes`. Called for started rings, and with VHOST_RING_START
 	 * for the one that starts now. A descriptor that was replaced stays open until this
@@ -132,9 +147,10 @@ struct vhost_backend_config {
 
 /* The protocol features that this backend implements. */
 #define VHOST_BACKEND_PROTOCOL_FEATURES                                                            \
-	(BIT64(VHOST_PROTOCOL_MQ) | BIT64(VHOST_PROTOCOL_RARP) | BIT64(VHOST_PROTOCOL_REPLY_ACK) | \
-		BIT64(VHOST_PROTOCOL_NET_MTU) | BIT64(VHOST_PROTOCOL_RESET_DEVICE) |               \
-		BIT64(VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS) | BIT64(VHOST_PROTOCOL_STATUS))
+	(BIT64(VHOST_PROTOCOL_MQ) | BIT64(VHOST_PROTOCOL_LOG_SHMFD) | BIT64(VHOST_PROTOCOL_RARP) | \
+		BIT64(VHOST_PROTOCOL_REPLY_ACK) | BIT64(VHOST_PROTOCOL_NET_MTU) |                  \
+		BIT64(VHOST_PROTOCOL_RESET_DEVICE) | BIT64(VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS) |   \
+		BIT64(VHOST_PROTOCOL_STATUS))
 
 /* The state of one connection. Read it freely; only the functions below write. */
 struct vhost_backend {
@@ -146,7 +162,8 @@ struct vhost_backend {
 	uint64_t features;          /* acked, and in force */
 	uint64_t protocol_features; /* acked */
 	bool features_refused;      /* the last SET_FEATURES was: no ring starts until a good one */
-	uint8_t status;             /* device status, VIRTIO 1.3 section 2.1 */
+	int log_fd;     /* SET_LOG_FD: non-blocking eventfd to be told of logging, or -1 */
+	uint8_t status; /* device status, VIRTIO 1.3 section 2.1 */
 	unsigned region_count;
 	struct vhost_region regions[VHOST_MEMORY_SLOTS_MAX];
 	uint64_t reported; /* message ids already logged as refused; bit 63: unknown ones */

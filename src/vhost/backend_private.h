@@ -40,6 +40,8 @@ void vhost_rings_remap(struct vhost_backend *backend, struct vhost_result *resul
 
 VHOST_HANDLER(vhost_handle_set_mem_table);
 VHOST_HANDLER(vhost_handle_get_max_mem_slots);
+VHOST_HANDLER(vhost_handle_set_log_base);
+VHOST_HANDLER(vhost_handle_set_log_fd);
 VHOST_HANDLER(vhost_handle_add_mem_reg);
 VHOST_HANDLER(vhost_handle_rem_mem_reg);
 VHOST_HANDLER(vhost_handle_set_vring_num);

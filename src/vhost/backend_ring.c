@@ -9,7 +9,7 @@
 #define CHANGES_AT_START                                                                           \
 	(VHOST_RING_START | VHOST_RING_ADDRESS | VHOST_RING_BASE | VHOST_RING_KICK |               \
 		VHOST_RING_CALL | VHOST_RING_ENABLE | VHOST_RING_SIZE | VHOST_RING_ERROR |         \
-		VHOST_RING_MEMORY)
+		VHOST_RING_MEMORY | VHOST_RING_LOG)
 
 static void ring_stop(struct vhost_backend *backend, unsigned index)
 {
@@ -110,11 +110,11 @@ VHOST_HANDLER(vhost_handle_set_vring_addr)
 {
 	const struct vhost_ring_address *address = &message->payload.address;
 	struct vhost_ring *ring = &backend->rings[address->index];
-	bool same = ring->address_set && ring->address_flags == address->flags &&
-		    ring->descriptor == address->descriptor && ring->used == address->used &&
-		    ring->available == address->available && ring->log == address->log;
+	bool same_place = ring->address_set && ring->descriptor == address->descriptor &&
+			  ring->used == address->used && ring->available == address->available;
+	bool same_log = ring->address_flags == address->flags && ring->log == address->log;
 
-	if (same)
+	if (same_place && same_log)
 		return VHOST_ACCEPTED;
 	ring->address_set = true;
 	ring->address_flags = address->flags;
@@ -122,7 +122,9 @@ VHOST_HANDLER(vhost_handle_set_vring_addr)
 	ring->used = address->used;
 	ring->available = address->available;
 	ring->log = address->log;
-	if (ring_update(backend, address->index, VHOST_RING_ADDRESS, result) < 0)
+	if (ring_update(backend, address->index,
+		    (same_place ? 0 : VHOST_RING_ADDRESS) | (same_log ? 0 : VHOST_RING_LOG),
+		    result) < 0)
 		return VHOST_REFUSED;
 	return VHOST_ACCEPTED;
 }

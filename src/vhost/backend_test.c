@@ -64,7 +64,8 @@ static void test_answers_of_negotiation(void **state)
 	assert_true(result.has_reply);
 	assert_int_equal(result.reply.payload.number, TEST_FEATURES | BIT64(30));
 	test_send(&port, VHOST_USER_GET_PROTOCOL_FEATURES, 0, &result);
-	assert_int_equal(result.reply.payload.number, 1 | 4 | 8 | 16 | 1 << 13 | 1 << 15 | 1 << 16);
+	assert_int_equal(
+		result.reply.payload.number, 1 | 2 | 4 | 8 | 16 | 1 << 13 | 1 << 15 | 1 << 16);
 	test_send(&port, VHOST_USER_GET_QUEUE_NUM, 0, &result);
 	assert_int_equal(result.reply.payload.number, 2 * TEST_PAIRS);
 	test_negotiate(&port);
@@ -379,6 +380,112 @@ static void test_resets(void **state)
 	assert_true(port.backend.rings[0].started);
 }
 
+static void set_features(uint64_t features)
+{
+	test_send_number(&port, VHOST_USER_SET_FEATURES, features, &result);
+	assert_ack(VHOST_USER_SET_FEATURES, true);
+}
+
+/* LOG_ALL comes and goes while rings run, and nothing else happens. */
+static void test_log_all_does_not_stop_rings(void **state)
+{
+	const uint64_t log_all = BIT64(26), rest = (TEST_FEATURES | BIT64(30)) & ~log_all;
+
+	test_negotiate(&port);
+	set_features(rest);
+	assert_true(test_start_ring(&port, 0));
+	port.feature_calls = port.log_updates = port.updates = 0;
+	for (unsigned i = 0; i < 4; i++) {
+		set_features(i & 1 ? rest : rest | log_all);
+		assert_int_equal(port.backend.features, i & 1 ? rest : rest | log_all);
+		assert_int_equal(port.log_updates, i + 1);
+		set_features(i & 1 ? rest : rest | log_all);
+		assert_int_equal(port.log_updates, i + 1);
+	}
+	assert_int_equal(port.stops, 0);
+	assert_int_equal(port.updates, 0);
+	assert_int_equal(port.feature_calls, 0);
+	/* Together with another feature it is a change as any other. */
+	set_features((rest | log_all) & ~BIT64(15));
+	assert_int_equal(port.stops, 1);
+	assert_int_equal(port.feature_calls, 1);
+	assert_int_equal(port.features, (rest | log_all) & ~BIT64(15));
+}
+
+/* A ring's log fields change apart from its addresses. */
+static void test_ring_log(void **state)
+{
+	test_negotiate(&port);
+	assert_true(test_start_ring(&port, 0));
+	test_message(&message, VHOST_USER_SET_VRING_ADDR, 0, 0);
+	message.payload.address.flags = 1;
+	message.payload.address.log = 0x123456789000;
+	handle();
+	assert_int_equal(result.verdict, VHOST_ACCEPTED);
+	assert_int_equal(port.last_changes, VHOST_RING_LOG);
+	assert_int_equal(port.backend.rings[0].log, 0x123456789000);
+	assert_int_equal(port.backend.rings[0].address_flags, 1);
+	test_message(&message, VHOST_USER_SET_VRING_ADDR, 0, 1);
+	message.payload.address.flags = 1;
+	message.payload.address.log = 0x123456789000;
+	handle();
+	assert_int_equal(port.last_changes, VHOST_RING_ADDRESS);
+	test_message(&message, VHOST_USER_SET_VRING_ADDR, 0, 2);
+	handle();
+	assert_int_equal(port.last_changes, VHOST_RING_ADDRESS | VHOST_RING_LOG);
+	assert_int_equal(port.updates, 4); /* and one that enabled it */
+	assert_int_equal(port.stops, 0);
+}
+
+static void test_log_base(void **state)
+{
+	test_negotiate(&port);
+	assert_true(test_start_ring(&port, 0));
+	/* It always has its reply, and never two. */
+	for (unsigned i = 0; i < 6; i++) {
+		port.fail_log = i == 3 ? ENOMEM : 0;
+		test_message(&message, VHOST_USER_SET_LOG_BASE, 0, i);
+		message.header.flags |= i & 1 ? VHOST_MESSAGE_NEED_REPLY : 0;
+		handle();
+		assert_ack(VHOST_USER_SET_LOG_BASE, i != 3);
+		assert_int_equal(result.verdict, i == 3 ? VHOST_REFUSED : VHOST_ACCEPTED);
+	}
+	assert_int_equal(port.log_calls, 5);
+	assert_int_equal(port.log_size, 0x1000);
+	assert_int_equal(port.log_offset, 5);
+	assert_int_equal(port.stops, 0);
+	/* Without a descriptor, or as the other form of the message. */
+	test_message(&message, VHOST_USER_SET_LOG_BASE, 0, 0);
+	vhost_message_close_fds(&message);
+	handle();
+	assert_ack(VHOST_USER_SET_LOG_BASE, false);
+	test_message(&message, VHOST_USER_SET_LOG_BASE, 0, 0);
+	message.header.size = 8;
+	handle();
+	assert_ack(VHOST_USER_SET_LOG_BASE, false);
+	assert_int_equal(port.log_calls, 5);
+	/* The log outlives a reset. */
+	test_send_number(&port, VHOST_USER_SET_STATUS, 0, &result);
+	assert_true(port.log_file >= 0);
+}
+
+static void test_log_fd(void **state)
+{
+	test_negotiate(&port);
+	for (unsigned i = 0; i < 3; i++) {
+		test_send(&port, VHOST_USER_SET_LOG_FD, 0, &result);
+		assert_int_equal(result.verdict, VHOST_ACCEPTED);
+		assert_int_equal(port.log_updates, i + 1);
+		assert_true(port.log_fd >= 0);
+		assert_int_equal(port.log_fd, port.backend.log_fd);
+	}
+	test_message(&message, VHOST_USER_SET_LOG_FD, 0, 0);
+	fd_close(&message.fds[0]);
+	message.fds[0] = memfd_create("test", MFD_CLOEXEC);
+	handle();
+	assert_int_equal(result.verdict, VHOST_CLOSE);
+}
+
 static void test_mtu_and_rarp(void **state)
 {
 	static const struct {
@@ -424,6 +531,10 @@ int main(void)
 		TEST(test_memory_table),
 		TEST(test_memory_slots),
 		TEST(test_resets),
+		TEST(test_log_all_does_not_stop_rings),
+		TEST(test_ring_log),
+		TEST(test_log_base),
+		TEST(test_log_fd),
 		TEST(test_mtu_and_rarp),
 	};
 

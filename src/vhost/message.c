@@ -34,6 +34,7 @@ _Static_assert(sizeof(struct vhost_region) == 32, "wire format");
 _Static_assert(offsetof(struct vhost_memory_table, regions) == 8, "wire format");
 _Static_assert(offsetof(struct vhost_memory_slot, region) == 8, "wire format");
 _Static_assert(sizeof(struct vhost_ring_address) == 40, "wire format");
+_Static_assert(sizeof(struct vhost_log_area) == 16, "wire format");
 
 /* Sizes of payloads that we only pass over: configuration space (offset, size, flags, bytes), the
  * inflight description (24 bytes with the padding that some leave out), an IOTLB entry (likewise).

@@ -175,12 +175,18 @@ struct vhost_ring_address {
 	uint64_t log; /* guest physical */
 };
 
+struct vhost_log_area {       /* SET_LOG_BASE where LOG_SHMFD was negotiated */
+	uint64_t size;        /* bytes */
+	uint64_t mmap_offset; /* where the log begins in its file, bytes */
+};
+
 union vhost_payload {
 	uint64_t number;
 	struct vhost_ring_state state;
 	struct vhost_ring_address address;
 	struct vhost_memory_table memory;
 	struct vhost_memory_slot slot;
+	struct vhost_log_area log;
 	uint8_t bytes[VHOST_PAYLOAD_MAX];
 };
 

@@ -149,6 +149,30 @@ static uint32_t port_ring_stop(void *owner, unsigned index)
 	return port->stop_base;
 }
 
+static int port_log_set(void *owner, uint64_t size, uint64_t offset, int *fd, struct error *error)
+{
+	struct test_port *port = owner;
+
+	if (port->fail_log)
+		return error_set(error, -port->fail_log, "no log for a test");
+	fd_close(&port->log_file);
+	port->log_file = fd_take(fd);
+	port->log_size = size;
+	port->log_offset = offset;
+	port->log_calls++;
+	return 0;
+}
+
+static void port_log_update(void *owner)
+{
+	struct test_port *port = owner;
+
+	if (!is_open(port->log_fd) || !is_open(port->backend.log_fd))
+		fault(port, "a log descriptor was closed before the update", 0);
+	port->log_fd = port->backend.log_fd;
+	port->log_updates++;
+}
+
 static int port_mtu_set(void *owner, uint16_t mtu, struct error *error)
 {
 	struct test_port *port = owner;
@@ -179,6 +203,8 @@ const struct vhost_backend_ops test_port_ops = {
 	.memory_remove = port_memory_remove,
 	.ring_update = port_ring_update,
 	.ring_stop = port_ring_stop,
+	.log_set = port_log_set,
+	.log_update = port_log_update,
 	.mtu_set = port_mtu_set,
 	.announce = port_announce,
 	.status_set = port_status_set,
@@ -196,6 +222,7 @@ void test_port_open(struct test_port *port)
 	memset(port, 0, sizeof(*port));
 	for (unsigned i = 0; i < VHOST_RING_MAX; i++)
 		port->kick_fds[i] = port->call_fds[i] = -1;
+	port->log_file = port->log_fd = -1;
 	vhost_backend_init(&port->backend, &config, &test_port_ops, port);
 }
 
@@ -207,6 +234,7 @@ void test_port_close(struct test_port *port)
 			fault(port, "still started after the end", i);
 	}
 	memory_drop(port);
+	fd_close(&port->log_file);
 }
 
 unsigned test_fd_count(void)
@@ -259,7 +287,8 @@ static uint64_t payload_number(uint32_t id, unsigned variant)
 void test_message(struct vhost_message *message, uint32_t id, unsigned ring, unsigned variant)
 {
 	const struct vhost_message_row *row = vhost_message_row(id);
-	bool memory = id == VHOST_USER_SET_MEM_TABLE || id == VHOST_USER_ADD_MEM_REG;
+	bool memory = id == VHOST_USER_SET_MEM_TABLE || id == VHOST_USER_ADD_MEM_REG ||
+		      id == VHOST_USER_SET_LOG_BASE;
 	unsigned fds = row ? row->fds_minimum : 0;
 
 	vhost_message_init(message, id, 0, row ? row->size_minimum : 8);
@@ -280,6 +309,10 @@ void test_message(struct vhost_message *message, uint32_t id, unsigned ring, uns
 		fill_region(&message->payload.memory.regions[1], 1 + variant);
 	} else if (id == VHOST_USER_ADD_MEM_REG || id == VHOST_USER_REM_MEM_REG) {
 		fill_region(&message->payload.slot.region, 10 + variant);
+	} else if (id == VHOST_USER_SET_LOG_BASE) {
+		fds = 1;
+		message->header.size = sizeof(message->payload.log);
+		message->payload.log = (struct vhost_log_area){0x1000, variant};
 	} else if (message->header.size >= 8) {
 		message->payload.number = payload_number(id, variant);
 	}

@@ -27,6 +27,10 @@ struct test_port {
 	unsigned starts, stops, updates;
 	unsigned last_index, last_changes;
 
+	unsigned log_calls, log_updates;
+	uint64_t log_size, log_offset;
+	int log_file, log_fd; /* the latter as borrowed at the last log_update() */
+
 	uint16_t mtu;
 	uint8_t announced[6];
 	unsigned announcements;
@@ -34,15 +38,17 @@ struct test_port {
 
 	int fail_update; /* errno that ring_update() fails with; 0: none */
 	int fail_memory;
+	int fail_log;
 	uint32_t stop_base; /* what ring_stop() returns */
 };
 
 extern const struct vhost_backend_ops test_port_ops;
 
 /* The features that tests offer: a few virtio ones. Bit 30 is added where protocol features are. */
-#define TEST_FEATURES (BIT64(32) | BIT64(29) | BIT64(28) | BIT64(15) | BIT64(22) | BIT64(3))
-#define TEST_PAIRS    2
-#define TEST_SLOTS    32
+#define TEST_FEATURES                                                                              \
+	(BIT64(32) | BIT64(29) | BIT64(28) | BIT64(26) | BIT64(22) | BIT64(15) | BIT64(3))
+#define TEST_PAIRS 2
+#define TEST_SLOTS 32
 
 /* A fresh session of two pairs that offers everything the backend implements. */
 void test_port_open(struct test_port *port);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "virtio/net_device.h"
 
+#include <errno.h>
 #include <linux/if_ether.h>
 
 #include "virtio/net_header.h"
@@ -20,5 +21,17 @@ int net_device_init(struct net_device_queue *queue, const struct guest_memory *m
 	queue->frame_length_max = mtu ? (uint32_t)mtu + ETH_HLEN + VLAN_TAG_SIZE
 				      : PACKET_LENGTH_MAX;
 	queue->discard = false;
-	return device_ring_init(&queue->ring, memory, parts, size, features, base);
+	queue->log = NULL;
+	if (device_ring_init(&queue->ring, memory, parts, size, features, base) < 0)
+		return -EINVAL;
+	device_ring_set_log(&queue->ring, &queue->log);
+	return 0;
+}
+
+void net_device_set_log(struct net_device_queue *queue, const struct queue_log *log)
+{
+	rcu_publish(&queue->log, log);
+	/* Setting the ring up has written to it, maybe since the last log. */
+	if (log)
+		device_ring_log_area(&queue->ring, log);
 }

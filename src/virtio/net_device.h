@@ -37,6 +37,8 @@
 
 struct net_device_queue {
 	struct device_ring ring;
+	/* What of our writes is logged; NULL: nothing. The control thread publishes it. */
+	const struct queue_log *log;
 	uint32_t header_size;      /* bytes, from the acknowledged features */
 	uint32_t frame_length_max; /* receiveq: longer frames are dropped (MTU) */
 	uint8_t requests;          /* transmitq: OFFLOAD_* that the guest may ask for */
@@ -52,6 +54,13 @@ struct net_device_queue {
 int net_device_init(struct net_device_queue *queue, const struct guest_memory *memory,
 	const struct device_ring_parts *parts, unsigned size, uint64_t features, uint32_t base,
 	uint16_t mtu);
+
+/*
+ * Has writes to guest memory logged from now on as `log` says, NULL: not. What it replaces may still be
+ * in use until a grace period has passed. The control thread, also while the queue runs; the queue
+ * stays where it is in memory from then on.
+ */
+void net_device_set_log(struct net_device_queue *queue, const struct queue_log *log);
 
 /*
  * Fills the empty batch from a transmitq: up to PACKET_BATCH frames, each with its first

@@ -173,6 +173,16 @@ ALWAYS_INLINE void give_landing(
 	}
 }
 
+/* Logs a frame of `length` bytes, with its header, that was written to these pieces. */
+static NO_INLINE void log_frame(
+	const struct net_device_queue *queue, const struct iovec *pieces, uint32_t length)
+{
+	const struct queue_log *log = rcu_read(&queue->log);
+
+	if (log)
+		queue_log_pieces(log, pieces, length);
+}
+
 /* Finds a place for a frame that the receiver takes as it is, and copies it there now or later. */
 ALWAYS_INLINE void place(struct sending *sending, bool packed, struct packet *packet, bool now)
 {
@@ -198,6 +208,8 @@ ALWAYS_INLINE void place(struct sending *sending, bool packed, struct packet *pa
 	}
 	push_header(packet, queue->header_size, landing->chain_count);
 	copy_scattered(packet, queue->header_size, landing);
+	if (unlikely(rcu_read(&queue->log)))
+		log_frame(queue, landing->pieces, need);
 }
 
 /* Cuts a packet that is too large for what the receiver takes; its pieces share the payload. */
@@ -282,6 +294,17 @@ ALWAYS_INLINE uint64_t place_simple(
 	return mask;
 }
 
+/* Logs what was copied into the places of waiting frames. */
+static NO_INLINE void log_waiting(const struct sending *sending)
+{
+	for (unsigned i = 0; i < sending->waiting_count; i++) {
+		uint32_t length = sending->queue->header_size + sending->waiting[i].packet->length;
+		struct iovec piece = {sending->waiting[i].to, length};
+
+		log_frame(sending->queue, &piece, length);
+	}
+}
+
 ALWAYS_INLINE bool send_all(
 	struct sending *sending, bool packed, struct packet_batch *batch, uint64_t mask)
 {
@@ -297,6 +320,8 @@ ALWAYS_INLINE bool send_all(
 		push_header(packet, header_size, 1);
 		copy_contiguous(packet, header_size, sending->waiting[i].to);
 	}
+	if (unlikely(rcu_read(&sending->queue->log)))
+		log_waiting(sending);
 	return device_ring_publish(&sending->queue->ring, packed);
 }
 

@@ -53,27 +53,51 @@ uint32_t packed_device_base(const struct packed_device *queue)
 							   << 16;
 }
 
+static void write_event(struct packed_device *queue, uint32_t event)
+{
+	const struct queue_log *log = queue_log_find(queue->log);
+
+	ring_store(*queue->device_event, event);
+	if (unlikely(log))
+		queue_log_area(log, 0, sizeof(event));
+}
+
 bool packed_device_arm(struct packed_device *queue)
 {
-	ring_store(*queue->device_event, packed_event_on(queue->event_index, queue->taken));
+	write_event(queue, packed_event_on(queue->event_index, queue->taken));
 	ring_full_barrier();
 	return packed_device_available(queue);
 }
 
 void packed_device_disarm(struct packed_device *queue)
 {
-	ring_store(*queue->device_event, packed_event_off());
+	write_event(queue, packed_event_off());
+}
+
+/* Logs `count` used descriptors from the burst's first on. */
+static void log_descriptors(
+	const struct packed_device *queue, const struct queue_log *log, unsigned count)
+{
+	queue_log_elements(log, log->descriptors, sizeof(struct vring_packed_desc), queue->size,
+		queue->first_slot, count);
 }
 
 bool packed_device_publish(struct packed_device *queue)
 {
+	const struct queue_log *log = queue_log_find(queue->log);
 	unsigned count = queue->burst;
 	bool first = !queue->signalled_valid;
 
 	if (!count)
 		return false;
+	if (unlikely(log))
+		log_descriptors(queue, log, count);
 	ring_store_release(
 		*packed_second_word(&queue->descriptors[queue->first_slot]), queue->first_word);
+	if (unlikely(log)) {
+		log_descriptors(queue, log, 1);
+		queue_log_signal(log);
+	}
 	queue->burst = 0;
 	queue->signalled_valid = true;
 	ring_full_barrier();

@@ -32,6 +32,7 @@
 #include <sys/uio.h>
 
 #include "base/common.h"
+#include "virtio/dirty_log.h"
 #include "virtio/guest_memory.h"
 #include "virtio/packed_ring.h"
 #include "virtio/ring.h"
@@ -52,6 +53,9 @@ struct packed_device {
 	bool event_index;
 	bool indirect; /* VIRTIO_F_INDIRECT_DESC acknowledged */
 	bool in_order; /* VIRTIO_F_IN_ORDER acknowledged: chains are given in the order taken */
+	/* Where to find what is logged at present; not in here, because the control thread writes it
+	 * while the queue runs. NULL: nothing ever. */
+	const struct queue_log *const *log;
 
 	/* Written by the one thread that runs the queue. */
 	bool broken;               /* also read by the control thread */
@@ -184,7 +188,8 @@ ALWAYS_INLINE bool packed_device_failed(struct packed_device *queue)
 
 	if (unlikely(faults != queue->faults)) {
 		queue->faults = faults;
-		if (guest_memory_broken(queue->memory))
+		if (guest_memory_broken(queue->memory) ||
+			queue_log_broken(queue_log_find(queue->log)))
 			__atomic_store_n(&queue->broken, true, __ATOMIC_RELAXED);
 	}
 	return unlikely(queue->broken);

@@ -82,12 +82,22 @@ unsigned split_device_refresh(struct split_device *queue)
 	return count;
 }
 
+static void write_field(struct split_device *queue, uint16_t *field, uint16_t value)
+{
+	const struct queue_log *log = queue_log_find(queue->log);
+
+	ring_store(*field, value);
+	if (unlikely(log))
+		queue_log_area(
+			log, (uint64_t)((uint8_t *)field - (uint8_t *)queue->used), sizeof(*field));
+}
+
 bool split_device_arm(struct split_device *queue)
 {
 	if (queue->event_index)
-		ring_store(*available_event(queue), queue->next_taken);
+		write_field(queue, available_event(queue), queue->next_taken);
 	else
-		ring_store(queue->used->flags, 0);
+		write_field(queue, &queue->used->flags, 0);
 	ring_full_barrier();
 	return split_device_refresh(queue) > 0;
 }
@@ -96,17 +106,26 @@ void split_device_disarm(struct split_device *queue)
 {
 	/* With the event index, an event that is never moved on is passed once in 65,536 chains. */
 	if (!queue->event_index)
-		ring_store(queue->used->flags, VRING_USED_F_NO_NOTIFY);
+		write_field(queue, &queue->used->flags, VRING_USED_F_NO_NOTIFY);
 }
 
 bool split_device_publish(struct split_device *queue)
 {
+	const struct queue_log *log = queue_log_find(queue->log);
 	uint16_t before = queue->published;
 	uint16_t after = queue->next_given;
 
 	if (after == before)
 		return false;
+	if (unlikely(log))
+		queue_log_elements(log, log->device_area + offsetof(struct vring_used, ring),
+			sizeof(struct vring_used_elem), queue->size, before & (queue->size - 1),
+			(uint16_t)(after - before));
 	ring_store_release(queue->used->idx, after);
+	if (unlikely(log)) {
+		queue_log_area(log, offsetof(struct vring_used, idx), sizeof(queue->used->idx));
+		queue_log_signal(log);
+	}
 	queue->published = after;
 	ring_full_barrier();
 	if (queue->event_index) {

@@ -26,6 +26,7 @@
 #include <sys/uio.h>
 
 #include "base/common.h"
+#include "virtio/dirty_log.h"
 #include "virtio/guest_memory.h"
 #include "virtio/ring.h"
 
@@ -38,6 +39,9 @@ struct split_device {
 	uint16_t size; /* a power of two */
 	bool event_index;
 	bool indirect; /* VIRTIO_F_INDIRECT_DESC acknowledged */
+	/* Where to find what is logged at present; not in here, because the control thread writes it
+	 * while the queue runs. NULL: nothing ever. */
+	const struct queue_log *const *log;
 
 	/* Written by the one thread that runs the queue. */
 	bool broken;          /* also read by the control thread */
@@ -153,7 +157,8 @@ ALWAYS_INLINE bool split_device_failed(struct split_device *queue)
 
 	if (unlikely(faults != queue->faults)) {
 		queue->faults = faults;
-		if (guest_memory_broken(queue->memory))
+		if (guest_memory_broken(queue->memory) ||
+			queue_log_broken(queue_log_find(queue->log)))
 			__atomic_store_n(&queue->broken, true, __ATOMIC_RELAXED);
 	}
 	return unlikely(queue->broken);
