@@ -51,6 +51,38 @@ def is_test(data):
     return struct.unpack_from("!H", data, offset)[0] == ETHERTYPE_TEST
 
 
+def ones_complement(data):
+    """The folded one's complement sum of 16-bit words (RFC 1071), not inverted."""
+    total = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total
+
+
+def udp(macs, addresses, ports, payload, vlan=None, request=True):
+    """(frame, where its UDP header begins): a datagram over IPv4 or IPv6; pairs are (to, from).
+
+    request: its checksum is only that of the pseudo header, as it is where an offload request comes
+    with the frame; else it is right.
+    """
+    family = socket.AF_INET6 if ":" in addresses[0] else socket.AF_INET
+    target, source = (socket.inet_pton(family, address) for address in addresses)
+    length = 8 + len(payload)
+    head = struct.pack("!HHHH", ports[1], ports[0], length, 0)
+    pseudo = source + target + struct.pack("!IHBB", length, 0, 0, socket.IPPROTO_UDP)
+    checksum = ones_complement(pseudo) if request else \
+        0xFFFF - ones_complement(pseudo + head + payload) or 0xFFFF
+    if family == socket.AF_INET:
+        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + length, 1, 0, 64, socket.IPPROTO_UDP, 0,
+                         source, target)
+        ip = ip[:10] + struct.pack("!H", 0xFFFF - ones_complement(ip)) + ip[12:]
+    else:
+        ip = struct.pack("!IHBB16s16s", 6 << 28, length, socket.IPPROTO_UDP, 64, source, target)
+    whole = ip + head[:6] + struct.pack("!H", checksum) + payload
+    made = frame(*macs, whole, vlan, 0x0800 if family == socket.AF_INET else 0x86DD)
+    return made, made.index(head[:6])
+
+
 class RawPort:
     """Sends and receives whole frames on one interface of a namespace."""
 

@@ -15,6 +15,7 @@ F_PROTOCOL_FEATURES = 1 << 30
 F_INDIRECT = 1 << 28
 F_EVENT_IDX = 1 << 29
 F_MRG_RXBUF = 1 << 15
+F_CSUM, F_HOST_UFO, F_HOST_USO = 1 << 0, 1 << 14, 1 << 56
 PROTOCOL_MQ, PROTOCOL_REPLY_ACK = 1 << 0, 1 << 3
 
 (GET_FEATURES, SET_FEATURES, SET_OWNER, RESET_OWNER, SET_MEM_TABLE, SET_LOG_BASE, SET_LOG_FD,
@@ -35,6 +36,18 @@ DESCRIPTORS, AVAILABLE, USED = 0x0, 0x1000, 0x2000
 BLOCK = 0x4000
 BUFFERS = 0x10000
 BUFFER = 2048
+# Send buffers for frames larger than that: so many of 64 KiB, from this buffer on.
+LARGE_FIRST, LARGE_COUNT, LARGE = 256, 16, 1 << 16
+
+# The net header's flag and kinds of segmentation (VIRTIO 1.3, 5.1.6).
+NEEDS_CSUM = 1
+GSO_NONE, GSO_UDP, GSO_UDP_L4 = 0, 3, 5
+
+
+def net_header(checksum_start, checksum_offset, gso_type=GSO_NONE, gso_size=0):
+    """A net header that asks for a checksum, and for segmentation where gso_type says so."""
+    return struct.pack("<BBHHHHH", NEEDS_CSUM, gso_type, checksum_start + 8 if gso_type else 0,
+                       gso_size, checksum_start, checksum_offset, 0)
 
 
 def eventfd():
@@ -149,6 +162,16 @@ class Frontend:
         slot = self.available[TX] % 64
         address, length = self.fill(slot, data)
         self.descriptor(TX, slot, address, length)
+        self.offer(TX, slot)
+        self.notify()
+
+    def send_large(self, header, data):
+        """An honest frame of up to 64 KiB, with a net header that asks for something."""
+        slot = self.available[TX] % LARGE_COUNT
+        address = self.buffer(LARGE_FIRST) + slot * LARGE
+        whole = header + data
+        self.memory[address:address + len(whole)] = whole
+        self.descriptor(TX, slot, address, len(whole))
         self.offer(TX, slot)
         self.notify()
 

@@ -137,9 +137,25 @@ class Guest:
         self.run(f"ip addr add {address} dev {self.interface} && "
                  f"ip link set {self.interface} up")
 
-    def ping(self, address, count=5, timeout=60):
+    def configure6(self, address, interface=None):
+        """Gives the NIC an IPv6 address ("fd00::1/64") that can be used at once."""
+        interface = interface or self.interface
+        self.run(f"echo 0 >/proc/sys/net/ipv6/conf/{interface}/accept_dad && "
+                 f"ip addr add {address} dev {interface}")
+
+    def serve(self):
+        """Starts an iperf3 server; returns when it listens."""
+        self.run("iperf3 -s -D")
+        self.wait_listening()
+
+    def wait_listening(self):
+        """Waits until the iperf3 server listens: after a test it does not for a moment."""
+        self.run("until grep -q ':1451 [0-9A-F]*:0000 0A' /proc/net/tcp6; do usleep 20000; done")
+
+    def ping(self, address, count=5, timeout=60, size=56):
         """(sent, received)"""
-        _, output = self.run(f"ping -c {count} -i 0.2 -W 1 -q {address}", timeout, check=False)
+        _, output = self.run(f"ping -c {count} -i 0.2 -W 1 -q -s {size} {address}", timeout,
+                             check=False)
         found = re.search(r"(\d+) packets transmitted, (\d+) packets received", output)
         if not found:
             raise LabError(f"{self.name}: ping {address}: {output}")

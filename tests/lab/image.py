@@ -2,7 +2,8 @@
 """The guests' kernel and initial file system, made from Debian packages and kept in a cache.
 
 Debian's cloud kernel boots from its ELF image (PVH) in about a second; the file system is busybox,
-the virtio modules, iperf3 and ethtool. The init program is the agent that guest.py talks to.
+the virtio and VLAN modules, iperf3 and ethtool. The init program is the agent that guest.py talks
+to.
 
     python3 -m lab.image        builds the image where it is missing, and says where it is
 """
@@ -18,7 +19,7 @@ import tempfile
 from .process import LabError, missing, root
 
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
-MODULES = ("virtio_pci", "virtio_net")
+MODULES = ("virtio_pci", "virtio_net", "8021q")
 PROGRAMS = ("iperf3", "ethtool")
 TOOLS = ("apt-get", "apt-cache", "dpkg", "lz4", "cpio", "depmod", "modprobe")
 
@@ -42,6 +43,9 @@ while read -r id command; do
 done
 """
 
+# An image made by another recipe is made anew.
+RECIPE = f"{INIT}# {' '.join(MODULES)} {' '.join(PROGRAMS)}\n"
+
 
 def folder():
     return pathlib.Path(os.environ.get("VSW_GUEST", root() / "build" / "guest"))
@@ -55,13 +59,13 @@ def image():
     with open(where / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (kernel.exists() and initrd.exists() and
-                _read(where / "init") == INIT):
+                _read(where / "recipe") == RECIPE):
             lacking = missing(*TOOLS, *PROGRAMS)
             if lacking:
                 raise LabError(f"the guest image needs {', '.join(lacking)}")
             with tempfile.TemporaryDirectory(dir=where) as work:
                 _build(pathlib.Path(work), kernel, initrd)
-            (where / "init").write_text(INIT)
+            (where / "recipe").write_text(RECIPE)
     return kernel, initrd
 
 
