@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # A thin front: meson and ninja build, the scripts in tools/ do the rest.
 #
-#   make             build the programs: build/vswd, build/vsw, build/vsw-nic
+#   make             build the programs: build/vswd, build/vsw, build/vsw-nic, build/vsw-bench
 #   sudo make run    install what is missing, build, and show two VMs talking (KEEP=1 leaves them)
-#   sudo make check  everything CI checks, in about a quarter of an hour
+#   sudo make check  everything CI checks, in about twenty minutes
 #   make check-all   the same with long fuzzing and long tests;  make bench  compare with others
 #   make lint format install deps clean
 

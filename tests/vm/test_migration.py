@@ -29,7 +29,7 @@ MAC = "52:54:00:00:00:01"
 
 # Debian 12's QEMU loses writes of an emulated CPU while it migrates, where a memory block is a
 # multiple of 256 KiB: then it takes the marks of many pages at once and does not tell the CPU, which
-# goes on writing without marking (mended in QEMU 9.0). A block of another size it takes page by page.
+# goes on writing without marking. A block of another size it takes page by page.
 MEMORY_KIB = 256 * 1024 + 8
 
 
