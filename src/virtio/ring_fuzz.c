@@ -96,26 +96,26 @@ static void check_packet(const struct packet *packet)
 
 static void receive(struct net_device_queue *queue)
 {
-	uint16_t given = queue->ring.next_given, taken = queue->ring.next_taken;
+	uint16_t given = queue->ring.split.next_given, taken = queue->ring.split.next_taken;
 
 	batch->count = 0;
 	batch->pieces_used = 0;
 	net_device_receive(queue, batch, &counters);
 	require(batch->count <= PACKET_BATCH && batch->pieces_used <= PACKET_PIECES);
-	require((uint16_t)(queue->ring.next_taken - taken) <= PACKET_BATCH);
-	require((uint16_t)(queue->ring.next_taken - taken) ==
-		(uint16_t)(queue->ring.next_given - given));
+	require((uint16_t)(queue->ring.split.next_taken - taken) <= PACKET_BATCH);
+	require((uint16_t)(queue->ring.split.next_taken - taken) ==
+		(uint16_t)(queue->ring.split.next_given - given));
 	for (unsigned i = 0; i < batch->count; i++)
 		check_packet(&batch->packets[i]);
 	net_device_release(queue);
-	require(queue->ring.published == queue->ring.next_given);
+	require(queue->ring.split.published == queue->ring.split.next_given);
 }
 
 /* A batch of frames with heads and tails of our own. */
 static void send(struct net_device_queue *queue)
 {
 	static uint8_t tail[2000];
-	uint16_t given = queue->ring.next_given, taken = queue->ring.next_taken;
+	uint16_t given = queue->ring.split.next_given, taken = queue->ring.split.next_taken;
 	uint64_t packets = counters.packets, dropped = 0;
 
 	batch->count = 4;
@@ -139,9 +139,9 @@ static void send(struct net_device_queue *queue)
 		dropped += counters.drops[i];
 	/* Sent or dropped for one reason; what was not given is back. */
 	require(counters.packets - packets + dropped == 4);
-	require((uint16_t)(queue->ring.next_taken - taken) ==
-		(uint16_t)(queue->ring.next_given - given));
-	require(queue->ring.published == queue->ring.next_given);
+	require((uint16_t)(queue->ring.split.next_taken - taken) ==
+		(uint16_t)(queue->ring.split.next_given - given));
+	require(queue->ring.split.published == queue->ring.split.next_given);
 }
 
 /* Where a part begins; NULL where it would not lie in the first region. */
