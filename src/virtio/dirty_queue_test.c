@@ -133,17 +133,17 @@ static void driver_reclaim(void)
 }
 
 static bool driver_add(
-	const struct split_driver_buffer *buffers, unsigned count, uint64_t token, bool indirect)
+	const struct driver_buffer *buffers, unsigned count, uint64_t token, bool indirect)
 {
 	const unsigned readable = bench.writable ? 0 : count, writable = count - readable;
 	uint8_t *entries = bench.tables + token * TABLE_ENTRIES * 16;
 	uint64_t address = TABLES + token * TABLE_ENTRIES * 16;
 	struct split_driver_table split = {(void *)entries, address, TABLE_ENTRIES};
 	struct packed_driver_table packed = {(void *)entries, address, TABLE_ENTRIES};
-	struct packed_driver_buffer same[TABLE_ENTRIES];
+	struct driver_buffer same[TABLE_ENTRIES];
 
 	for (unsigned i = 0; i < count; i++)
-		same[i] = (struct packed_driver_buffer){buffers[i].address, buffers[i].length};
+		same[i] = (struct driver_buffer){buffers[i].address, buffers[i].length};
 	if (bench.packed)
 		return packed_driver_add(&bench.packed_driver, same, readable, writable,
 			       indirect ? &packed : NULL, token) == 0;
@@ -155,7 +155,7 @@ static bool driver_add(
 static void driver_offer(void)
 {
 	for (unsigned token = 0; token < TOKENS && below(20); token++) {
-		struct split_driver_buffer buffers[TABLE_ENTRIES];
+		struct driver_buffer buffers[TABLE_ENTRIES];
 		unsigned count = 1 + (unsigned)below(below(2) ? 1 : TABLE_ENTRIES);
 
 		if (!bench.free_tokens[token])
@@ -163,7 +163,7 @@ static void driver_offer(void)
 		for (unsigned i = 0; i < count; i++) {
 			uint32_t length = 1 + (uint32_t)below(3000);
 
-			buffers[i] = (struct split_driver_buffer){
+			buffers[i] = (struct driver_buffer){
 				LEFT + below(RIGHT_END - LEFT - length), length};
 		}
 		if (!driver_add(buffers, count, token, below(4) == 0))
@@ -393,7 +393,7 @@ static void what_differs_is_logged(void **state)
 /* A frame of 5000 bytes over the border of two regions: the pages that it lies in, and no other. */
 static void one_frame_is_logged_exactly(void **state)
 {
-	const struct split_driver_buffer buffer = {RIGHT - 4096 - 10, 10000};
+	const struct driver_buffer buffer = {RIGHT - 4096 - 10, 10000};
 	static const uint64_t pages[] = {RIGHT - 8192, RIGHT - 4096, RIGHT};
 	unsigned set = 0;
 
@@ -429,7 +429,7 @@ static void one_frame_is_logged_exactly(void **state)
 
 static void the_eventfd_tells_of_logging(void **state)
 {
-	const struct split_driver_buffer buffer = {LEFT, 100};
+	const struct driver_buffer buffer = {LEFT, 100};
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	uint64_t count;
 

@@ -351,7 +351,7 @@ static void driver_does_not_believe_the_device(void **state)
 		{"nothing was in flight", 0, {0}, 1, 0, true},
 		{"index went back", 0, {0}, 0xffff, 0, true},
 	};
-	const struct split_driver_buffer buffers[2] = {{B, 1}, {C, 1}};
+	const struct driver_buffer buffers[2] = {{B, 1}, {C, 1}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(devices); i++) {
 		struct split_driver driver;

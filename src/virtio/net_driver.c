@@ -81,7 +81,7 @@ static uint8_t *slot(const struct net_driver_queue *queue, uint64_t index)
 
 static void make_available(struct net_driver_queue *queue, uint64_t index)
 {
-	const struct split_driver_buffer buffer = {
+	const struct driver_buffer buffer = {
 		.address = queue->slots_address + index * queue->slot_size,
 		.length = queue->slot_size,
 	};
@@ -172,7 +172,7 @@ uint8_t *net_driver_reserve(struct net_driver_queue *queue)
 void net_driver_send(struct net_driver_queue *queue, uint32_t length)
 {
 	uint16_t index = queue->free_slots[--queue->free_slot_count];
-	const struct split_driver_buffer buffer = {
+	const struct driver_buffer buffer = {
 		.address = queue->slots_address + (uint64_t)index * queue->slot_size,
 		.length = queue->header_size + length,
 	};

@@ -119,7 +119,7 @@ static void random_bytes(uint8_t *bytes, uint32_t length)
 
 /* Splits `total` bytes, which lie together at `address`, into 1 to `room` buffers. */
 static unsigned split(
-	uint64_t address, uint32_t total, unsigned room, struct split_driver_buffer *buffers)
+	uint64_t address, uint32_t total, unsigned room, struct driver_buffer *buffers)
 {
 	unsigned count = 0;
 
@@ -140,15 +140,15 @@ static unsigned split(
 			default:
 				break;
 			}
-		buffers[count++] = (struct split_driver_buffer){address, step};
+		buffers[count++] = (struct driver_buffer){address, step};
 		address += step;
 		total -= step;
 	}
 	return count;
 }
 
-static int add(const struct split_driver_buffer *buffers, unsigned count, bool writable,
-	bool indirect, uint64_t token)
+static int add(const struct driver_buffer *buffers, unsigned count, bool writable, bool indirect,
+	uint64_t token)
 {
 	const struct split_driver_table table = {
 		.entries = (struct vring_desc *)(tables + token % SIZE * SIZE * 16),
@@ -161,7 +161,7 @@ static int add(const struct split_driver_buffer *buffers, unsigned count, bool w
 }
 
 /* Sends header and frame (already one after the other in `bytes`) as one chain of `count` buffers. */
-static void transmit(const struct split_driver_buffer *buffers, unsigned count, uint8_t *bytes,
+static void transmit(const struct driver_buffer *buffers, unsigned count, uint8_t *bytes,
 	uint32_t total, bool indirect)
 {
 	access_guest(buffers[0].address, bytes, total, true);
@@ -217,7 +217,7 @@ static uint32_t random_length(void)
 static void any_chain_carries_any_frame(void **state)
 {
 	static uint8_t bytes[12 + LONGEST];
-	struct split_driver_buffer buffers[SIZE];
+	struct driver_buffer buffers[SIZE];
 
 	for (unsigned f = 0; f < FEATURE_SETS; f++) {
 		begin(feature_set(f), 0);
@@ -245,7 +245,7 @@ static void any_chain_carries_any_frame(void **state)
 static void headers_may_be_split_anywhere(void **state)
 {
 	uint8_t bytes[12 + 400];
-	struct split_driver_buffer buffers[3];
+	struct driver_buffer buffers[3];
 
 	for (unsigned f = 0; f < 2; f++) {
 		begin(feature_set(f), 0);
@@ -256,9 +256,9 @@ static void headers_may_be_split_anywhere(void **state)
 				uint64_t at = RIGHT - 17; /* the border moves along, too */
 				uint32_t total = queue.header_size + 400;
 
-				buffers[0] = (struct split_driver_buffer){at, first};
-				buffers[1] = (struct split_driver_buffer){at + first, second};
-				buffers[2] = (struct split_driver_buffer){
+				buffers[0] = (struct driver_buffer){at, first};
+				buffers[1] = (struct driver_buffer){at + first, second};
+				buffers[2] = (struct driver_buffer){
 					at + first + second, total - first - second};
 				transmit(buffers, 3, bytes, total, false);
 				receive();
@@ -299,7 +299,7 @@ static void bad_frames_are_dropped_and_returned(void **state)
 
 	begin(FEATURE(VIRTIO_F_VERSION_1), 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(frames); i++) {
-		struct split_driver_buffer buffer = {LEFT, frames[i].total};
+		struct driver_buffer buffer = {LEFT, frames[i].total};
 		struct virtio_net_hdr header = {
 			.flags = frames[i].flags, .gso_type = frames[i].gso};
 		uint64_t before = drops();
@@ -331,7 +331,7 @@ static void bad_frames_do_not_disturb_good_ones(void **state)
 
 	begin(FEATURE(VIRTIO_F_VERSION_1), 0);
 	for (unsigned i = 0; i < 64; i++) {
-		struct split_driver_buffer buffer = {LEFT + i * 0x1000, 12 + 500};
+		struct driver_buffer buffer = {LEFT + i * 0x1000, 12 + 500};
 
 		memset(bytes[i], 0, 12);
 		random_bytes(bytes[i] + 12, 500);
@@ -364,7 +364,7 @@ static void a_visit_is_bounded(void **state)
 		begin(FEATURE(VIRTIO_F_VERSION_1), 0);
 		memset(memory.regions[1].host, 0, visits[v].length + 12);
 		for (unsigned i = 0; i < 200; i++) {
-			const struct split_driver_buffer buffer = {LEFT, 12 + visits[v].length};
+			const struct driver_buffer buffer = {LEFT, 12 + visits[v].length};
 
 			require(add(&buffer, 1, false, false, i) == 0);
 		}
@@ -389,13 +389,13 @@ static void a_visit_is_bounded(void **state)
 /* 1-byte buffers: a visit stops between chains, when it has seen enough of them. */
 static void many_small_buffers_are_bounded(void **state)
 {
-	struct split_driver_buffer buffers[SIZE];
+	struct driver_buffer buffers[SIZE];
 	unsigned visits = 0, frames = 0;
 
 	begin(RING_FEATURES | FEATURE(VIRTIO_F_VERSION_1), 0);
 	memset(memory.regions[1].host, 0, 512);
 	for (unsigned i = 0; i < SIZE; i++)
-		buffers[i] = (struct split_driver_buffer){LEFT + i, 1};
+		buffers[i] = (struct driver_buffer){LEFT + i, 1};
 	for (unsigned i = 0; i < 64; i++)
 		require(add(buffers, SIZE, false, true, i) == 0);
 	split_driver_publish(&driver);
@@ -414,7 +414,7 @@ static void many_small_buffers_are_bounded(void **state)
 
 static void a_broken_ring_is_counted_once(void **state)
 {
-	const struct split_driver_buffer good = {LEFT, 100}, bad = {8, 100};
+	const struct driver_buffer good = {LEFT, 100}, bad = {8, 100};
 	uint32_t written;
 	uint64_t token;
 
@@ -437,7 +437,7 @@ static void a_broken_ring_is_counted_once(void **state)
 
 static void a_disabled_queue_is_drained(void **state)
 {
-	const struct split_driver_buffer buffer = {LEFT, 100};
+	const struct driver_buffer buffer = {LEFT, 100};
 
 	begin(FEATURE(VIRTIO_F_VERSION_1), 0);
 	queue.discard = true;
@@ -484,7 +484,7 @@ static void batch_begin(void)
 }
 
 struct landing_place {
-	struct split_driver_buffer buffers[SIZE];
+	struct driver_buffer buffers[SIZE];
 	unsigned count;
 	uint32_t length;
 };
@@ -591,7 +591,7 @@ static void frames_without_a_place_are_dropped(void **state)
 
 		begin(sends[i].features, sends[i].mtu);
 		for (unsigned k = 0; k < 3 && sends[i].buffers[k]; k++, chains++) {
-			const struct split_driver_buffer buffer = {
+			const struct driver_buffer buffer = {
 				LEFT + k * 0x20000, sends[i].buffers[k]};
 
 			require(add(&buffer, 1, true, false, k) == 0);
@@ -619,7 +619,7 @@ static void frames_without_a_place_are_dropped(void **state)
 static void a_broken_receiver_takes_nothing_more(void **state)
 {
 	static uint8_t frame[100];
-	const struct split_driver_buffer good = {LEFT, 200}, bad = {8, 200};
+	const struct driver_buffer good = {LEFT, 200}, bad = {8, 200};
 
 	begin(FEATURE(VIRTIO_F_VERSION_1), 0);
 	require(add(&good, 1, true, false, 0) == 0 && add(&bad, 1, true, false, 1) == 0);

@@ -49,8 +49,8 @@ void packed_driver_fini(struct packed_driver *driver)
 	driver->chains = NULL;
 }
 
-static void fill_table(const struct packed_driver_table *table,
-	const struct packed_driver_buffer *buffers, unsigned readable, unsigned count)
+static void fill_table(const struct packed_driver_table *table, const struct driver_buffer *buffers,
+	unsigned readable, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		table->entries[i] = (struct vring_packed_desc){
@@ -61,8 +61,8 @@ static void fill_table(const struct packed_driver_table *table,
 }
 
 /* Fills the next slot; the word of a burst's first one waits for publish. */
-static void fill_slot(struct packed_driver *driver, const struct packed_driver_buffer *buffer,
-	uint16_t id, unsigned flags)
+static void fill_slot(struct packed_driver *driver, const struct driver_buffer *buffer, uint16_t id,
+	unsigned flags)
 {
 	struct vring_packed_desc *descriptor = &driver->descriptors[driver->added.slot];
 	uint64_t word = packed_word(buffer->length, id, flags | driver->added.flags);
@@ -97,7 +97,7 @@ static uint16_t take_id(struct packed_driver *driver, unsigned count, uint64_t t
 	return id;
 }
 
-int packed_driver_add(struct packed_driver *driver, const struct packed_driver_buffer *buffers,
+int packed_driver_add(struct packed_driver *driver, const struct driver_buffer *buffers,
 	unsigned readable, unsigned writable, const struct packed_driver_table *table,
 	uint64_t token)
 {
@@ -112,7 +112,7 @@ int packed_driver_add(struct packed_driver *driver, const struct packed_driver_b
 	for (unsigned i = readable; i < count; i++)
 		driver->chains[id].writable += buffers[i].length;
 	if (table) {
-		const struct packed_driver_buffer indirect = {
+		const struct driver_buffer indirect = {
 			table->address, count * (uint32_t)sizeof(struct vring_packed_desc)};
 
 		fill_table(table, buffers, readable, count);

@@ -17,11 +17,6 @@
 
 #include "virtio/packed_ring.h"
 
-struct packed_driver_buffer {
-	uint64_t address; /* guest physical */
-	uint32_t length;  /* bytes */
-};
-
 /* A table for an indirect chain, in memory that the device sees too. */
 struct packed_driver_table {
 	struct vring_packed_desc *entries; /* in our address space */
@@ -71,7 +66,7 @@ void packed_driver_fini(struct packed_driver *driver);
  * With a table the chain is indirect. Not visible before the next publish. -ENOSPC where descriptors
  * or the table are short, -EINVAL for an empty chain.
  */
-int packed_driver_add(struct packed_driver *driver, const struct packed_driver_buffer *buffers,
+int packed_driver_add(struct packed_driver *driver, const struct driver_buffer *buffers,
 	unsigned readable, unsigned writable, const struct packed_driver_table *table,
 	uint64_t token);
 

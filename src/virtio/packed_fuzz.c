@@ -157,7 +157,7 @@ static void device_operate(uint8_t operation, uint8_t argument)
 
 static void driver_add(uint8_t argument)
 {
-	struct packed_driver_buffer buffers[8];
+	struct driver_buffer buffers[8];
 	struct packed_driver_table table = {
 		(struct vring_packed_desc *)memory.regions[1].host, SECOND, 6};
 	unsigned before = driver.free_count, count = argument % 8;
@@ -165,7 +165,7 @@ static void driver_add(uint8_t argument)
 	bool indirect = argument & 0x80;
 
 	for (unsigned i = 0; i < count; i++)
-		buffers[i] = (struct packed_driver_buffer){FIRST + i, i + 1};
+		buffers[i] = (struct driver_buffer){FIRST + i, i + 1};
 	if (packed_driver_add(&driver, buffers, readable, count - readable,
 		    indirect ? &table : NULL, argument) == 0) {
 		in_flight++;

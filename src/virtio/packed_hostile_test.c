@@ -436,7 +436,7 @@ static void driver_does_not_believe_the_device(void **state)
 		{"a batch that ends outside", 3, {SIZE}, 1, true, 0, true},
 		{"a batch when nothing was in flight", 0, {0}, 1, true, 0, true},
 	};
-	const struct packed_driver_buffer buffers[2] = {{B, 1}, {C, 1}};
+	const struct driver_buffer buffers[2] = {{B, 1}, {C, 1}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(devices); i++) {
 		struct packed_driver driver;
@@ -471,7 +471,7 @@ static void driver_survives_any_device(void **state)
 	uint64_t seed = 33;
 
 	for (unsigned round = 0; round < 20000; round++) {
-		const struct packed_driver_buffer buffers[2] = {{B, 1}, {C, 1}};
+		const struct driver_buffer buffers[2] = {{B, 1}, {C, 1}};
 		struct packed_driver driver;
 		unsigned in_flight = 0;
 		uint32_t written;

@@ -102,9 +102,9 @@ static uint32_t chain_written(uint32_t number)
 	return chain_writable(number) ? number * 3 + 1 : 0;
 }
 
-static struct packed_driver_buffer chain_buffer(uint32_t number, unsigned i)
+static struct driver_buffer chain_buffer(uint32_t number, unsigned i)
 {
-	return (struct packed_driver_buffer){
+	return (struct driver_buffer){
 		.address = BASE + BUFFERS_AT + ((number % CHAINS) * 4 + i) * BUFFER_SIZE,
 		.length = 1 + (number + i) % BUFFER_SIZE,
 	};
@@ -116,7 +116,7 @@ static bool driver_add(unsigned buffers, bool indirect)
 	uint64_t table_at = TABLES_AT + (number % CHAINS) * 64;
 	const struct packed_driver_table table = {
 		(struct vring_packed_desc *)(now.memory + table_at), BASE + table_at, 4};
-	struct packed_driver_buffer list[4];
+	struct driver_buffer list[4];
 	unsigned free_before = now.driver.free_count;
 	unsigned needed = indirect ? 1 : buffers;
 	int result;
@@ -188,7 +188,7 @@ static bool device_take(struct packed_chain *chain)
 			&length) == kind.buffers);
 	require(chain->count == kind.slots);
 	for (unsigned i = 0; i < kind.buffers; i++) {
-		struct packed_driver_buffer buffer = chain_buffer(number, i);
+		struct driver_buffer buffer = chain_buffer(number, i);
 
 		require((uint8_t *)pieces[i].iov_base == now.memory + (buffer.address - BASE));
 		require(pieces[i].iov_len == buffer.length);
@@ -492,7 +492,7 @@ static void in_order_batches_share_a_descriptor(void **state)
 
 		world_begin(4, in_order ? FEATURE(VIRTIO_F_IN_ORDER) : 0, 3, false);
 		for (unsigned i = 0; i < 4; i++) {
-			struct packed_driver_buffer buffer = chain_buffer(i, 0);
+			struct driver_buffer buffer = chain_buffer(i, 0);
 
 			require(packed_driver_add(&now.driver, &buffer, 1, 0, NULL, i) == 0);
 		}
@@ -524,7 +524,7 @@ static void the_largest_ring_holds_the_longest_chain(void **state)
 {
 	enum { SIZE = RING_SIZE_MAX };
 	struct vring_packed_desc *ring = aligned_alloc(64, SIZE * sizeof(*ring));
-	struct packed_driver_buffer *buffers = calloc(SIZE, sizeof(*buffers));
+	struct driver_buffer *buffers = calloc(SIZE, sizeof(*buffers));
 	struct iovec *pieces = calloc(SIZE, sizeof(*pieces));
 	uint32_t events[2], length, written;
 	struct packed_driver driver;
@@ -538,7 +538,7 @@ static void the_largest_ring_holds_the_longest_chain(void **state)
 	require(packed_device_init(&device, &memory, ring, &events[0], &events[1], SIZE, 0,
 			PACKED_BASE_FRESH) == 0);
 	for (unsigned i = 0; i < SIZE; i++)
-		buffers[i] = (struct packed_driver_buffer){BASE + i % 64, 1};
+		buffers[i] = (struct driver_buffer){BASE + i % 64, 1};
 	for (unsigned round = 0; round < 3; round++) {
 		unsigned count = round ? SIZE : SIZE / 2;
 

@@ -93,7 +93,7 @@ static void drive(void)
 
 		while (added < CHAINS && free_count && added - returned < 1 + added % SIZE) {
 			unsigned at = free_buffers[--free_count];
-			struct packed_driver_buffer parts[2] = {
+			struct driver_buffer parts[2] = {
 				{BASE + at * SLOT, SLOT}, {BASE + at * SLOT + 12, 4}};
 			uint64_t content = added;
 

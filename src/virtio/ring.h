@@ -39,6 +39,12 @@ static inline bool ring_event_passed(uint16_t event, uint16_t after, uint16_t be
 	return (uint16_t)(after - event - 1) < (uint16_t)(after - before);
 }
 
+/* A buffer as a driver names it to the device. */
+struct driver_buffer {
+	uint64_t address; /* guest physical */
+	uint32_t length;  /* bytes */
+};
+
 /* A descriptor of a split ring, read once (2.6.5). */
 struct ring_descriptor {
 	uint64_t address;

@@ -55,7 +55,7 @@ void split_driver_fini(struct split_driver *driver)
 	driver->chains = NULL;
 }
 
-static void fill_descriptor(struct vring_desc *descriptor, const struct split_driver_buffer *buffer,
+static void fill_descriptor(struct vring_desc *descriptor, const struct driver_buffer *buffer,
 	uint16_t flags, uint16_t next)
 {
 	*descriptor = (struct vring_desc){
@@ -67,8 +67,8 @@ static void fill_descriptor(struct vring_desc *descriptor, const struct split_dr
 }
 
 /* Fills the table and makes one buffer of it. */
-static void fill_table(const struct split_driver_table *table,
-	const struct split_driver_buffer *buffers, unsigned readable, unsigned count)
+static void fill_table(const struct split_driver_table *table, const struct driver_buffer *buffers,
+	unsigned readable, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		fill_descriptor(&table->entries[i], &buffers[i],
@@ -78,7 +78,7 @@ static void fill_table(const struct split_driver_table *table,
 }
 
 /* Takes free descriptors for the buffers and chains them; returns the head. */
-static uint16_t fill_chain(struct split_driver *driver, const struct split_driver_buffer *buffers,
+static uint16_t fill_chain(struct split_driver *driver, const struct driver_buffer *buffers,
 	unsigned readable, unsigned count)
 {
 	uint16_t head = driver->free_first;
@@ -98,12 +98,12 @@ static uint16_t fill_chain(struct split_driver *driver, const struct split_drive
 	return head;
 }
 
-int split_driver_add(struct split_driver *driver, const struct split_driver_buffer *buffers,
+int split_driver_add(struct split_driver *driver, const struct driver_buffer *buffers,
 	unsigned readable, unsigned writable, const struct split_driver_table *table,
 	uint64_t token)
 {
 	unsigned count = readable + writable;
-	struct split_driver_buffer indirect;
+	struct driver_buffer indirect;
 	uint16_t head;
 
 	if (!count)

@@ -17,11 +17,6 @@
 
 #include "virtio/ring.h"
 
-struct split_driver_buffer {
-	uint64_t address; /* guest physical */
-	uint32_t length;  /* bytes */
-};
-
 /* A table for an indirect chain, in memory that the device sees too. */
 struct split_driver_table {
 	struct vring_desc *entries; /* in our address space */
@@ -58,7 +53,7 @@ void split_driver_fini(struct split_driver *driver);
  * With a table the chain is indirect. Not visible before the next publish. -ENOSPC where descriptors
  * or the table are short, -EINVAL for an empty chain.
  */
-int split_driver_add(struct split_driver *driver, const struct split_driver_buffer *buffers,
+int split_driver_add(struct split_driver *driver, const struct driver_buffer *buffers,
 	unsigned readable, unsigned writable, const struct split_driver_table *table,
 	uint64_t token);
 

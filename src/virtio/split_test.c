@@ -82,9 +82,9 @@ static bool chain_writable(uint32_t number)
 	return number & 1;
 }
 
-static struct split_driver_buffer chain_buffer(uint32_t number, unsigned i)
+static struct driver_buffer chain_buffer(uint32_t number, unsigned i)
 {
-	return (struct split_driver_buffer){
+	return (struct driver_buffer){
 		.address = BASE + BUFFERS_AT + ((number % CHAINS) * 4 + i) * BUFFER_SIZE,
 		.length = 1 + (number + i) % BUFFER_SIZE,
 	};
@@ -96,7 +96,7 @@ static bool driver_add(unsigned buffers, bool indirect)
 	uint64_t table_at = TABLES_AT + (number % CHAINS) * 64;
 	const struct split_driver_table table = {
 		(struct vring_desc *)(now.memory + table_at), BASE + table_at, 4};
-	struct split_driver_buffer list[4];
+	struct driver_buffer list[4];
 	unsigned free_before = now.driver.free_count;
 	unsigned needed = indirect ? 1 : buffers;
 	int result;
@@ -170,7 +170,7 @@ static bool device_take(uint16_t *head)
 	require(split_device_buffers(&now.device, *head, chain_writable(number), pieces, 5,
 			&length) == kind.buffers);
 	for (unsigned i = 0; i < kind.buffers; i++) {
-		struct split_driver_buffer buffer = chain_buffer(number, i);
+		struct driver_buffer buffer = chain_buffer(number, i);
 
 		require((uint8_t *)pieces[i].iov_base == now.memory + (buffer.address - BASE));
 		require(pieces[i].iov_len == buffer.length);

@@ -88,13 +88,11 @@ static void add_slot(struct link *link, uint32_t length, bool writable)
 
 	link->next_slot = (link->next_slot + 1) % RING_SIZE;
 	if (packed)
-		result = packed_driver_add(&link->packed,
-			&(struct packed_driver_buffer){address, length}, !writable, writable, NULL,
-			0);
+		result = packed_driver_add(&link->packed, &(struct driver_buffer){address, length},
+			!writable, writable, NULL, 0);
 	else
-		result = split_driver_add(&link->split,
-			&(struct split_driver_buffer){address, length}, !writable, writable, NULL,
-			0);
+		result = split_driver_add(&link->split, &(struct driver_buffer){address, length},
+			!writable, writable, NULL, 0);
 	if (result < 0)
 		die("ring full");
 }
