@@ -27,6 +27,11 @@ LAYOUTS = {
 EXPECTED_DROPS = {"receive-ring-full", "receiver-not-ready", "queue-disabled"}
 
 
+# More than all rings hold (16,384 with four queues): a testpmd whose buffers all lie in full rings,
+# because the switch was away, has none left to send and so never looks at its rings again.
+MBUFS = 49152
+
+
 def start(bed, layout, queues, server=False, options=()):
     """The switch, and a testpmd whose ports send new frames, and take what comes, all the time."""
     ports = {}
@@ -41,7 +46,7 @@ def start(bed, layout, queues, server=False, options=()):
                          extra=extra) for number in (0, 1)]
     made = bed.testpmd(Testpmd, "generator", vdevs, [
         "--forward-mode=flowgen", "--auto-start", f"--rxq={queues}", f"--txq={queues}",
-        "--txd=1024", "--rxd=1024", *options])
+        "--txd=1024", "--rxd=1024", *options], mbufs=MBUFS)
     made.wait_traffic()
     return made
 
