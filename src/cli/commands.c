@@ -198,8 +198,9 @@ static void print_workers(const json_t *result)
 static void print_stages(const json_t *result)
 {
 	static const char *const titles[] = {">ID", ">FRAMES", ">CYCLES/FRAME", ">MEASURED",
-		">RECEIVE", ">FORWARD", ">SEND", ">RELEASE", NULL};
-	static const char *const stages[] = {"receive", "forward", "send", "release"};
+		">RECEIVE", ">PARSE", ">FORWARD", ">SEND", ">RELEASE", ">KICK", NULL};
+	static const char *const stages[] = {
+		"receive", "parse", "forward", "send", "release", "kick"};
 	struct table table;
 	const json_t *worker;
 	size_t i;

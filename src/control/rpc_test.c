@@ -157,7 +157,8 @@ static void test_members(void **state)
 	static const char *const worker_keys[] = {"id", "cpu", "busy_percent", "wakeups", "frames",
 		"batches", "cycles_per_frame", "frames_per_batch", "queues", "measured_frames",
 		"stages", NULL};
-	static const char *const stage_keys[] = {"receive", "forward", "send", "release", NULL};
+	static const char *const stage_keys[] = {
+		"receive", "parse", "forward", "send", "release", "kick", NULL};
 	static const char *const drop_keys[] = {
 		"name", "meaning", "advice", "count", "ports", NULL};
 	json_t *result = ask("port.show");

@@ -18,9 +18,9 @@
 #include "packet/mac.h"
 #include "packet/vlan.h"
 
-/* Reads the two addresses; refuses frames that a bridge must not forward. */
+/* Reads the two addresses, as keys without a network; refuses frames that a bridge must not forward. */
 ALWAYS_INLINE enum drop_reason classify_addresses(
-	const struct packet *packet, struct stage_addresses *addresses)
+	const struct packet *packet, struct forward_key_pair *addresses)
 {
 	const uint64_t mac_mask = ~(uint64_t)UINT16_MAX;
 
@@ -38,16 +38,16 @@ ALWAYS_INLINE enum drop_reason classify_addresses(
 
 /* The network of a frame that is untagged, or tagged for its priority only. */
 static inline enum drop_reason classify_untagged(
-	const struct stage_run *run, struct packet *packet, uint16_t pcp)
+	const struct topology_port *ingress, struct packet *packet, uint16_t pcp)
 {
-	packet->network = run->ingress->network;
+	packet->network = ingress->network;
 	packet->vlan_pcp = pcp;
 	return likely(packet->network != NETWORK_NONE) ? STAGE_NEXT : DROP_NO_NATIVE_NETWORK;
 }
 
-static inline enum drop_reason classify_tagged(const struct stage_run *run, struct packet *packet)
+static inline enum drop_reason classify_tagged(
+	const struct topology_port *ingress, struct packet *packet)
 {
-	const struct topology_port *ingress = run->ingress;
 	uint16_t tci, vlan, pcp;
 
 	if (packet->head_length < VLAN_HEADER)
@@ -59,7 +59,7 @@ static inline enum drop_reason classify_tagged(const struct stage_run *run, stru
 		return DROP_VLAN_NOT_ALLOWED;
 	if (vlan == 0) {
 		packet_vlan_pop(packet);
-		return classify_untagged(run, packet, pcp);
+		return classify_untagged(ingress, packet, pcp);
 	}
 	if (ingress->mode != TOPOLOGY_TRUNK || ingress->vlan_network[vlan] == NETWORK_NONE)
 		return DROP_VLAN_NOT_ALLOWED;
@@ -69,11 +69,12 @@ static inline enum drop_reason classify_tagged(const struct stage_run *run, stru
 	return STAGE_NEXT;
 }
 
-ALWAYS_INLINE enum drop_reason classify_vlan(const struct stage_run *run, struct packet *packet)
+ALWAYS_INLINE enum drop_reason classify_vlan(
+	const struct topology_port *ingress, struct packet *packet)
 {
 	if (load_be16(packet->head + ETHERNET_TYPE) == ETH_P_8021Q)
-		return classify_tagged(run, packet);
-	return classify_untagged(run, packet, 0);
+		return classify_tagged(ingress, packet);
+	return classify_untagged(ingress, packet, 0);
 }
 
 #endif

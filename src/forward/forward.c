@@ -7,44 +7,84 @@
 #include "forward/stage.h"
 #include "packet/vlan.h"
 
-/* All stages of one packet; the reason why it was dropped, or STAGE_NEXT. */
-ALWAYS_INLINE enum drop_reason forward_packet(
-	struct stage_run *run, struct packet *packet, unsigned index)
+/* The stages that look at the packet; the reason why it was dropped, or STAGE_NEXT. */
+ALWAYS_INLINE enum drop_reason classify_packet(
+	const struct topology_port *ingress, struct packet *packet, struct forward_key_pair *keys)
 {
-	struct stage_addresses addresses;
 	enum drop_reason reason;
 
-	reason = classify_addresses(packet, &addresses);
+	reason = classify_addresses(packet, keys);
 	if (unlikely(reason != STAGE_NEXT))
 		return reason;
-	reason = classify_vlan(run, packet);
+	reason = classify_vlan(ingress, packet);
 	if (unlikely(reason != STAGE_NEXT))
 		return reason;
-	reason = security_check(run, packet, addresses.source);
+	reason = security_check(ingress, packet, keys->source);
 	if (unlikely(reason != STAGE_NEXT))
 		return reason;
-	reason = l2_learn(run, addresses.source | packet->network);
-	if (unlikely(reason != STAGE_NEXT))
-		return reason;
-	return l2_output(run, addresses.destination | packet->network, index);
+	keys->source |= packet->network;
+	keys->destination |= packet->network;
+	return STAGE_NEXT;
 }
 
-static void count_drops(struct counters *counters, const uint32_t drops[DROP_REASON_COUNT])
+/* The stages that look at the keys, which the packets of `mask` share. */
+ALWAYS_INLINE enum drop_reason decide_packets(
+	struct stage_run *run, const struct forward_key_pair *keys, uint64_t mask)
 {
-	for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++)
-		if (drops[reason])
-			counter_add(&counters->drops[reason], drops[reason]);
+	enum drop_reason reason = l2_learn(run, keys->source);
+
+	if (unlikely(reason != STAGE_NEXT))
+		return reason;
+	return l2_output(run, keys->destination, mask);
 }
 
-void forward_batch(const struct topology *topology, struct fdb *fdb, struct packet_batch *batch,
-	struct forward_output *output, struct counters *counters)
+static NO_INLINE void count_drops(struct counters *counters, enum drop_reason reason, uint64_t mask)
+{
+	counter_add(&counters->drops[reason], (unsigned)__builtin_popcountll(mask));
+}
+
+void forward_classify(const struct topology *topology, const struct fdb *fdb,
+	struct packet_batch *batch, struct forward_keys *keys, struct counters *counters)
 {
 	const struct topology_port *ingress = batch->port < topology->port_count
 						      ? &topology->ports[batch->port]
 						      : NULL;
+	struct forward_key_pair last = {KEY_NONE, KEY_NONE};
+	uint64_t bytes = 0, passed = 0, first = 0;
+
+	for (unsigned i = 0; i < batch->count; i++) {
+		struct packet *packet = &batch->packets[i];
+		const uint64_t bit = UINT64_C(1) << i;
+		enum drop_reason reason = DROP_NO_DESTINATION;
+		struct forward_key_pair pair;
+
+		bytes += packet->length;
+		if (likely(ingress && ingress->mode != TOPOLOGY_ABSENT))
+			reason = classify_packet(ingress, packet, &pair);
+		if (unlikely(reason != STAGE_NEXT)) {
+			count_drops(counters, reason, bit);
+			continue;
+		}
+		passed |= bit;
+		if (pair.source == last.source && pair.destination == last.destination)
+			continue;
+		first |= bit;
+		fdb_prefetch(fdb, pair.source);
+		fdb_prefetch(fdb, pair.destination);
+		keys->of[i] = last = pair;
+	}
+	keys->passed = passed;
+	keys->first = first;
+	counter_add(&counters->packets, batch->count);
+	counter_add(&counters->bytes, bytes);
+}
+
+void forward_decide(const struct topology *topology, struct fdb *fdb,
+	const struct packet_batch *batch, const struct forward_keys *keys,
+	struct forward_output *output, struct counters *counters)
+{
 	struct stage_run run = {
 		.topology = topology,
-		.ingress = ingress,
 		.fdb = fdb,
 		.batch = batch,
 		.output = output,
@@ -53,27 +93,20 @@ void forward_batch(const struct topology *topology, struct fdb *fdb, struct pack
 		.unicast_port = FDB_PORT_NONE,
 		.flood_network = NETWORK_NONE,
 	};
-	uint64_t bytes = 0;
-	bool dropped = false;
+	uint64_t first = keys->first;
 
-	for (unsigned i = 0; i < batch->count; i++) {
-		struct packet *packet = &batch->packets[i];
-		enum drop_reason reason = DROP_NO_DESTINATION;
+	while (first) {
+		uint64_t begin = first & -first, mask;
+		enum drop_reason reason;
 
-		bytes += packet->length;
-		if (likely(ingress && ingress->mode != TOPOLOGY_ABSENT))
-			reason = forward_packet(&run, packet, i);
-		if (unlikely(reason != STAGE_NEXT)) {
-			run.drops[reason]++;
-			dropped = true;
-		}
+		first ^= begin;
+		/* From this one to the next first one, or to the end: 0 - 1 is all ones. */
+		mask = keys->passed & -begin & ((first & -first) - 1);
+		reason = decide_packets(&run, &keys->of[__builtin_ctzll(begin)], mask);
+		if (unlikely(reason != STAGE_NEXT))
+			count_drops(counters, reason, mask);
 	}
 	l2_flood_flush(&run);
-
-	counter_add(&counters->packets, batch->count);
-	counter_add(&counters->bytes, bytes);
-	if (unlikely(dropped))
-		count_drops(counters, run.drops);
 }
 
 void forward_output_clear(struct forward_output *output)

@@ -26,6 +26,7 @@ static const struct bench_case cases[] = {
 	{"one flow, tagged", 1, true},
 	{"64 flows", 64, false},
 	{"16,384 flows", 16384, false},
+	{"100,000 flows", 100000, false},
 };
 
 static struct packet_batch batch;
@@ -54,7 +55,7 @@ static void learn_flows(struct fdb *fdb, const struct bench_case *bench)
 
 static double run(const struct topology *topology, const struct bench_case *bench)
 {
-	struct fdb *fdb = fdb_new(65536, 300, PORTS, 1);
+	struct fdb *fdb = fdb_new(2 * 100000, 300, PORTS, 1);
 	struct counters counters = {0};
 	struct test_frame frame;
 	uint64_t cycles = 0;

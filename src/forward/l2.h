@@ -51,7 +51,7 @@ static inline void l2_flood_flush(struct stage_run *run)
 	run->flood_mask = 0;
 }
 
-static inline enum drop_reason l2_flood(struct stage_run *run, uint16_t network, unsigned index)
+static inline enum drop_reason l2_flood(struct stage_run *run, uint16_t network, uint64_t mask)
 {
 	/* The ingress port is one of the members. */
 	if (run->topology->networks[network].member_count < 2)
@@ -60,25 +60,25 @@ static inline enum drop_reason l2_flood(struct stage_run *run, uint16_t network,
 		l2_flood_flush(run);
 		run->flood_network = network;
 	}
-	run->flood_mask |= UINT64_C(1) << index;
+	run->flood_mask |= mask;
 	return STAGE_NEXT;
 }
 
-/* Chooses the outputs of packet `index`. */
+/* Chooses the outputs of the packets of `mask`. */
 ALWAYS_INLINE enum drop_reason l2_output(
-	struct stage_run *run, uint64_t destination_key, unsigned index)
+	struct stage_run *run, uint64_t destination_key, uint64_t mask)
 {
 	if (unlikely(destination_key & MAC_GROUP_BIT << 16))
-		return l2_flood(run, (uint16_t)destination_key, index);
+		return l2_flood(run, (uint16_t)destination_key, mask);
 	if (destination_key != run->unicast_key) {
 		run->unicast_port = l2_resolve(run, destination_key);
 		run->unicast_key = destination_key;
 	}
 	if (unlikely(run->unicast_port == FDB_PORT_NONE))
-		return l2_flood(run, (uint16_t)destination_key, index);
+		return l2_flood(run, (uint16_t)destination_key, mask);
 	if (unlikely(run->unicast_port == run->batch->port))
 		return DROP_HAIRPIN;
-	output_add(run->output, run->unicast_port, UINT64_C(1) << index);
+	output_add(run->output, run->unicast_port, mask);
 	return STAGE_NEXT;
 }
 

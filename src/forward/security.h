@@ -22,12 +22,12 @@ static inline bool security_arp_passes(const uint8_t *mac, const struct packet *
 
 /* The packet is untagged by now. */
 ALWAYS_INLINE enum drop_reason security_check(
-	const struct stage_run *run, const struct packet *packet, uint64_t source)
+	const struct topology_port *ingress, const struct packet *packet, uint64_t source)
 {
-	const uint8_t *mac = run->ingress->mac;
+	const uint8_t *mac = ingress->mac;
 	uint16_t type;
 
-	if (!run->ingress->secured)
+	if (!ingress->secured)
 		return STAGE_NEXT;
 	if (unlikely(source != fdb_key(0, mac)))
 		return DROP_SPOOFED_SOURCE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the stages of forward_batch() share: the run of one batch, on the stack of the worker.
+ * What the stages share: their verdict, and the run of forward_decide() over one batch.
  *
  * A stage looks at one packet and returns STAGE_NEXT, or the drop reason that ends the packet's way.
  * The stages are small inline functions in one loop: a packet stays in the first-level cache and in
@@ -21,9 +21,8 @@
  * lives as long as the batch: microseconds, far below the precision of ageing. */
 struct stage_run {
 	const struct topology *topology;
-	const struct topology_port *ingress;
 	struct fdb *fdb;
-	struct packet_batch *batch;
+	const struct packet_batch *batch;
 	struct forward_output *output;
 
 	uint64_t learned_key;  /* the last source address that was learned from here */
@@ -33,14 +32,6 @@ struct stage_run {
 	/* Packets to be flooded in one network are collected and spread at once. */
 	uint16_t flood_network;
 	uint64_t flood_mask;
-
-	uint32_t drops[DROP_REASON_COUNT];
-};
-
-/* The addresses of a packet, as keys without a network (fdb_key() with network 0). */
-struct stage_addresses {
-	uint64_t destination;
-	uint64_t source;
 };
 
 static inline void output_add(struct forward_output *output, uint16_t port, uint64_t mask)

@@ -67,6 +67,7 @@ struct packet_batch {
 	uint16_t queue;       /* and its queue */
 	uint32_t now;         /* seconds of the monotonic clock, for ageing */
 	void *source;         /* the port's own, from its receive() to its release() */
+	uint64_t kick_cycles; /* clock_cycles() that ports have spent on notifying guests */
 	struct packet packets[PACKET_BATCH];
 	struct {
 		uint8_t bytes[PACKET_HEADROOM + PACKET_HEAD_SIZE];

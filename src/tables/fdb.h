@@ -192,6 +192,12 @@ static inline struct fdb_slot *fdb_find(const struct fdb *fdb, uint64_t key, uin
 	return fdb_bucket_find(&fdb->buckets[fdb_bucket_second(fdb, hash)], key, state);
 }
 
+/* Has the cache line on its way where a look-up begins. */
+static inline void fdb_prefetch(const struct fdb *fdb, uint64_t key)
+{
+	__builtin_prefetch(&fdb->buckets[fdb_bucket_first(fdb, fdb_hash(fdb, key))]);
+}
+
 /* The port behind which a key is, FDB_PORT_NONE where unknown or aged out. now: s. */
 static inline uint16_t fdb_lookup_key(const struct fdb *fdb, uint64_t key, uint32_t now)
 {

@@ -41,6 +41,7 @@ struct link {
 
 static struct guest_memory *memory;
 static struct packet_batch *batch;
+static struct forward_keys keys;
 static struct forward_output output;
 static bool packed;
 
@@ -126,7 +127,8 @@ static NO_INLINE void frame_path(const struct topology *topology, struct fdb *fd
 	batch->port = 0;
 	batch->now = 1;
 	net_device_receive(&from->device, batch, &counters[0]);
-	forward_batch(topology, fdb, batch, &output, &counters[0]);
+	forward_classify(topology, fdb, batch, &keys, &counters[0]);
+	forward_decide(topology, fdb, batch, &keys, &output, &counters[0]);
 	for (unsigned i = 0; i < output.count; i++)
 		net_device_send(&to->device, batch, output.mask[output.touched[i]], &counters[1]);
 	forward_output_clear(&output);

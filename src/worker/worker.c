@@ -18,9 +18,11 @@
 
 const char *const worker_stage_names[WORKER_STAGE_COUNT] = {
 	[WORKER_RECEIVE] = "receive",
+	[WORKER_PARSE] = "parse",
 	[WORKER_FORWARD] = "forward",
 	[WORKER_SEND] = "send",
 	[WORKER_RELEASE] = "release",
+	[WORKER_KICK] = "kick",
 };
 
 struct worker_pool {
@@ -254,7 +256,8 @@ void worker_pool_inject(
 		.network = NETWORK_NONE,
 	};
 	memcpy(batch->packets[0].head, frame, length);
-	carrier_forward(pool->inject, pool->plan, pool->fdb, &uncounted);
+	carrier_classify(pool->inject, pool->plan, pool->fdb, &uncounted);
+	carrier_decide(pool->inject, pool->plan, pool->fdb, &uncounted);
 	carrier_send(pool->inject, pool->plan);
 }
 

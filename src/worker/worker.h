@@ -64,13 +64,14 @@ const struct port_notifier *worker_pool_notifier(struct worker_pool *pool);
 void worker_pool_inject(
 	struct worker_pool *pool, struct port *port, const uint8_t *frame, uint16_t length);
 
-/* The parts of a visit, in their order. A notification is part of what causes it: that of a receiver
- * belongs to send, that of the sender to release. */
+/* The parts of a visit, in their order. */
 enum worker_stage {
 	WORKER_RECEIVE, /* heads copied from the sender's ring, net headers checked */
-	WORKER_FORWARD, /* classified, learned, looked up */
+	WORKER_PARSE,   /* addresses and tag read, network and port security checked */
+	WORKER_FORWARD, /* learned, looked up */
 	WORKER_SEND,    /* copied into the receivers' rings */
 	WORKER_RELEASE, /* descriptors given back to the sender */
+	WORKER_KICK,    /* receivers and the sender notified, where they want that */
 	WORKER_STAGE_COUNT,
 };
 

@@ -423,7 +423,7 @@ static void queues_without_notification_are_served(void **state)
 }
 
 /* A port that always has a full batch of frames at hand, from addresses of its own to one nobody has.
- * Two of them feed and receive; forwarding is most of the work, unless one stage wastes time. */
+ * Two of them feed and receive; one of the stages that are a port's own wastes time. */
 static struct packet_batch prepared[2];
 static enum worker_stage slow_stage; /* written before the ports are published */
 
@@ -463,7 +463,12 @@ static void source_receive(struct port *port, unsigned queue, struct packet_batc
 
 static void source_send(struct port *port, struct packet_batch *batch, uint64_t mask)
 {
+	uint64_t begin_cycles;
+
 	waste_time_in(WORKER_SEND);
+	begin_cycles = clock_cycles();
+	waste_time_in(WORKER_KICK);
+	batch->kick_cycles += clock_cycles() - begin_cycles;
 }
 
 static void source_release(struct port *port, unsigned queue, struct packet_batch *batch)
@@ -532,6 +537,7 @@ static void slow_stage_is_seen(enum worker_stage stage)
 		measure(&stats, 500 * PACKET_BATCH);
 		seen = stats.stages[stage] > sum_of_stages(&stats) / 2 && sample_agrees(&stats);
 	}
+	require(stats.stages[WORKER_PARSE] > 0 && stats.stages[WORKER_FORWARD] > 0);
 	if (!seen)
 		fail_msg("%s takes %.0f of %.0f cycles", worker_stage_names[stage],
 			stats.stages[stage], sum_of_stages(&stats));
@@ -547,8 +553,10 @@ static void stages_are_measured(void **state)
 	struct worker_stats stats;
 
 	begin(1, PORTS);
-	for (enum worker_stage stage = 0; stage < WORKER_STAGE_COUNT; stage++)
-		slow_stage_is_seen(stage);
+	slow_stage_is_seen(WORKER_RECEIVE);
+	slow_stage_is_seen(WORKER_SEND);
+	slow_stage_is_seen(WORKER_RELEASE);
+	slow_stage_is_seen(WORKER_KICK);
 	/* No frame, no figure. */
 	worker_pool_reset(pool);
 	worker_pool_stats(pool, 0, &stats);

@@ -31,16 +31,20 @@ struct stage_watch {
 	uint64_t cycles[WORKER_STAGE_COUNT];
 };
 
-/* watch: NULL where the visit is not measured. */
-ALWAYS_INLINE void stage_end(struct stage_watch *watch, enum worker_stage stage)
+/* Notifications, within any stage, count as one of their own. watch: NULL where the visit is not
+ * measured. */
+ALWAYS_INLINE void stage_end(
+	struct stage_watch *watch, enum worker_stage stage, struct packet_batch *batch)
 {
 	uint64_t now;
 
 	if (!watch)
 		return;
 	now = clock_cycles();
-	watch->cycles[stage] = now - watch->since;
+	watch->cycles[stage] = now - watch->since - batch->kick_cycles;
+	watch->cycles[WORKER_KICK] += batch->kick_cycles;
 	watch->since = now;
+	batch->kick_cycles = 0;
 }
 
 static void record_stages(struct worker *worker, const struct stage_watch *watch, unsigned frames)
@@ -52,11 +56,18 @@ static void record_stages(struct worker *worker, const struct stage_watch *watch
 	worker->unmeasured = MEASURE_GAP / 2 + 1 + (unsigned)(watch->since >> 6) % MEASURE_GAP;
 }
 
-void carrier_forward(
+void carrier_classify(
+	struct carrier *carrier, const struct plan *plan, struct fdb *fdb, struct counters *ingress)
+{
+	forward_classify(plan->topology, fdb, &carrier->batch, &carrier->keys, ingress);
+}
+
+void carrier_decide(
 	struct carrier *carrier, const struct plan *plan, struct fdb *fdb, struct counters *ingress)
 {
 	carrier->batch.now = (uint32_t)(clock_now_ns() / NS_PER_SECOND);
-	forward_batch(plan->topology, fdb, &carrier->batch, &carrier->output, ingress);
+	forward_decide(
+		plan->topology, fdb, &carrier->batch, &carrier->keys, &carrier->output, ingress);
 }
 
 void carrier_send(struct carrier *carrier, const struct plan *plan)
@@ -85,8 +96,10 @@ void carrier_send(struct carrier *carrier, const struct plan *plan)
 ALWAYS_INLINE unsigned visit_queue(struct worker *worker, const struct plan *plan,
 	struct visit *visit, struct stage_watch *watch)
 {
-	struct packet_batch *batch = &worker->carrier->batch;
+	struct carrier *carrier = worker->carrier;
+	struct packet_batch *batch = &carrier->batch;
 	struct port *port = visit->port;
+	struct counters *ingress = &port->counters[visit->queue].rx;
 
 	batch->count = 0;
 	batch->pieces_used = 0;
@@ -94,15 +107,16 @@ ALWAYS_INLINE unsigned visit_queue(struct worker *worker, const struct plan *pla
 	batch->queue = visit->queue;
 	port->class->receive(port, visit->queue, batch);
 	if (batch->count) {
-		stage_end(watch, WORKER_RECEIVE);
-		carrier_forward(
-			worker->carrier, plan, worker->fdb, &port->counters[visit->queue].rx);
-		stage_end(watch, WORKER_FORWARD);
-		carrier_send(worker->carrier, plan);
-		stage_end(watch, WORKER_SEND);
+		stage_end(watch, WORKER_RECEIVE, batch);
+		carrier_classify(carrier, plan, worker->fdb, ingress);
+		stage_end(watch, WORKER_PARSE, batch);
+		carrier_decide(carrier, plan, worker->fdb, ingress);
+		stage_end(watch, WORKER_FORWARD, batch);
+		carrier_send(carrier, plan);
+		stage_end(watch, WORKER_SEND, batch);
 	}
 	port->class->release(port, visit->queue, batch);
-	stage_end(watch, WORKER_RELEASE);
+	stage_end(watch, WORKER_RELEASE, batch);
 	return batch->count;
 }
 
@@ -111,7 +125,10 @@ static NO_INLINE unsigned visit_measured(
 	struct worker *worker, const struct plan *plan, struct visit *visit)
 {
 	struct stage_watch watch = {.since = clock_cycles()};
-	unsigned frames = visit_queue(worker, plan, visit, &watch);
+	unsigned frames;
+
+	worker->carrier->batch.kick_cycles = 0; /* those of visits that nobody measured */
+	frames = visit_queue(worker, plan, visit, &watch);
 
 	if (frames)
 		record_stages(worker, &watch, frames);

@@ -26,6 +26,7 @@ struct worker_counters {
 /* What carries a batch through forwarding to its outputs; one for each thread that does so. */
 struct carrier {
 	struct packet_batch batch;
+	struct forward_keys keys;
 	struct forward_output output;
 };
 
@@ -57,9 +58,11 @@ static inline uint64_t worker_event_data(uint16_t port, unsigned queue)
 /* The thread's main function; argument is the struct worker. */
 void *worker_main(void *argument);
 
-/* Decides where the batch of *carrier goes, counting it in *ingress. Any thread, with a carrier of its
- * own. */
-void carrier_forward(struct carrier *carrier, const struct plan *plan, struct fdb *fdb,
+/* Decide, in two halves, where the batch of *carrier goes, counting it in *ingress. Any thread, with a
+ * carrier of its own. */
+void carrier_classify(struct carrier *carrier, const struct plan *plan, struct fdb *fdb,
+	struct counters *ingress);
+void carrier_decide(struct carrier *carrier, const struct plan *plan, struct fdb *fdb,
 	struct counters *ingress);
 
 /* Sends it there. */

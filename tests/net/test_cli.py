@@ -58,11 +58,11 @@ def test_figures_of_queues_and_stages(bed):
             assert sum(entry[key] for entry in port["per_queue"]) == port[key] > 0
     worker = bed.switch.vsw("worker", "show")[0]
     assert 0 < worker["measured_frames"] < worker["frames"] / 4
-    assert list(worker["stages"]) == ["receive", "forward", "send", "release"]
+    assert list(worker["stages"]) == ["receive", "parse", "forward", "send", "release", "kick"]
     assert all(cycles > 0 for cycles in worker["stages"].values())
     bed.switch.vsw("worker", "show", "--reset")
     plain = bed.switch.vsw_raw("worker", "show", "-s").stdout.splitlines()
-    assert plain[0].split()[-4:] == ["RECEIVE", "FORWARD", "SEND", "RELEASE"]
+    assert plain[0].split()[-6:] == ["RECEIVE", "PARSE", "FORWARD", "SEND", "RELEASE", "KICK"]
 
 
 def test_networks(switch):
