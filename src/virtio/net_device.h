@@ -21,8 +21,12 @@
  * or a full batch of 4 KiB ones. */
 #define NET_DEVICE_VISIT_BYTES (5 * PACKET_LENGTH_MAX)
 
-/* The virtio-net features that need the device's doing and that this file does: offloads in both
- * directions (5.1.3), mergeable buffers, and the layouts of its rings. */
+/*
+ * The virtio-net features that need the device's doing and that this file does: offloads in both
+ * directions (5.1.3), mergeable buffers, and the layouts of its rings. ORDER_PLATFORM and
+ * NOTIFICATION_DATA ask something of drivers only: our accesses are ordered for any CPU as they are,
+ * and what a notification carries is in the ring, too.
+ */
 #define NET_DEVICE_FEATURES                                                                        \
 	(1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM |                             \
 		1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6 |                  \
@@ -33,7 +37,8 @@
 		1ULL << VIRTIO_NET_F_GUEST_USO6 | 1ULL << VIRTIO_NET_F_MRG_RXBUF |                 \
 		1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_F_ANY_LAYOUT |                         \
 		1ULL << VIRTIO_RING_F_INDIRECT_DESC | 1ULL << VIRTIO_RING_F_EVENT_IDX |            \
-		1ULL << VIRTIO_F_RING_PACKED | 1ULL << VIRTIO_F_IN_ORDER)
+		1ULL << VIRTIO_F_RING_PACKED | 1ULL << VIRTIO_F_IN_ORDER |                         \
+		1ULL << VIRTIO_F_ORDER_PLATFORM | 1ULL << VIRTIO_F_NOTIFICATION_DATA)
 
 struct net_device_queue {
 	struct device_ring ring;

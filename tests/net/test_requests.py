@@ -12,7 +12,8 @@ import pytest
 from lab.bed import mac
 from lab.frames import udp
 from lab.frontend import (F_CSUM, F_HOST_UFO, F_HOST_USO, F_PROTOCOL_FEATURES, F_VERSION_1,
-                          GSO_NONE, GSO_UDP, GSO_UDP_L4, Frontend, net_header)
+                          F_NOTIFICATION_DATA, F_ORDER_PLATFORM, GSO_NONE, GSO_UDP, GSO_UDP_L4,
+                          Frontend, net_header)
 from lab.health import assert_healthy, in_netns
 from lab.process import wait_for
 
@@ -98,3 +99,19 @@ def test_request_that_does_not_fit(bed, header, why):
         assert bed.switch.port("a")["connected"]
     finally:
         sender.close()
+
+
+def test_features_that_ask_nothing_of_the_switch(bed):
+    """ORDER_PLATFORM and NOTIFICATION_DATA are the driver's own affair; frames pass as ever."""
+    bed.vswd(["a", "b"])
+    nic = bed.nic("b", 2)
+    sender = Frontend(bed.path / "a.sock", F_VERSION_1 | F_PROTOCOL_FEATURES | F_ORDER_PLATFORM |
+                      F_NOTIFICATION_DATA).start()
+    wait_for(lambda: bed.switch.port("b")["running"], 5, "the NIC's driver")
+    with listen(nic, "10.0.0.2") as receiver:
+        data, _ = udp((mac(2), mac(9)), ("10.0.0.2", "10.0.0.9"), (PORT, 7001), b"hello",
+                      request=False)
+        sender.send(data)
+        assert receiver.recv(100) == b"hello"
+    assert {"order_platform", "notification_data"} <= set(bed.switch.port("a")["features"])
+    sender.close()
