@@ -26,9 +26,17 @@ static int choose(const struct vhost_user_port *vhost, unsigned index, const str
 		.frames = vhost->backend.features & BIT64(VHOST_F_LOG_ALL) && index % 2 == 0,
 		.ring = asked->address_flags & 1u << VHOST_VRING_F_LOG,
 		.device_area = asked->log,
+		.device_area_size = sizes.device_area,
 		.signal_fd = vhost->backend.log_fd,
 	};
-	if (!log || (!chosen->frames && !chosen->ring))
+	if (!log)
+		return 0;
+	/* Whatever is logged now: LOG_ALL may come later, and cannot be refused. */
+	if (!dirty_log_holds(log, guest_memory_last(vhost->memory), 1))
+		return error_set(error, -EFAULT,
+			"ring %u: the guest's memory, up to 0x%llx, lies beyond the dirty log",
+			index, (unsigned long long)guest_memory_last(vhost->memory));
+	if (!chosen->frames && !chosen->ring)
 		return 0;
 	if (chosen->ring && !dirty_log_holds(log, asked->log, sizes.device_area))
 		return error_set(error, -EFAULT,

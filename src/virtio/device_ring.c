@@ -45,12 +45,6 @@ void device_ring_set_log(struct device_ring *ring, const struct queue_log *const
 		ring->split.log = log;
 }
 
-void device_ring_log_area(const struct device_ring *ring, const struct queue_log *log)
-{
-	queue_log_area(
-		log, 0, ring->packed ? packed_event_size() : split_used_size(ring->split.size));
-}
-
 bool device_ring_arm(struct device_ring *ring)
 {
 	return ring->packed ? packed_device_arm(&ring->packed_ring)

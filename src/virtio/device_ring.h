@@ -45,9 +45,6 @@ uint32_t device_ring_base(const struct device_ring *ring);
  * the ring runs, and which lives as long as the ring. After init. */
 void device_ring_set_log(struct device_ring *ring, const struct queue_log *const *log);
 
-/* Logs the whole device area: what init has written there, say. */
-void device_ring_log_area(const struct device_ring *ring, const struct queue_log *log);
-
 /* Notifications on: true where there is work already. / off. */
 bool device_ring_arm(struct device_ring *ring);
 void device_ring_disarm(struct device_ring *ring);

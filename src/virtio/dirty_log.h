@@ -57,9 +57,10 @@ struct queue_log {
 	bool ring;                         /* and into the ring (VHOST_VRING_F_LOG) */
 	/* Guest physical addresses under which writes to the ring are logged. The VMM chooses the
 	 * first, which need not be in guest memory. */
-	uint64_t device_area; /* split: used ring; packed: device event suppression */
-	uint64_t descriptors; /* packed: descriptor ring */
-	int signal_fd;        /* non-blocking eventfd for "something was logged", or -1; borrowed */
+	uint64_t device_area;      /* split: used ring; packed: device event suppression */
+	uint64_t device_area_size; /* bytes */
+	uint64_t descriptors;      /* packed: descriptor ring */
+	int signal_fd; /* non-blocking eventfd for "something was logged", or -1; borrowed */
 };
 
 /* What is logged at present: `place` is where the control thread publishes it, NULL for a queue that

@@ -284,6 +284,7 @@ static const struct queue_log *log_what(bool frames, bool ring, uint64_t log_add
 		.frames = frames,
 		.ring = ring,
 		.device_area = log_address,
+		.device_area_size = device_area().size,
 		.descriptors = RINGS + PACKED_DESCRIPTORS,
 		.signal_fd = -1,
 	};

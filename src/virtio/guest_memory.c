@@ -48,6 +48,15 @@ uint64_t guest_memory_size(const struct guest_memory *memory)
 	return size;
 }
 
+uint64_t guest_memory_last(const struct guest_memory *memory)
+{
+	uint64_t last = 0;
+
+	for (unsigned i = 0; i < memory->count; i++)
+		last = MAX(last, memory->regions[i].guest_address + memory->regions[i].size - 1);
+	return last;
+}
+
 /* Whether [a, a + a_size) and [b, b + b_size) share a byte; neither wraps. */
 static bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 {

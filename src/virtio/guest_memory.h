@@ -59,6 +59,9 @@ void guest_memory_free(struct guest_memory *memory);
 /* Bytes in all regions. */
 uint64_t guest_memory_size(const struct guest_memory *memory);
 
+/* The highest guest physical address of any region, 0 where there is none. */
+uint64_t guest_memory_last(const struct guest_memory *memory);
+
 /* A pointer to [user, user + length) of the frontend's addresses, NULL unless it lies in one region. */
 void *guest_memory_from_user(const struct guest_memory *memory, uint64_t user, uint64_t length);
 

@@ -33,5 +33,5 @@ void net_device_set_log(struct net_device_queue *queue, const struct queue_log *
 	rcu_publish(&queue->log, log);
 	/* Setting the ring up has written to it, maybe since the last log. */
 	if (log)
-		device_ring_log_area(&queue->ring, log);
+		queue_log_area(log, 0, log->device_area_size);
 }

@@ -3,11 +3,14 @@
 
     testpmd: port 0 -- vswd [blue] -- port 1      frames of many flows, both ways at once
 """
+import itertools
 import re
+import struct
 import time
 
 import pytest
 
+from lab.frames import mac_bytes, mac_text, udp
 from lab.process import wait_for
 from lab.testpmd import Testpmd, virtio_user
 
@@ -23,6 +26,7 @@ LAYOUTS = {
     "packed-no-mrg": (",packed_vq=1,mrg_rxbuf=0,in_order=0", {"ring_packed"}),
     "packed-in-order-no-mrg": (",packed_vq=1,mrg_rxbuf=0,in_order=1", {"ring_packed", "in_order"}),
 }
+RING_FEATURES = {"mrg_rxbuf", "in_order", "ring_packed"}
 # What may happen to frames of a sender that does not wait for a receiver.
 EXPECTED_DROPS = {"receive-ring-full", "receiver-not-ready", "queue-disabled"}
 
@@ -73,20 +77,90 @@ def received_by_queue(made):
     return {(int(port), int(queue)): int(count) for port, queue, count in found}
 
 
-@pytest.mark.parametrize("layout, queues", [
-    pytest.param(layout, queues, marks=[pytest.mark.long] if number % 2 == (queues == 4) else [])
-    for number, layout in enumerate(LAYOUTS) for queues in (1, 4)])
+def every_layout(odd):
+    """Each layout with one queue and with four; of every two cases one is long, chosen by `odd`."""
+    return pytest.mark.parametrize("layout, queues", [
+        pytest.param(layout, queues,
+                     marks=[pytest.mark.long] if (number + odd) % 2 == (queues == 4) else [])
+        for number, layout in enumerate(LAYOUTS) for queues in (1, 4)])
+
+
+@every_layout(odd=False)
 def test_flows(bed, layout, queues):
     made = start(bed, layout, queues)
     assert_flowing(bed)
     for port in ports(bed):
-        ring_features = {"mrg_rxbuf", "in_order", "ring_packed"} & set(port["features"])
-        assert ring_features == LAYOUTS[layout][1]
+        assert RING_FEATURES & set(port["features"]) == LAYOUTS[layout][1]
         assert port["queues_running"] == queues
     assert made.stop() == 0
     if queues > 1:
         received = received_by_queue(made)
         assert len(received) == 2 * queues and min(received.values()) > 1000, received
+
+
+# Frames of each direction of test_content_and_order, in bursts that no ring is too small for; flows
+# that share the queues; lengths around those at which the switch copies in another way.
+FRAMES, BURST, FLOWS = 6144, 64, 24
+LENGTHS = (60, 64, 255, 256, 257, 511, 1000, 1514)
+
+
+def numbered(target, first_flow):
+    """Frames without end, each of another content, of flows first_flow and following in turn."""
+    pattern = bytes(range(251)) * 8
+    for number in itertools.count():
+        flow = first_flow + number % FLOWS
+        length = LENGTHS[number // FLOWS % len(LENGTHS)] - 14 - 20 - 8
+        payload = struct.pack("!II", flow, number) + pattern[number % 251:]
+        yield udp((target, mac_text(flow)), ("10.1.0.1", "10.1.0.2"), (7000, 20000 + flow),
+                  payload[:length], request=False)[0]
+
+
+def by_flow(frames):
+    """Frames in their order, sorted by sender."""
+    found = {}
+    for data in frames:
+        found.setdefault(data[6:12], []).append(data)
+    return found
+
+
+@pytest.mark.usefixtures("tun")
+@every_layout(odd=True)
+def test_content_and_order(bed, layout, queues):
+    """What testpmd hands on from port to port arrives byte for byte, and each flow in its order.
+
+        x: vsw-nic -- [blue] -- 0: testpmd :1 -- [green] -- y: vsw-nic
+    """
+    networks = {"x": "blue", "p0": "blue", "p1": "green", "y": "green"}
+    bed.vswd({name: {"network": network, "queues": queues if name.startswith("p") else 1}
+              for name, network in networks.items()})
+    stations = [bed.nic(name, number, addressed=False) for number, name in enumerate("xy", 1)]
+    vdevs = [virtio_user(number, bed.path / f"p{number}.sock", queues=queues, ring=256,
+                         extra=LAYOUTS[layout][0]) for number in (0, 1)]
+    made = bed.testpmd(Testpmd, "forwarder", vdevs, [
+        "--forward-mode=io", "--auto-start", f"--rxq={queues}", f"--txq={queues}", "--txd=256",
+        "--rxd=256"])
+    # Its rings run before there are buffers in them.
+    made.process.wait_log(r"packet forwarding packets/burst", 20)
+    wait_for(lambda: all(port["queues_running"] == queues for port in ports(bed)), 20, "all queues")
+    raws = [station.raw() for station in stations]
+    streams = [numbered(stations[1].mac, 0), numbered(stations[0].mac, FLOWS)]
+    senders = {mac_bytes(mac_text(flow)) for flow in range(2 * FLOWS)}
+    for _ in range(FRAMES // BURST):
+        bursts = [list(itertools.islice(stream, BURST)) for stream in streams]
+        for frames in zip(*bursts):
+            for raw, data in zip(raws, frames):
+                raw.send(data)
+        for raw, sent in zip(reversed(raws), bursts):
+            got = raw.collect(10, BURST, lambda data: data[6:12] in senders)
+            assert by_flow(got) == by_flow(sent)
+    for port in ports(bed):
+        assert RING_FEATURES & set(port["features"]) == LAYOUTS[layout][1]
+        assert not {reason: count for reason, count in port["drops"].items() if count}
+        assert port["ring_errors"] == 0
+        # More than once round each ring.
+        assert min(queue["tx_packets"] for queue in port["per_queue"]) > 512
+        assert min(queue["rx_packets"] for queue in port["per_queue"]) > 512
+    assert made.stop() == 0
 
 
 @pytest.mark.parametrize("layout", ["packed", "packed-in-order-no-mrg"])
@@ -113,7 +187,8 @@ def test_client_killed_and_started_again(bed, layout, queues):
     wait_for(lambda: bed.switch.process.fds() <= fds, 5, f"fds back to {fds}")
 
 
-@pytest.mark.parametrize("layout, queues", [("split", 1), ("split-in-order", 4), ("packed", 1)])
+@pytest.mark.parametrize("layout, queues", [
+    ("split", 1), ("split-in-order", 4), ("packed", 1), ("packed-in-order", 4)])
 def test_switch_restarted(bed, layout, queues):
     """testpmd as a server sets its rings up anew for the next switch, which dials it."""
     made = start(bed, layout, queues, server=True)

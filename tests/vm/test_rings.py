@@ -47,7 +47,8 @@ def test_packed(bed, devices):
     for name, device in zip("ab", devices):
         assert ("ring_packed" in bed.switch.port(name)["features"]) == ("packed=on" in device)
     if "rx_queue_size" in devices[0]:
-        assert re.search(r"RX:\s+1024", a.run("ethtool -g eth0")[1])
+        for guest in (a, b):
+            assert re.search(r"RX:\s+1024", guest.run("ethtool -g eth0")[1])
     b.serve()
     for options in (), ("-P 4", "-R"):
         assert tcp(a, b, *options) > RATE
