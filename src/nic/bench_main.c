@@ -29,8 +29,8 @@ struct program {
 	struct event_base *base;
 	struct bench_port **ports; /* [options->port_count] */
 	enum phase phase;
-	bool interrupted; /* by a signal */
-	bool lost;        /* a port, while working */
+	bool interrupted;  /* by a signal */
+	struct error lost; /* why a port ceased to run, while working; empty: none did */
 };
 
 static unsigned count_ports(const struct program *program, bool running)
@@ -42,13 +42,32 @@ static unsigned count_ports(const struct program *program, bool running)
 	return count;
 }
 
+static const struct bench_port *find_refused(const struct program *program)
+{
+	for (unsigned i = 0; i < program->options->port_count; i++)
+		if (program->ports[i] && program->ports[i]->refused)
+			return program->ports[i];
+	return NULL;
+}
+
+/* Of the first loss: the port may be back before anyone looks. */
+static void note_loss(struct program *program)
+{
+	for (unsigned i = 0; i < program->options->port_count && !program->lost.text[0]; i++)
+		if (!program->ports[i]->running)
+			error_set(&program->lost, -ECONNRESET, "port %u lost its connection: %s",
+				i + 1, program->ports[i]->failure.text);
+}
+
 static void on_changed(void *owner)
 {
 	struct program *program = owner;
 	unsigned all = program->options->port_count;
 
 	if (program->phase == WORKING)
-		program->lost = program->lost || count_ports(program, false);
+		note_loss(program);
+	else if (program->phase == CONNECTING && find_refused(program))
+		event_base_loopbreak(program->base); /* to try again is no use */
 	else if (count_ports(program, program->phase == CONNECTING) == all)
 		event_base_loopbreak(program->base);
 }
@@ -72,6 +91,19 @@ static void loop_for(struct program *program, uint64_t seconds)
 	event_base_dispatch(program->base);
 }
 
+/* Says of the first port that does not run, why; where a backend refused one, of that: the others had
+ * no time to connect. */
+static void explain_port(const struct program *program)
+{
+	const struct bench_port *port = find_refused(program);
+
+	for (unsigned i = 0; !port; i++)
+		if (!program->ports[i]->running)
+			port = program->ports[i];
+	log_error("port %u: %s: %s", port->number + 1, program->options->ports[port->number].path,
+		port->failure.text[0] ? port->failure.text : "no connection");
+}
+
 static bool connect_ports(struct program *program)
 {
 	const struct bench_options *options = program->options;
@@ -88,12 +120,8 @@ static bool connect_ports(struct program *program)
 	}
 	if (count_ports(program, false))
 		loop_for(program, options->connect);
-	for (unsigned i = 0; i < options->port_count && !program->interrupted; i++) {
-		if (program->ports[i]->running)
-			continue;
-		log_error("port %u: %s: %s", i + 1, options->ports[i].path,
-			program->ports[i]->failure.text[0] ? program->ports[i]->failure.text
-							   : "no connection");
+	if (!program->interrupted && count_ports(program, false)) {
+		explain_port(program);
 		return false;
 	}
 	return !program->interrupted;
@@ -104,7 +132,7 @@ static bool keep_on(void *owner)
 	struct program *program = owner;
 
 	event_base_loop(program->base, EVLOOP_NONBLOCK);
-	return !program->interrupted && !program->lost;
+	return !program->interrupted && !program->lost.text[0];
 }
 
 /* Scripts read what the switch counts from here on. */
@@ -115,13 +143,26 @@ static void on_measuring(void *owner)
 
 static int report(const struct bench_result *result)
 {
-	if (!result->options->json)
+	int status = 0;
+
+	if (result->options->json)
+		status = bench_result_print_json(result, stdout);
+	else
 		bench_result_print(result, stdout);
-	else if (bench_result_print_json(result, stdout) < 0)
+	if (status < 0 || fflush(stdout) == EOF || ferror(stdout)) {
+		log_error("cannot write the result");
 		return EXIT_FAILED;
+	}
 	if (!result->total.received)
 		log_error("not one frame arrived");
 	return bench_result_is_clean(result) ? EXIT_DONE : EXIT_FAILED;
+}
+
+static enum bench_null_copy null_copy(const struct bench_options *options)
+{
+	if (options->null_copy || options->verify)
+		return BENCH_NULL_WHOLE;
+	return options->tso ? BENCH_NULL_LINES : BENCH_NULL_LINE;
 }
 
 static int measure(struct program *program)
@@ -141,7 +182,7 @@ static int measure(struct program *program)
 
 	if (options->null) {
 		null = bench_null_start(
-			program->ports, options->verify, (int)options->null_cpu, &error);
+			program->ports, null_copy(options), (int)options->null_cpu, &error);
 		if (!null) {
 			log_error("%s", error.text);
 			return EXIT_FAILED;
@@ -150,10 +191,8 @@ static int measure(struct program *program)
 	if (bench_run(&config, &result, &error) == 0) {
 		status = report(&result);
 		bench_result_free(&result);
-	} else if (program->lost) {
-		log_error("a port lost its connection");
 	} else {
-		log_error("%s", error.text);
+		log_error("%s", program->lost.text[0] ? program->lost.text : error.text);
 	}
 	bench_null_stop(null);
 	return status;

@@ -33,7 +33,7 @@ struct bench_null {
 	struct guest_memory *memory[2];
 	struct device_ring receiveq[2], transmitq[2];
 	struct path paths[2];
-	bool whole_frames;
+	enum bench_null_copy copy;
 	bool stop; /* written by bench_null_stop() */
 	pthread_t thread;
 };
@@ -60,7 +60,7 @@ ALWAYS_INLINE void take_frames(struct path *path, bool packed)
 }
 
 /* Moves a burst from one transmitq to the other port's receiveq. */
-ALWAYS_INLINE void move(struct path *path, bool packed, bool whole_frames)
+ALWAYS_INLINE void move(struct path *path, bool packed, enum bench_null_copy copy)
 {
 	take_frames(path, packed);
 	if (!path->count || (path->count < BURST_LEAST && ++path->waited < PATIENCE))
@@ -69,9 +69,12 @@ ALWAYS_INLINE void move(struct path *path, bool packed, bool whole_frames)
 		const struct frame *frame = &path->frames[i];
 		uint32_t length = MIN(frame->length, frame->room);
 
-		memcpy(frame->out, frame->in, CACHE_LINE);
-		if (whole_frames)
+		if (copy == BENCH_NULL_WHOLE)
 			memcpy(frame->out, frame->in, length);
+		else
+			memcpy(frame->out, frame->in, CACHE_LINE);
+		if (copy == BENCH_NULL_LINES)
+			memcpy(frame->out + CACHE_LINE, frame->in + CACHE_LINE, CACHE_LINE);
 		device_ring_give(path->from, packed, frame->source, 0);
 		device_ring_give(path->to, packed, frame->target, length);
 	}
@@ -88,9 +91,9 @@ static void *run(void *argument)
 	while (!__atomic_load_n(&null->stop, __ATOMIC_RELAXED)) {
 		for (unsigned i = 0; i < 2; i++) {
 			if (packed)
-				move(&null->paths[i], true, null->whole_frames);
+				move(&null->paths[i], true, null->copy);
 			else
-				move(&null->paths[i], false, null->whole_frames);
+				move(&null->paths[i], false, null->copy);
 		}
 	}
 	return NULL;
@@ -163,7 +166,7 @@ static void free_null(struct bench_null *null)
 }
 
 struct bench_null *bench_null_start(
-	struct bench_port *const ports[2], bool whole_frames, int cpu, struct error *error)
+	struct bench_port *const ports[2], enum bench_null_copy copy, int cpu, struct error *error)
 {
 	struct bench_null *null = calloc(1, sizeof(*null));
 
@@ -171,7 +174,7 @@ struct bench_null *bench_null_start(
 		error_set(error, -ENOMEM, "no memory");
 		return NULL;
 	}
-	null->whole_frames = whole_frames;
+	null->copy = copy;
 	if (attach(null, 0, ports[0], error) < 0 || attach(null, 1, ports[1], error) < 0 ||
 		start_thread(null, cpu, error) < 0) {
 		free_null(null);

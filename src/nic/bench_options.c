@@ -11,6 +11,14 @@
 #include "nic/bench_frame.h"
 #include "nic/options.h"
 
+/* Bytes of frames. The longest plain one is what a device of the largest MTU takes. */
+#define FRAME_SIZE_DEFAULT   64
+#define FRAME_SIZE_MAX       65535
+#define SEGMENT_SIZE_DEFAULT 65000
+
+/* 1024 buffers of 64 KiB would be 64 MiB a ring. */
+#define SEGMENT_QUEUE_SIZE_DEFAULT 256
+
 const char bench_options_help[] =
 	"usage: vsw-bench --port PATH[,server][,mac=MAC] --port ... [OPTION...]\n"
 	"\n"
@@ -20,6 +28,7 @@ const char bench_options_help[] =
 	"\n"
 	"  --port PATH          vhost-user socket; ',server': listen there; ',mac=': its address\n"
 	"  --null               no sockets: what the generator itself can do\n"
+	"  --null-copy          the same, but each frame is copied: what one core's memcpy can do\n"
 	"what to do:\n"
 	"  --ping               round trips of one frame at a time; default: throughput\n"
 	"  --hold               stay connected and silent\n"
@@ -31,6 +40,9 @@ const char bench_options_help[] =
 	"frames:\n"
 	"  --size N|imix        bytes, 60 to 65535, or 64, 594 and 1514 in the ratio 7:4:1; "
 	"default 64\n"
+	"  --tso                TCP segments of --size bytes, 1515 to 65549, default 65000, to be "
+	"cut\n"
+	"                       by nobody\n"
 	"  --flows N            UDP flows of each port; default: one a queue\n"
 	"  --macs N             addresses of each sending port, each with flows of its own; "
 	"default 1\n"
@@ -42,8 +54,10 @@ const char bench_options_help[] =
 	"  --verify             check every byte\n"
 	"devices:\n"
 	"  --queues N           queue pairs, 1 to 128; default 1\n"
-	"  --queue-size N       descriptors, a power of two up to 32768; default 1024\n"
+	"  --queue-size N       descriptors, a power of two up to 32768; default 1024, with --tso "
+	"256\n"
 	"  --packed             packed rings\n"
+	"  --in-order           buffers are used in order (VIRTIO_F_IN_ORDER)\n"
 	"  --no-mergeable       do not use mergeable receive buffers\n"
 	"  --no-event-index     do not use the event index\n"
 	"this program:\n"
@@ -90,10 +104,13 @@ static const struct {
 	bool value;
 } switches[] = {
 	{"null", offsetof(struct bench_options, null), true},
+	{"null-copy", offsetof(struct bench_options, null_copy), true},
 	{"unidirectional", offsetof(struct bench_options, unidirectional), true},
 	{"overload", offsetof(struct bench_options, overload), true},
 	{"verify", offsetof(struct bench_options, verify), true},
+	{"tso", offsetof(struct bench_options, tso), true},
 	{"packed", offsetof(struct bench_options, packed), true},
+	{"in-order", offsetof(struct bench_options, in_order), true},
 	{"no-mergeable", offsetof(struct bench_options, mergeable), false},
 	{"no-event-index", offsetof(struct bench_options, event_index), false},
 	{"json", offsetof(struct bench_options, json), true},
@@ -138,13 +155,21 @@ static int parse_number(const char *name, const char *text, uint64_t least, uint
 	return 0;
 }
 
+/* text: NULL where the option was not given. After all other options: it depends on them. */
 static int parse_size(struct bench_options *options, const char *text, struct error *error)
 {
+	if (!text) {
+		options->size = options->tso ? SEGMENT_SIZE_DEFAULT : FRAME_SIZE_DEFAULT;
+		return 0;
+	}
+	if (options->tso)
+		return parse_number("size with --tso", text, BENCH_SEGMENT_MIN, BENCH_FRAME_MAX,
+			&options->size, error);
 	if (strcmp(text, "imix") == 0) {
 		options->size = 0;
 		return 0;
 	}
-	return parse_number("size", text, BENCH_FRAME_MIN, 65535, &options->size, error);
+	return parse_number("size", text, BENCH_FRAME_MIN, FRAME_SIZE_MAX, &options->size, error);
 }
 
 /* One word behind a port's path. */
@@ -211,8 +236,6 @@ static int apply(struct bench_options *options, int key, const char *value, stru
 	switch (key) {
 	case OPTION_PORT:
 		return parse_port(options, value, error);
-	case OPTION_SIZE:
-		return parse_size(options, value, error);
 	case OPTION_PING:
 	case OPTION_HOLD:
 		if (options->mode != BENCH_THROUGHPUT)
@@ -243,8 +266,14 @@ static int check(struct bench_options *options, struct error *error)
 {
 	bool timed = options->mode == BENCH_PING || options->rate;
 
+	options->null = options->null || options->null_copy;
 	if (options->null && options->port_count)
 		return error_set(error, -EINVAL, "--null has ports of its own, without --port");
+	if (options->null && options->queues > 1)
+		return error_set(error, -EINVAL, "--queues: --null has one pair");
+	if (!options->queue_size)
+		options->queue_size = options->tso ? SEGMENT_QUEUE_SIZE_DEFAULT
+						   : NIC_QUEUE_SIZE_DEFAULT;
 	if (options->null) {
 		/* Its frames cross in one piece. */
 		options->mergeable = false;
@@ -286,15 +315,14 @@ enum bench_options_verdict bench_options_parse(
 	struct bench_options *options, int argc, char **argv, struct error *error)
 {
 	struct option list[OPTION_COUNT + 1];
+	const char *size = NULL;
 	int key;
 
 	memset(options, 0, sizeof(*options));
-	options->size = 64;
 	options->duration = 5;
 	options->warmup = 1;
 	options->macs = 1;
 	options->queues = 1;
-	options->queue_size = NIC_QUEUE_SIZE_DEFAULT;
 	options->connect = 10;
 	options->cpu = options->null_cpu = -1;
 	options->mergeable = options->event_index = true;
@@ -311,12 +339,16 @@ enum bench_options_verdict bench_options_parse(
 			explain(key, argv[optind - 1], error);
 			return BENCH_OPTIONS_WRONG;
 		}
-		if (apply(options, key, optarg, error) < 0)
+		if (key == OPTION_SIZE)
+			size = optarg;
+		else if (apply(options, key, optarg, error) < 0)
 			return BENCH_OPTIONS_WRONG;
 	}
 	if (optind < argc) {
 		error_set(error, -EINVAL, "unexpected argument '%s'", argv[optind]);
 		return BENCH_OPTIONS_WRONG;
 	}
-	return check(options, error) < 0 ? BENCH_OPTIONS_WRONG : BENCH_OPTIONS_RUN;
+	return parse_size(options, size, error) < 0 || check(options, error) < 0
+		       ? BENCH_OPTIONS_WRONG
+		       : BENCH_OPTIONS_RUN;
 }

@@ -36,7 +36,8 @@ struct bench_port_options {
 
 struct bench_options {
 	enum bench_mode mode;
-	bool null; /* no sockets: a thread of our own stands for the switch */
+	bool null;      /* no sockets: a thread of our own stands for the switch */
+	bool null_copy; /* and copies whole frames */
 	unsigned port_count;
 	struct bench_port_options ports[BENCH_PORTS_MAX];
 	/* Numbers have one type, so that a table can say where each goes. */
@@ -56,7 +57,9 @@ struct bench_options {
 	int64_t null_cpu;    /* of the null backend */
 	bool unidirectional;
 	bool overload; /* no window */
+	bool tso;      /* frames are TCP segments that the receiver takes uncut */
 	bool packed;
+	bool in_order;
 	bool mergeable;
 	bool event_index;
 	bool verify;

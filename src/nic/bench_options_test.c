@@ -51,6 +51,7 @@ static void defaults_hold(void **state)
 	assert_int_equal(options.queue_size, 1024);
 	assert_int_equal(options.cpu, -1);
 	assert_true(options.mergeable && options.event_index);
+	assert_false(options.tso || options.in_order || options.null_copy);
 	assert_false(options.packed || options.verify || options.json || options.unidirectional ||
 		     options.overload || options.null);
 }
@@ -99,6 +100,12 @@ static void every_option_is_heard(void **state)
 	assert_int_equal(parse("--null --null-cpu 1"), BENCH_OPTIONS_RUN);
 	assert_int_equal(options.port_count, 2);
 	assert_int_equal(options.null_cpu, 1);
+	assert_true(options.null && !options.null_copy && !options.mergeable);
+	assert_int_equal(parse("--null-copy"), BENCH_OPTIONS_RUN);
+	assert_true(options.null && options.null_copy && !options.mergeable);
+	assert_int_equal(options.port_count, 2);
+	assert_int_equal(parse(TWO "--in-order --packed"), BENCH_OPTIONS_RUN);
+	assert_true(options.in_order && options.packed);
 	assert_int_equal(parse("--help"), BENCH_OPTIONS_HELP);
 	assert_int_equal(parse("--version"), BENCH_OPTIONS_VERSION);
 }
@@ -113,6 +120,23 @@ static void each_address_and_queue_has_a_flow(void **state)
 	assert_int_equal(options.flows, 20);
 	assert_int_equal(parse(TWO "--queues 4 --ping"), BENCH_OPTIONS_RUN);
 	assert_int_equal(options.flows, 1);
+}
+
+/* Wherever in the line the word stands. */
+static void segments_have_sizes_of_their_own(void **state)
+{
+	assert_int_equal(parse(TWO "--tso"), BENCH_OPTIONS_RUN);
+	assert_true(options.tso && options.mergeable);
+	assert_int_equal(options.size, 65000);
+	assert_int_equal(options.queue_size, 256);
+	assert_int_equal(parse(TWO "--queue-size 512 --size 65549 --tso"), BENCH_OPTIONS_RUN);
+	assert_int_equal(options.size, 65549);
+	assert_int_equal(options.queue_size, 512);
+	assert_int_equal(parse(TWO "--tso --size 1515"), BENCH_OPTIONS_RUN);
+	assert_int_equal(options.size, 1515);
+	assert_int_equal(parse(TWO "--size 65535"), BENCH_OPTIONS_RUN);
+	assert_int_equal(options.size, 65535);
+	assert_int_equal(options.queue_size, 1024);
 }
 
 static void wrong_lines_are_refused(void **state)
@@ -130,6 +154,14 @@ static void wrong_lines_are_refused(void **state)
 		{TWO "--size 59", "60 to 65535"},
 		{TWO "--size 65536", "60 to 65535"},
 		{TWO "--size big", "'big'"},
+		{TWO "--size 0", "60 to 65535"},
+		{TWO "--tso --size 1514", "--size with --tso: '1514' is not"},
+		{TWO "--size 65550 --tso", "1515 to 65549"},
+		{TWO "--size imix --tso", "'imix'"},
+		{TWO "--tso=yes", "takes no value"},
+		{TWO "--null-copy", "--port"},
+		{"--null --queues 2", "--queues"},
+		{"--null-copy --hold", "--null"},
 		{TWO "--duration 0", "--duration"},
 		{TWO "--queue-size 1000", "power of two"},
 		{TWO "--queues 129", "--queues"},
@@ -179,6 +211,7 @@ int main(void)
 		cmocka_unit_test(defaults_hold),
 		cmocka_unit_test(every_option_is_heard),
 		cmocka_unit_test(each_address_and_queue_has_a_flow),
+		cmocka_unit_test(segments_have_sizes_of_their_own),
 		cmocka_unit_test(wrong_lines_are_refused),
 		cmocka_unit_test(a_path_may_be_as_long_as_a_socket_address),
 	};

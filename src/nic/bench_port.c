@@ -2,6 +2,7 @@
 #include "nic/bench_port.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,6 +18,34 @@
 /* The longest frame of the IMIX. */
 #define IMIX_FRAME_MAX 1514
 
+/* Makes receive buffers of at least the 65,562 bytes that a device with GUEST_TSO4 may need where they
+ * are not mergeable ("Setting Up Receive Buffers"), an odd number of cache lines apart. */
+#define SEGMENT_MTU 65535
+
+/* Features without which an option cannot be had; others are done without where they lack. */
+static const struct {
+	size_t option; /* offset of its bool */
+	unsigned feature;
+	const char *option_name, *feature_name;
+} needs[] = {
+	{offsetof(struct bench_options, packed), VIRTIO_F_RING_PACKED, "--packed",
+		"VIRTIO_F_RING_PACKED"},
+	{offsetof(struct bench_options, in_order), VIRTIO_F_IN_ORDER, "--in-order",
+		"VIRTIO_F_IN_ORDER"},
+	{offsetof(struct bench_options, tso), VIRTIO_NET_F_CSUM, "--tso", "VIRTIO_NET_F_CSUM"},
+	{offsetof(struct bench_options, tso), VIRTIO_NET_F_GUEST_CSUM, "--tso",
+		"VIRTIO_NET_F_GUEST_CSUM"},
+	{offsetof(struct bench_options, tso), VIRTIO_NET_F_HOST_TSO4, "--tso",
+		"VIRTIO_NET_F_HOST_TSO4"},
+	{offsetof(struct bench_options, tso), VIRTIO_NET_F_GUEST_TSO4, "--tso",
+		"VIRTIO_NET_F_GUEST_TSO4"},
+};
+
+static bool needed(const struct bench_options *options, unsigned row)
+{
+	return *(const bool *)((const char *)options + needs[row].option);
+}
+
 uint32_t bench_frame_max(const struct bench_options *options)
 {
 	return options->size ? (uint32_t)options->size : IMIX_FRAME_MAX;
@@ -24,6 +53,9 @@ uint32_t bench_frame_max(const struct bench_options *options)
 
 static uint16_t told_mtu(const struct bench_options *options)
 {
+	/* Segments are cut before they have to fit. */
+	if (options->tso)
+		return NIC_MTU_DEFAULT;
 	return (uint16_t)MAX((uint32_t)NIC_MTU_DEFAULT, bench_frame_max(options) - ETHERNET_HEADER);
 }
 
@@ -32,6 +64,8 @@ static uint16_t device_mtu(const struct bench_options *options)
 {
 	uint32_t mtu = told_mtu(options);
 
+	if (options->tso)
+		return SEGMENT_MTU;
 	while (nic_device_slot_size((uint16_t)mtu) / CACHE_LINE % 2 == 0 && mtu < NIC_MTU_MAX)
 		mtu++;
 	return (uint16_t)mtu;
@@ -45,8 +79,9 @@ static uint64_t wanted_features(const struct bench_options *options)
 		features |= BIT64(VIRTIO_NET_F_MRG_RXBUF);
 	if (options->event_index)
 		features |= BIT64(VIRTIO_RING_F_EVENT_IDX);
-	if (options->packed)
-		features |= BIT64(VIRTIO_F_RING_PACKED);
+	for (unsigned i = 0; i < ARRAY_SIZE(needs); i++)
+		if (needed(options, i))
+			features |= BIT64(needs[i].feature);
 	/* The control queue is the VMM's in vhost-user; MQ depends on the feature nonetheless. */
 	if (options->queues > 1)
 		features |= BIT64(VIRTIO_NET_F_MQ) | BIT64(VIRTIO_NET_F_CTRL_VQ);
@@ -96,13 +131,23 @@ static int lay_out(
 	}
 	port->features = features;
 	port->header_size = net_header_size(features);
+	port->stamp_at = port->header_size + bench_frame_stamp_at(port->options->tso);
 	port->mergeable = features >> VIRTIO_NET_F_MRG_RXBUF & 1;
 	return 0;
 }
 
 static int on_negotiated(void *owner, uint64_t features, unsigned queue_pairs, struct error *error)
 {
-	return lay_out(owner, features, queue_pairs, error);
+	struct bench_port *port = owner;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(needs); i++) {
+		if (!needed(port->options, i) || features >> needs[i].feature & 1)
+			continue;
+		port->refused = true;
+		return error_set(error, -ENOTSUP, "the backend does not offer %s, which %s needs",
+			needs[i].feature_name, needs[i].option_name);
+	}
+	return lay_out(port, features, queue_pairs, error);
 }
 
 /* Makes all receive buffers available. */
@@ -150,6 +195,14 @@ static const struct vhost_frontend_ops frontend_ops = {
 	.failed = on_failed,
 };
 
+/* Ends a connection for port->failure, which disconnected() writes anew. */
+static void disconnect(struct bench_port *port)
+{
+	const struct error reason = port->failure;
+
+	vhost_endpoint_disconnect(port->endpoint, reason.text);
+}
+
 /* Sends what the frontend has to say; ends a connection that cannot go on. */
 static void advance(struct bench_port *port)
 {
@@ -161,7 +214,7 @@ static void advance(struct bench_port *port)
 			return;
 	}
 	if (port->frontend.state == VHOST_FRONTEND_FAILED)
-		vhost_endpoint_disconnect(port->endpoint, port->failure.text);
+		disconnect(port);
 }
 
 static int open_device(struct bench_port *port, struct error *error)
@@ -190,16 +243,16 @@ static void on_connected(void *owner)
 	struct bench_port *port = owner;
 	struct vhost_frontend_config config = {
 		.features = wanted_features(port->options),
-		.features_required = port->options->packed ? BIT64(VIRTIO_F_RING_PACKED)
-							   : BIT64(VIRTIO_F_VERSION_1),
+		.features_required = port->options->packed ? 0 : BIT64(VIRTIO_F_VERSION_1),
 		.protocol_features = VHOST_FRONTEND_PROTOCOL_FEATURES,
 		.queue_pairs = (unsigned)port->options->queues,
 		.mtu = told_mtu(port->options),
 		.region_count = 1,
 	};
 
+	port->refused = false;
 	if (open_device(port, &port->failure) < 0) {
-		vhost_endpoint_disconnect(port->endpoint, port->failure.text);
+		disconnect(port);
 		return;
 	}
 	nic_device_region(&port->device, &config.regions[0], &config.region_fds[0]);

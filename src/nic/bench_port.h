@@ -38,9 +38,11 @@ struct bench_port {
 	uint64_t mac;         /* the first of its addresses */
 	uint64_t features;    /* agreed */
 	uint32_t header_size; /* of virtio, bytes */
+	uint32_t stamp_at;    /* from a buffer's beginning to the stamp of the frame in it */
 	bool mergeable;
 	bool running;
 	bool stopped;
+	bool refused;             /* the backend cannot do what the options ask for */
 	unsigned queue_pairs;     /* agreed; at most what was asked for */
 	struct bench_ring *rings; /* [2 * queue_pairs]: receive, transmit, receive, ... */
 	int *kick_fds;            /* of the same, borrowed from the device */
@@ -53,7 +55,7 @@ struct bench_port {
 	struct vhost_frontend frontend;
 };
 
-/* The longest frame of these options, bytes, and the MTU of devices that take it. */
+/* The longest frame of these options, bytes. */
 uint32_t bench_frame_max(const struct bench_options *options);
 
 /* Opens the socket of options->ports[number]; `base` NULL: no socket. NULL, and the error, where that

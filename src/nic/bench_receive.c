@@ -80,11 +80,21 @@ static bool verify(const struct bench_traffic *traffic, const struct bench_lane 
 {
 	static const uint8_t no_offloads[NET_HEADER_LEGACY_SIZE];
 	uint64_t mask = traffic->options->macs;
+	bool tso = traffic->options->tso;
 
-	return memcmp(slot, no_offloads, sizeof(no_offloads)) == 0 &&
+	return (tso || memcmp(slot, no_offloads, sizeof(no_offloads)) == 0) &&
 	       mac_to_u64(frame) - lane->port->mac < mask &&
 	       mac_to_u64(frame + ETHERNET_SOURCE) - lane->partner->port->mac < mask &&
-	       bench_frame_verify(frame, length, stream);
+	       bench_frame_verify(frame, length, stream, tso);
+}
+
+/* What the options ask for beyond the stamp. */
+static bool inspect(const struct bench_traffic *traffic, const struct bench_lane *lane,
+	const uint8_t *slot, const uint8_t *frame, uint32_t length, uint32_t stream)
+{
+	if (traffic->options->tso && !bench_segment_check_header(slot))
+		return false;
+	return !traffic->options->verify || verify(traffic, lane, slot, frame, length, stream);
 }
 
 /* What a burst adds to the counters, kept in registers meanwhile. */
@@ -97,14 +107,14 @@ ALWAYS_INLINE void judge(struct bench_traffic *traffic, struct bench_lane *lane,
 	uint64_t now)
 {
 	uint32_t sequence, stream, flow;
-	bool fits = bench_frame_check(slot + lane->port->header_size, length, &sequence, &stream);
+	bool fits = bench_frame_check(slot + lane->port->stamp_at, length, &sequence, &stream);
 
 	flow = stream - bench_stream(lane->partner->port->number, 0);
 	if (unlikely(!fits || flow >= traffic->options->flows)) {
 		judge_stranger(lane, frame, length, fits, stream);
 		return;
 	}
-	if (traffic->options->verify && !verify(traffic, lane, slot, frame, length, stream)) {
+	if (traffic->inspects && !inspect(traffic, lane, slot, frame, length, stream)) {
 		lane->counters.corrupted++;
 		return;
 	}
@@ -153,7 +163,8 @@ static NO_INLINE unsigned judge_pieces(struct bench_traffic *traffic, struct ben
 		length += arrival->lengths[i];
 	}
 	length -= MIN(length, lane->port->header_size);
-	if (length > BENCH_FRAME_MAX || arrival->lengths[first] < BENCH_FRAME_SEED)
+	if (length > BENCH_FRAME_MAX ||
+		arrival->lengths[first] < lane->port->stamp_at + BENCH_STAMP_SEED)
 		lane->counters.corrupted++;
 	else if (traffic->options->verify)
 		judge(traffic, lane, &tally, slot,

@@ -59,13 +59,15 @@ void bench_result_print(const struct bench_result *result, FILE *file)
 	const struct bench_counters *total = &result->total;
 
 	if (options->size)
-		fprintf(file, "%llu bytes", (unsigned long long)options->size);
+		fprintf(file, "%llu bytes%s", (unsigned long long)options->size,
+			options->tso ? " (TSO)" : "");
 	else
 		fputs("IMIX", file);
-	fprintf(file, ", %u ports (%llu send), %u queue pairs, %s rings, %.2f s\n",
+	fprintf(file, ", %u ports (%llu send), %u queue pairs, %s rings%s, %.2f s\n",
 		options->port_count,
 		(unsigned long long)options->active / (options->unidirectional + 1u),
-		result->queue_pairs, options->packed ? "packed" : "split", result->seconds);
+		result->queue_pairs, options->packed ? "packed" : "split",
+		options->in_order ? " in order" : "", result->seconds);
 	fprintf(file, "sent      %9.3f Mpps %8.2f Gbit/s\n", millions_a_second(result, total->sent),
 		gigabits(result, total->sent_bytes));
 	fprintf(file, "received  %9.3f Mpps %8.2f Gbit/s\n",
@@ -83,7 +85,7 @@ void bench_result_print(const struct bench_result *result, FILE *file)
 		fprintf(file, "most %.2f, of %llu\n", percentile(result, 1) / NS_PER_US,
 			(unsigned long long)result->latency->count);
 	}
-	if (options->null && options->mode == BENCH_THROUGHPUT)
+	if (options->null && !options->null_copy && options->mode == BENCH_THROUGHPUT)
 		fprintf(file,
 			"the generator: %.1f cycles a frame, which makes its limit %.1f Mpps\n",
 			cycles_per_frame(result), ceiling(result));
@@ -122,7 +124,8 @@ static json_t *options_json(const struct bench_result *result)
 {
 	const struct bench_options *options = result->options;
 
-	return json_pack("{s:s, s:o, s:i, s:I, s:b, s:I, s:I, s:i, s:I, s:b, s:b, s:b, s:b, s:I}",
+	return json_pack("{s:s, s:o, s:i, s:I, s:b, s:I, s:I, s:i, s:I, s:b, s:b, s:b, s:b, s:I, "
+			 "s:b, s:b, s:b, s:b}",
 		"mode", mode_name(options), "size",
 		options->size ? json_integer((json_int_t)options->size) : json_string("imix"),
 		"ports", (int)options->port_count, "active", (json_int_t)options->active,
@@ -130,7 +133,8 @@ static json_t *options_json(const struct bench_result *result)
 		"macs", (json_int_t)options->macs, "queues", (int)result->queue_pairs, "queue_size",
 		(json_int_t)options->queue_size, "packed", options->packed, "mergeable",
 		options->mergeable, "event_index", options->event_index, "verify", options->verify,
-		"rate", (json_int_t)options->rate);
+		"rate", (json_int_t)options->rate, "tso", options->tso, "in_order",
+		options->in_order, "null", options->null, "null_copy", options->null_copy);
 }
 
 int bench_result_print_json(const struct bench_result *result, FILE *file)

@@ -27,6 +27,7 @@ int bench_ring_init(struct bench_ring *ring, const struct bench_ring_config *con
 		.flags = config->writable ? VRING_DESC_F_WRITE : 0,
 		.packed = config->features >> VIRTIO_F_RING_PACKED & 1,
 		.event_index = config->features >> VIRTIO_RING_F_EVENT_IDX & 1,
+		.in_order = config->features >> VIRTIO_F_IN_ORDER & 1,
 		.wrap = true,
 		.used_wrap = true,
 	};
@@ -63,6 +64,15 @@ ALWAYS_INLINE void prefetch_write(const void *address)
 #endif
 }
 
+/* The owner is about to read a receive buffer's beginning, or to write a transmit buffer's. */
+ALWAYS_INLINE void prefetch_slot(const struct bench_ring *ring, unsigned id)
+{
+	if (ring->flags)
+		__builtin_prefetch(bench_ring_slot(ring, id));
+	else
+		prefetch_write(bench_ring_slot(ring, id));
+}
+
 /* Judges a used buffer and makes it ours. */
 ALWAYS_INLINE bool take_back(struct bench_ring *ring, uint32_t id)
 {
@@ -72,30 +82,31 @@ ALWAYS_INLINE bool take_back(struct bench_ring *ring, uint32_t id)
 	}
 	ring->with_device[id] = false;
 	ring->outstanding--;
-	if (ring->flags)
-		__builtin_prefetch(bench_ring_slot(ring, id));
-	else
-		prefetch_write(bench_ring_slot(ring, id));
+	prefetch_slot(ring, id);
 	return true;
+}
+
+/* Reads the used index where all is taken that it told of; how many buffers it tells of. */
+ALWAYS_INLINE uint16_t split_ready(struct bench_ring *ring)
+{
+	uint16_t ready = (uint16_t)(ring->seen - ring->next_take);
+
+	if (ready)
+		return ready;
+	ring->seen = ring_load_acquire(ring->used->idx);
+	ready = (uint16_t)(ring->seen - ring->next_take);
+	if (ready > ring->outstanding) {
+		ring->broken = true;
+		return 0;
+	}
+	return ready;
 }
 
 static unsigned split_take(struct bench_ring *ring, uint16_t *ids, uint32_t *lengths, unsigned max)
 {
-	uint16_t ready = (uint16_t)(ring->seen - ring->next_take);
+	unsigned count = MIN((unsigned)split_ready(ring), max);
 	uint16_t mask = (uint16_t)(ring->size - 1);
-	unsigned count;
 
-	if (!ready) {
-		ring->seen = ring_load_acquire(ring->used->idx);
-		ready = (uint16_t)(ring->seen - ring->next_take);
-		if (!ready)
-			return 0;
-		if (ready > ring->outstanding) {
-			ring->broken = true;
-			return 0;
-		}
-	}
-	count = MIN((unsigned)ready, max);
 	for (unsigned i = 0; i < count; i++) {
 		const struct vring_used_elem *element =
 			&ring->used->ring[(uint16_t)(ring->next_take + i) & mask];
@@ -152,19 +163,25 @@ static bool split_publish(struct bench_ring *ring)
 		       ring_load(*(const uint16_t *)&ring->used->ring[ring->size]), after, before);
 }
 
+/* True where the device has written a used descriptor at the next place. */
+ALWAYS_INLINE bool packed_ready(const struct bench_ring *ring)
+{
+	const struct vring_packed_desc *descriptors = ring->descriptors;
+	uint16_t flags = ring_load_acquire(descriptors[ring->next_take].flags);
+
+	return !(flags & PACKED_AVAILABLE) == !(flags & PACKED_USED) &&
+	       !(flags & PACKED_USED) != ring->used_wrap;
+}
+
 static unsigned packed_take(struct bench_ring *ring, uint16_t *ids, uint32_t *lengths, unsigned max)
 {
 	const struct vring_packed_desc *descriptors = ring->descriptors;
 	unsigned count;
 
-	for (count = 0; count < max && ring->outstanding; count++) {
+	for (count = 0; count < max && ring->outstanding && packed_ready(ring); count++) {
 		const struct vring_packed_desc *descriptor = &descriptors[ring->next_take];
-		uint16_t flags = ring_load_acquire(descriptor->flags);
 		uint16_t id;
 
-		if (!(flags & PACKED_AVAILABLE) != !(flags & PACKED_USED) ||
-			!(flags & PACKED_USED) == ring->used_wrap)
-			break;
 		id = ring_load(descriptor->id);
 		if (!take_back(ring, id))
 			return 0;
@@ -237,10 +254,72 @@ static bool packed_publish(struct bench_ring *ring)
 	return flags != VRING_PACKED_EVENT_FLAG_DISABLE;
 }
 
+/* Reads the next used entry, if there is one: it names the last buffer of a batch, in the place of the
+ * first one's ("In-Order Use of Descriptors"). Entry i is always that of buffer i. */
+ALWAYS_INLINE bool begin_batch(struct bench_ring *ring, bool packed)
+{
+	uint16_t mask = (uint16_t)(ring->size - 1), next = ring->next_take & mask;
+	unsigned ready;
+	uint32_t id;
+
+	if (packed) {
+		const struct vring_packed_desc *descriptors = ring->descriptors;
+
+		ready = ring->outstanding;
+		if (!ready || !packed_ready(ring))
+			return false;
+		id = ring_load(descriptors[next].id);
+		ring->batch_written = ring_load(descriptors[next].len);
+	} else {
+		ready = split_ready(ring);
+		if (!ready)
+			return false;
+		id = ring_load(ring->used->ring[next].id);
+		ring->batch_written = ring_load(ring->used->ring[next].len);
+	}
+	ring->batch = ((id - next) & mask) + 1u;
+	if (likely(id < ring->size && ring->batch <= ready))
+		return true;
+	ring->batch = 0;
+	ring->broken = true;
+	return false;
+}
+
+ALWAYS_INLINE unsigned take_in_order(
+	struct bench_ring *ring, bool packed, uint16_t *ids, uint32_t *lengths, unsigned max)
+{
+	unsigned count;
+
+	for (count = 0; count < max; count++) {
+		uint16_t id;
+
+		if (!ring->batch && !begin_batch(ring, packed))
+			break;
+		id = ring->next_take & (uint16_t)(ring->size - 1);
+		ring->batch--;
+		ring->outstanding--;
+		ids[count] = id;
+		/* The others of a batch were used completely. */
+		lengths[count] = ring->batch ? ring->slot_size : ring->batch_written;
+		prefetch_slot(ring, id);
+		if (!packed) {
+			prefetch_write((const struct vring_desc *)ring->descriptors + id);
+			ring->next_take++;
+		} else if (++ring->next_take == ring->size) {
+			ring->next_take = 0;
+			ring->used_wrap = !ring->used_wrap;
+		}
+	}
+	return unlikely(ring->broken) ? 0 : count;
+}
+
 unsigned bench_ring_take(struct bench_ring *ring, uint16_t *ids, uint32_t *lengths, unsigned max)
 {
 	if (unlikely(ring->broken))
 		return 0;
+	if (ring->in_order)
+		return ring->packed ? take_in_order(ring, true, ids, lengths, max)
+				    : take_in_order(ring, false, ids, lengths, max);
 	return ring->packed ? packed_take(ring, ids, lengths, max)
 			    : split_take(ring, ids, lengths, max);
 }

@@ -10,6 +10,9 @@
  * As in a kernel's driver, descriptors are written anew for each put; an available entry that has the
  * right value already is left alone.
  *
+ * With IN_ORDER buffers go round in the ring's order, which put() is then bound to: from 0 on, as they
+ * were taken. So the next one to come back is known, and a used entry may stand for a batch.
+ *
  * The device is not trusted: what it returns is checked, and a fault makes the ring `broken`.
  * Notifications by the device are off for good; the owner polls. One thread.
  */
@@ -52,6 +55,7 @@ struct bench_ring {
 	uint16_t flags; /* of every descriptor */
 	bool packed;
 	bool event_index;
+	bool in_order;
 	bool broken;
 	bool notified; /* something was published */
 	bool wrap;     /* packed: of the next put, and of the next take */
@@ -64,7 +68,11 @@ struct bench_ring {
 	uint16_t first;       /* packed: where those begin, */
 	uint16_t first_flags; /* and what makes the first, and so all, available */
 	unsigned outstanding; /* with the device */
-	bool *with_device;    /* [size], owned */
+	bool *with_device;    /* [size], owned; not kept with IN_ORDER */
+	/* IN_ORDER: buffers that a used entry has returned and that are not taken yet; bytes in the
+	 * last of them. */
+	unsigned batch;
+	uint32_t batch_written;
 };
 
 /* Lays an empty ring over its parts. 0, -EINVAL for a size that is no power of two, -ENOMEM. */
@@ -72,7 +80,8 @@ int bench_ring_init(struct bench_ring *ring, const struct bench_ring_config *con
 void bench_ring_fini(struct bench_ring *ring);
 
 /* Takes back up to `max` (at most BENCH_BURST) buffers that the device has used: their ids, and the
- * bytes that it says it wrote; their first cache lines are on their way. Returns how many. */
+ * bytes that it says it wrote (all, where it says so by leaving the buffer out of a batch's entry);
+ * their first cache lines are on their way. Returns how many. */
 unsigned bench_ring_take(struct bench_ring *ring, uint16_t *ids, uint32_t *lengths, unsigned max);
 
 /* Gives the device `count` buffers that it does not have, each with its length in bytes. Not visible

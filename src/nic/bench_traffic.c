@@ -12,6 +12,10 @@
 /* Far longer than a frame takes through any switch that still delivers it. */
 #define STALL_MS 100
 
+/* A switch that has not even taken what was sent stands still, or returns buffers late: it has so many
+ * times longer. */
+#define STALL_PATIENCE 20
+
 /* The IMIX: seven small, four medium and one large, well mixed. */
 static const uint16_t imix[] = {64, 594, 64, 64, 594, 64, 1514, 64, 594, 64, 64, 594};
 
@@ -52,20 +56,24 @@ static int lane_init(struct bench_traffic *traffic, unsigned index, struct bench
 	lane->expected = calloc(options->flows, sizeof(*lane->expected));
 	if (!lane->senders || !lane->next || !lane->expected)
 		return -1;
-	for (unsigned i = 0; i < port->queue_pairs; i++)
+	lane->sender_count = port->queue_pairs;
+	for (unsigned i = 0; i < lane->sender_count; i++)
 		if (sender_init(&lane->senders[i], port, i) < 0)
 			return -1;
 	return 0;
 }
 
-/* What the receive ring of a port holds, in frames of the largest size; with room for a probe. */
-static uint64_t receive_room(const struct bench_port *port)
+/* Sets the window to what a port's receive ring holds, in frames of the largest size, with room left
+ * for a probe. */
+static void fit_window(struct bench_traffic *traffic, const struct bench_port *port)
 {
 	const struct bench_ring *ring = &port->rings[0];
 	uint32_t length = port->header_size + bench_frame_max(port->options);
 	uint32_t buffers = (length + ring->slot_size - 1) / ring->slot_size;
+	uint32_t reserve = MIN(ring->size / 4, BENCH_BURST);
 
-	return MAX((ring->size - MIN(ring->size / 4, BENCH_BURST)) / buffers, 1u);
+	traffic->window = MAX((ring->size - reserve) / buffers, 1u);
+	traffic->probe = MAX(reserve / buffers, 1u);
 }
 
 struct bench_traffic *bench_traffic_new(const struct bench_options *options,
@@ -76,7 +84,10 @@ struct bench_traffic *bench_traffic_new(const struct bench_options *options,
 	if (!traffic)
 		return NULL;
 	traffic->options = options;
-	traffic->window = options->window ? options->window : receive_room(ports[0]);
+	traffic->inspects = options->verify || options->tso;
+	fit_window(traffic, ports[0]);
+	if (options->window)
+		traffic->window = options->window;
 	traffic->window = MAX(traffic->window, options->queues);
 	if (options->overload)
 		traffic->window = UINT64_MAX;
@@ -103,8 +114,7 @@ void bench_traffic_free(struct bench_traffic *traffic)
 	for (unsigned i = 0; i < traffic->count; i++) {
 		struct bench_lane *lane = &traffic->lanes[i];
 
-		for (unsigned queue = 0; lane->senders && queue < lane->port->queue_pairs;
-			queue++) {
+		for (unsigned queue = 0; queue < lane->sender_count; queue++) {
 			free(lane->senders[queue].free_ids);
 			free(lane->senders[queue].lengths);
 		}
@@ -172,14 +182,18 @@ static void build_frames(
 		struct bench_frame_spec spec = {
 			.length = options->size ? (uint32_t)options->size
 						: imix[i % ARRAY_SIZE(imix)],
+			.segment = options->tso,
 			.destination = lane->partner->port->mac,
 			.source = lane->port->mac,
 			.source_port = (uint16_t)lane->port->number,
 			.destination_port = (uint16_t)lane->partner->port->number,
 			.seed = id * 37 + lane->port->number * 7919,
 		};
-		uint8_t *frame = bench_ring_slot(sender->ring, id) + lane->port->header_size;
+		uint8_t *slot = bench_ring_slot(sender->ring, id);
+		uint8_t *frame = slot + lane->port->header_size;
 
+		if (options->tso)
+			bench_segment_build_header(slot);
 		bench_frame_build(frame, &spec);
 		bench_frame_set_flow(frame, sender->flow);
 		sender->lengths[id] = spec.length;
@@ -222,7 +236,8 @@ void bench_traffic_schedule(struct bench_traffic *traffic, uint64_t rate, double
 ALWAYS_INLINE unsigned send_burst(const struct bench_traffic *traffic, struct bench_lane *lane,
 	struct bench_sender *sender, unsigned limit, bool many_flows, bool many_macs)
 {
-	uint32_t header = lane->port->header_size, step = lane->port->queue_pairs;
+	uint32_t header = lane->port->header_size, stamp_at = lane->port->stamp_at;
+	uint32_t step = lane->port->queue_pairs;
 	unsigned mask = sender->ring->size - 1u, count;
 	uint16_t ids[BENCH_BURST];
 	uint32_t lengths[BENCH_BURST];
@@ -232,11 +247,11 @@ ALWAYS_INLINE unsigned send_burst(const struct bench_traffic *traffic, struct be
 	count = MIN(limit, sender->free_count);
 	for (unsigned i = 0; i < count; i++) {
 		uint16_t id = sender->free_ids[(sender->free_first + i) & mask];
-		uint8_t *frame = bench_ring_slot(sender->ring, id) + header;
+		uint8_t *slot = bench_ring_slot(sender->ring, id), *frame = slot + header;
 		uint32_t length = sender->lengths[id], flow = sender->flow;
 
-		bench_frame_stamp(
-			frame, lane->next[flow]++, bench_stream(lane->port->number, flow), length);
+		bench_frame_stamp(slot + stamp_at, lane->next[flow]++,
+			bench_stream(lane->port->number, flow), length);
 		if (many_flows) {
 			bench_frame_set_flow(frame, flow);
 			sender->flow = flow + step < traffic->options->flows ? flow + step
@@ -292,6 +307,19 @@ unsigned bench_lane_send(
 	return frames;
 }
 
+/* True where the switch has taken all that the lane has sent. */
+static bool all_taken(struct bench_lane *lane)
+{
+	for (unsigned queue = 0; queue < lane->sender_count; queue++) {
+		struct bench_sender *sender = &lane->senders[queue];
+
+		reclaim(sender);
+		if (sender->free_count != sender->ring->size)
+			return false;
+	}
+	return true;
+}
+
 /* How many frames the window still admits, from each queue. */
 static unsigned window_room(const struct bench_traffic *traffic, struct bench_lane *lane)
 {
@@ -306,10 +334,11 @@ static unsigned window_room(const struct bench_traffic *traffic, struct bench_la
 	now = clock_cycles();
 	if (!lane->stalled)
 		lane->stalled = now;
-	if (now - lane->stalled < traffic->stall_cycles)
+	if (now - lane->stalled < traffic->stall_cycles ||
+		(now - lane->stalled < STALL_PATIENCE * traffic->stall_cycles && !all_taken(lane)))
 		return 0;
 	lane->stalled = now;
-	return BENCH_BURST;
+	return traffic->probe;
 }
 
 /* How many frames of the schedule are due by now. */

@@ -8,7 +8,9 @@
  *
  *   received   from the port's partner, whole, in its stream's order or later
  *   late       of these: after one that was sent after it
- *   corrupted  its stamp, its length or (verifying) any other byte is not what was sent
+ *   corrupted  its stamp, its length or (verifying) any other byte is not what was sent; of a TCP
+ *              segment that was to cross in one piece: it comes in pieces, or its virtio header says
+ *              something else
  *   foreign    somebody else's, or flooded here on its way to another port
  *
  * Missing frames are gaps in the sequences that no late frame has filled.
@@ -16,7 +18,8 @@
  * With a window, a lane has so many frames under way at most: by default as many as fit into the
  * receiver's ring, so that a switch that loses none has no reason to. Without it the generator sends
  * what the transmit ring takes, and receivers may be overrun. Lost frames show as a gap only when a
- * later one arrives; so when nothing moves, a burst is sent beyond the window.
+ * later one arrives; so when nothing moves, some are sent beyond the window: as many as the room that
+ * the window leaves takes.
  *
  *   new -> announce -> build -> step, step, ... -> free
  *
@@ -52,7 +55,8 @@ struct bench_lane {
 	struct bench_port *port;
 	struct bench_lane *partner; /* NULL: it only listens */
 	bool sends;
-	struct bench_sender *senders; /* [port->queue_pairs] */
+	struct bench_sender *senders; /* [sender_count], of the port's queue pairs */
+	unsigned sender_count;        /* stays when the port loses its queues */
 	uint32_t *next;               /* [flows] sequence numbers to send */
 	uint32_t *expected;           /* [flows] of the partner */
 	uint64_t accounted;           /* frames from the partner that came, or whose gap was seen */
@@ -65,7 +69,9 @@ struct bench_traffic {
 	unsigned count;
 	struct bench_lane *lanes; /* [count] */
 	uint8_t *scratch;         /* a frame in one piece, for verification */
+	bool inspects;            /* more of a frame than its stamp */
 	uint64_t window;          /* frames under way from a lane; UINT64_MAX: any number */
+	unsigned probe;           /* frames sent beyond the window, from each queue */
 	uint64_t stall_cycles;    /* a window full for so long is probed */
 	/* With a schedule, frame n of a lane is due at start + n * interval, in clock_cycles(). */
 	bool scheduled;

@@ -27,13 +27,15 @@ struct held {
 
 enum fault {
 	FAULT_NONE,
-	FAULT_DROP,     /* every 10th frame is lost */
-	FAULT_SWAP,     /* every 10th comes after the next one */
-	FAULT_TWICE,    /* every 10th comes twice */
-	FAULT_STAMP,    /* a bit of every 10th's stamp */
-	FAULT_PAYLOAD,  /* the last bit of every 10th */
-	FAULT_LENGTH,   /* every 10th loses a byte */
-	FAULT_MISROUTE, /* every 10th goes back to its sender */
+	FAULT_DROP,        /* every 10th frame is lost */
+	FAULT_SWAP,        /* every 10th comes after the next one */
+	FAULT_TWICE,       /* every 10th comes twice */
+	FAULT_STAMP,       /* a bit of every 10th's stamp */
+	FAULT_PAYLOAD,     /* the last bit of every 10th */
+	FAULT_LENGTH,      /* every 10th loses a byte */
+	FAULT_MISROUTE,    /* every 10th goes back to its sender */
+	FAULT_UNSEGMENTED, /* every 10th's virtio header no longer asks for cutting */
+	FAULT_CUT,         /* every 10th comes in two frames */
 };
 
 struct bed {
@@ -42,8 +44,10 @@ struct bed {
 	struct guest_memory *memory[2];
 	struct device_ring queues[2][2]; /* of each port: receiveq, transmitq */
 	struct bench_traffic *traffic;
+	uint32_t stamp; /* from a buffer's beginning */
 	enum fault fault;
 	unsigned frames; /* seen by the switch */
+	unsigned since;  /* the last that it treated badly */
 	unsigned faults; /* and treated badly: never the last one of a visit */
 	struct held *now, *kept;
 };
@@ -105,6 +109,7 @@ static struct bed *open_bed(const struct bench_options *options)
 	bed->kept = test_calloc(1, sizeof(*bed->kept));
 	open_port(bed, 0);
 	open_port(bed, 1);
+	bed->stamp = NET_HEADER_SIZE + bench_frame_stamp_at(options->tso);
 	bed->traffic = bench_traffic_new(&bed->options, bed->ports, 2, 1e9);
 	assert_non_null(bed->traffic);
 	assert_true(bench_traffic_build(bed->traffic));
@@ -175,13 +180,25 @@ static void forward(struct bed *bed, unsigned from, bool faulty)
 		return;
 	}
 	if (faulty && bed->fault == FAULT_STAMP)
-		frame->bytes[NET_HEADER_SIZE + BENCH_FRAME_STAMP] ^= 1;
+		frame->bytes[bed->stamp] ^= 1;
 	if (faulty && bed->fault == FAULT_PAYLOAD)
 		frame->bytes[frame->length - 1] ^= 1;
 	if (faulty && bed->fault == FAULT_LENGTH)
 		frame->length--;
 	if (faulty && bed->fault == FAULT_MISROUTE)
 		to = from;
+	if (faulty && bed->fault == FAULT_UNSEGMENTED)
+		memset(frame->bytes, 0, NET_HEADER_LEGACY_SIZE);
+	if (faulty && bed->fault == FAULT_CUT) {
+		uint32_t length = frame->length;
+
+		frame->length = NET_HEADER_SIZE + BENCH_SEGMENT_STAMP + BENCH_SEGMENT_GSO_SIZE;
+		assert_true(deliver(bed, to, frame));
+		frame->length = length - BENCH_SEGMENT_GSO_SIZE;
+		memmove(frame->bytes + bed->stamp,
+			frame->bytes + bed->stamp + BENCH_SEGMENT_GSO_SIZE,
+			frame->length - bed->stamp);
+	}
 	assert_true(deliver(bed, to, frame));
 	if (faulty && bed->fault == FAULT_TWICE)
 		assert_true(deliver(bed, to, frame));
@@ -208,7 +225,10 @@ static void pump(struct bed *bed, unsigned from)
 		memcpy(bed->now->bytes, piece.iov_base, length);
 		bed->now->length = length;
 		device_ring_give(ring, packed, chain, 0);
-		faulty = ++bed->frames % 10 == 0 && device_ring_available(ring, packed);
+		bed->frames++;
+		faulty = ++bed->since >= 10 && device_ring_available(ring, packed);
+		if (faulty)
+			bed->since = 0;
 		bed->faults += faulty;
 		forward(bed, from, faulty);
 	}
@@ -251,11 +271,11 @@ static void check(const struct bench_options *options, enum fault fault, unsigne
 	struct bed *bed = open_bed(options);
 	struct sums sums = run(bed, fault, steps);
 	uint64_t faults = bed->faults;
-	bool seen = fault == FAULT_STAMP || fault == FAULT_LENGTH ||
-		    (fault == FAULT_PAYLOAD && options->verify);
+	bool seen = fault == FAULT_STAMP || fault == FAULT_LENGTH || fault == FAULT_UNSEGMENTED ||
+		    fault == FAULT_CUT || (fault == FAULT_PAYLOAD && options->verify);
 
 	assert_true(sums.sent >= 100 && bed->frames == sums.sent && faults >= 5);
-	assert_int_equal(sums.corrupted, seen ? faults : 0);
+	assert_int_equal(sums.corrupted, seen ? (fault == FAULT_CUT ? 2 : 1) * faults : 0);
 	assert_int_equal(sums.late, fault == FAULT_TWICE || fault == FAULT_SWAP ? faults : 0);
 	assert_int_equal(sums.foreign, fault == FAULT_MISROUTE ? faults : 0);
 	assert_int_equal(sums.received,
@@ -269,12 +289,13 @@ static void check(const struct bench_options *options, enum fault fault, unsigne
 static void every_fault_is_seen(void **state)
 {
 	for (enum fault fault = FAULT_NONE; fault <= FAULT_MISROUTE; fault++) {
-		for (unsigned variant = 0; variant < 16; variant++) {
+		for (unsigned variant = 0; variant < 32; variant++) {
 			const struct bench_options options = {
 				.size = variant & 1 ? 64 : 0,
 				.packed = variant & 2,
 				.mergeable = variant & 4,
 				.verify = variant & 8,
+				.in_order = variant & 16,
 				.queue_size = 256,
 			};
 
@@ -299,6 +320,37 @@ static void large_frames_come_in_pieces(void **state)
 		check(&options, FAULT_STAMP, 100);
 		check(&options, FAULT_DROP, 100);
 	}
+}
+
+static void segments_stay_whole(void **state)
+{
+	for (unsigned variant = 0; variant < 8; variant++) {
+		struct bench_options options = {
+			.size = 65000,
+			.tso = true,
+			.packed = variant & 1,
+			.mergeable = variant & 2,
+			.verify = variant & 4,
+			.in_order = variant & 1,
+			.queue_size = variant & 2 ? 256 : 64,
+		};
+
+		for (enum fault fault = FAULT_NONE; fault <= FAULT_CUT; fault++)
+			check(&options, fault, 60);
+		options.size = BENCH_FRAME_MAX;
+		check(&options, FAULT_NONE, 60);
+	}
+}
+
+/* A receive buffer that is not mergeable has to hold the longest segment (VIRTIO 1.3, 5.1.6.3.1). */
+static void segments_have_room(void **state)
+{
+	const struct bench_options options = {
+		.size = BENCH_SEGMENT_MIN, .tso = true, .queue_size = 64};
+	struct bed *bed = open_bed(&options);
+
+	assert_true(bed->ports[0]->rings[0].slot_size >= 65562);
+	close_bed(bed);
 }
 
 /* Each flow is in order by itself, with its own pair of addresses. */
@@ -362,14 +414,67 @@ static void the_window_holds(void **state)
 	close_bed(bed);
 }
 
+/* The switch takes what a port has sent, and loses it. */
+static void swallow(struct bed *bed, unsigned from)
+{
+	struct device_ring *ring = &bed->queues[from][1];
+	struct packed_chain chain;
+	struct iovec piece;
+	uint32_t length;
+
+	while (device_ring_available(ring, false)) {
+		assert_int_equal(
+			device_ring_take(ring, false, &chain, false, &piece, 1, &length), 1);
+		device_ring_give(ring, false, chain, 0);
+	}
+	device_ring_publish(ring, false);
+}
+
+/* What is sent beyond the window still fits into the receiver's ring, and is sent only where frames
+ * were lost: not where the switch has not come to them. */
+static void probes_fit(void **state)
+{
+	static const uint32_t sizes[] = {64, 9000, 65000};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+		const struct bench_options options = {.size = sizes[i],
+			.tso = sizes[i] > 9000,
+			.mergeable = true,
+			.queue_size = 256};
+		struct bed *bed = open_bed(&options);
+		struct bench_lane *lane = &bed->traffic->lanes[0];
+		uint32_t buffers = (NET_HEADER_SIZE + sizes[i] + NIC_MERGEABLE_SLOT_SIZE - 1) /
+				   NIC_MERGEABLE_SLOT_SIZE;
+		uint64_t window = bed->traffic->window;
+
+		for (unsigned step = 0; step < 10; step++)
+			bench_traffic_step(bed->traffic, true);
+		assert_int_equal(lane->counters.sent, window);
+		bed->traffic->stall_cycles = UINT64_C(1) << 40;
+		lane->stalled = clock_cycles() - (UINT64_C(2) << 40);
+		bench_traffic_step(bed->traffic, true);
+		assert_int_equal(lane->counters.sent, window);
+		swallow(bed, 0);
+		/* Buffers are taken back a burst at a time. */
+		for (unsigned step = 0; step < 10; step++)
+			bench_traffic_step(bed->traffic, true);
+		assert_true(lane->counters.sent > window);
+		assert_true(lane->counters.sent * buffers <= 256);
+		close_bed(bed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_fault_is_seen),
 		cmocka_unit_test(large_frames_come_in_pieces),
+		cmocka_unit_test(segments_stay_whole),
+		cmocka_unit_test(segments_have_room),
 		cmocka_unit_test(flows_and_addresses),
 		cmocka_unit_test(a_lying_device_is_found_out),
 		cmocka_unit_test(the_window_holds),
+		cmocka_unit_test(probes_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

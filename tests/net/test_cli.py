@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The command line: exit statuses, words and JSON, and the shell's completion."""
+"""The command line: exit statuses, words and JSON."""
 import json
 import re
-import subprocess
 
 import pytest
 
-from lab.process import program, root
 from lab.vswd import run_tool
 
 PORT_FIELDS = {"name", "type", "network", "connected", "mode", "features", "queues", "rx_packets",
@@ -132,38 +130,3 @@ def test_worker_reset(switch):
     assert before
     assert switch.vsw_raw("worker", "show", "--reset").returncode == 0
     assert len(switch.vsw("worker", "show")) == len(before)
-
-
-def completion_file():
-    for path in root().rglob("*"):
-        if path.is_file() and "completion" in str(path.relative_to(root())) and \
-                not str(path.relative_to(root())).startswith(("build", ".git")) and \
-                "complete" in path.read_text(errors="replace"):
-            return path
-    return None
-
-
-@pytest.mark.parametrize("line, offered", [
-    ("vsw ", {"show", "port", "fdb", "network", "worker", "drops", "config"}),
-    ("vsw po", {"port"}),
-    ("vsw port ", {"show", "args"}),
-    ("vsw config ", {"check", "diff", "apply"}),
-    ("vsw port args a --vmm ", {"qemu", "libvirt", "cloud-hypervisor"}),
-])
-def test_completion(programs, line, offered):
-    """What bash offers, asked the way bash does: through the function that `complete` names."""
-    path = completion_file()
-    assert path is not None, "the tree holds no completion for vsw"
-    script = f"""
-        source {path}
-        function=$(complete -p vsw | sed 's/.*-F \\([^ ]*\\).*/\\1/')
-        COMP_LINE={line!r}; COMP_POINT=${{#COMP_LINE}}
-        read -ra COMP_WORDS <<<"$COMP_LINE"
-        [[ $COMP_LINE == *" " ]] && COMP_WORDS+=("")
-        COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
-        current=${{COMP_WORDS[COMP_CWORD]}}
-        $function vsw "$current" "${{COMP_WORDS[COMP_CWORD-1]}}" && printf '%s\\n' "${{COMPREPLY[@]}}"
-    """
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=10,
-                          env={"PATH": f"{program('vsw').parent}:/usr/bin:/bin"})
-    assert offered <= {word.strip() for word in done.stdout.splitlines()}, done.stderr
