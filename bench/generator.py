@@ -22,7 +22,8 @@ class VswBench:
         log = bed.path / "vsw-bench.log"
         suffix = ",server" if switch.server else ""
         words = [program("vsw-bench"), *(f"--port={path}{suffix}" for path in paths), "--cpu", cpu,
-                 "--duration", seconds, "--warmup", warm, "--connect", 60, "--json", *options]
+                 "--duration", seconds, "--warmup", warm, "--connect", 60, "--json",
+                 *getattr(switch, "options", ()), *options]
         process = Process("vsw-bench", words, log)
         try:
             process.wait_log("^measuring$", SETTLE_SECONDS + warm)

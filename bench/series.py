@@ -2,7 +2,8 @@
 """What is measured: each series is a row of points, at each of which every switch is run.
 
 A point is its place on the axis, the generator's words, and what the switch must have. `figures` are
-drawn and shown: name, heading, and whether the axis is logarithmic.
+drawn and shown: name, heading, and whether the axis is logarithmic. `only` names the switches of a
+series that is not for all of them.
 """
 import os
 
@@ -17,23 +18,30 @@ class Point:
 
 
 class Series:
-    def __init__(self, name, title, axis, points, figures, learning=False):
+    def __init__(self, name, title, axis, points, figures, learning=False, only=()):
         self.name, self.title, self.axis, self.points = name, title, axis, points
-        self.figures, self.learning = figures, learning
+        self.figures, self.learning, self.only = figures, learning, only
 
     def fits(self, kind, point):
         """False where this switch cannot be run at this point."""
+        if kind.name in YARDSTICKS or self.only:
+            return kind.name in self.only
         return point.ports <= kind.ports_most and (kind.learns or not self.learning)
 
 
+# Not switches that somebody may want to use: each belongs to the series that name it.
+YARDSTICKS = ("busy", "memcpy")
+
 MPPS = ("mpps", "Mpps, both directions together", True)
 CYCLES = ("cycles", "busy cycles a frame on the switch's core", False)
-LATENCY = ("p50_us", "median, microseconds", True), ("p99_us", "99th percentile, microseconds", True)
+GBPS = ("gbps", "Gbit/s, both directions together", False)
+LATENCY = (MPPS, ("p50_us", "median, microseconds", True),
+           ("p99_us", "99th percentile, microseconds", True))
 
 
 def all_series():
     sizes = words("SIZES", "64 128 256 512 1024 1500 imix")
-    loads = words("LOADS", "100000 500000 1000000 2000000 4000000 6000000")
+    loads = words("LOADS", "100000 500000 1000000 2000000 4000000 6000000 12000000 25000000")
     ports = [int(count) for count in words("PORTS", "2 8 64 256")]
     macs = [int(count) for count in words("MACS", "100 1000 10000 100000")]
     return [
@@ -50,4 +58,13 @@ def all_series():
         Series("macs", "Cost of learned addresses, 64-byte frames", "addresses in use",
                [Point(count, ["--macs", count // 2], macs=count) for count in macs],
                [MPPS, CYCLES], learning=True),
+        Series("in-order", "Used in order (IN_ORDER), 64-byte frames", "rings",
+               [Point("split", ["--in-order"]), Point("packed", ["--in-order", "--packed"])],
+               [MPPS, CYCLES], only=("virtswitch",)),
+        Series("tso", "Segments of 65,000 bytes, and a plain copy of the same", "rings",
+               [Point("split", ["--tso", "--no-mergeable"]), Point("packed", ["--tso", "--packed", "--no-mergeable"])],
+               [GBPS, CYCLES], only=("virtswitch", "memcpy")),
+        Series("wake", "A lone ping every 2 ms: waiting that sleeps, waiting that polls", "",
+               [Point("64 bytes", ["--ping", "--interval", 2000])], LATENCY,
+               only=("virtswitch", "busy")),
     ]

@@ -5,7 +5,7 @@ A class offers: name; lacking() -> what is missing here, or ""; start(bed, core,
 of so many vhost-user sockets, with room for so many learned addresses; ports_most: how many it can
 have; learns: it has a table of addresses; server: True where the switch dials and the generator
 listens; warmed() to be called when the measurement begins; cycles() -> cycles a frame since then, or
-None; close().
+None; close(). options, where there are any: more words for vsw-bench.
 """
 import os
 import pathlib
@@ -29,6 +29,7 @@ class Virtswitch:
     server = False
     learns = True
     ports_most = 1000
+    settings = {}
 
     @staticmethod
     def lacking():
@@ -37,7 +38,8 @@ class Virtswitch:
     def start(self, bed, core, ports=2, macs=1000):
         self.bed = bed
         names = [f"p{number}" for number in range(ports)]
-        bed.vswd(names, cpus=[core], workers=1, fdb={"size": max(65536, 2 * macs)})
+        bed.vswd(names, cpus=[core], workers=1, fdb={"size": max(65536, 2 * macs)},
+                 **self.settings)
         return [bed.switch.socket(name) for name in names]
 
     def warmed(self):
@@ -49,6 +51,39 @@ class Virtswitch:
 
     def close(self):
         self.bed.switch.stop()
+
+
+class Busy(Virtswitch):
+    """virtswitch that never sleeps."""
+
+    name = "busy"
+    settings = {"poll": "busy"}
+
+
+class Memcpy:
+    """No switch at all: one core that copies between the two guests' memories, and nothing else."""
+
+    name = "memcpy"
+    learns = False
+    ports_most = 0
+    server = False
+
+    @staticmethod
+    def lacking():
+        return "" if program("vsw-bench") else "not built"
+
+    def start(self, bed, core, ports=2, macs=1000):
+        self.options = ["--null-copy", "--null-cpu", core]
+        return []
+
+    def warmed(self):
+        pass
+
+    def cycles(self):
+        return None
+
+    def close(self):
+        pass
 
 
 class TestpmdIo:
