@@ -54,11 +54,16 @@ def _start():
     return {"start_100_ports_ms": 1000 * statistics.median(start[0] for start in starts)}
 
 
-def costs(cpu):
+def _wake(cores):
+    median, most = cores.wake()
+    return {"machine_wake_p50_us": median, "machine_wake_p99_us": most}
+
+
+def costs(cpu, cores):
     """All of it: a figure for each name, or why there is none. cpu: of the guests."""
     found = {}
     for name, measured in [(f"idle_{count}", lambda count=count: _idle(count, cpu))
-                           for count in GUESTS] + [("start", _start)]:
+                           for count in GUESTS] + [("start", _start), ("wake", lambda: _wake(cores))]:
         try:
             found.update(measured())
         except (LabError, OSError) as error:

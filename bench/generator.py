@@ -46,7 +46,7 @@ def circulate(bed, switch, paths, cpus, seconds, warm, size):
     """One run of testpmd with two virtio-user NICs; cpus: the generator's and the switch's."""
     ports = [path.stem for path in paths]
     generator = bed.circulate(ports, server=switch.server, options=[f"--txpkts={size}"],
-                              cores=f"{cpus[0]},{cpus[1]}", main=cpus[1], memory=512, mbufs=65536)
+                              cores=f"{cpus[0]},{cpus[1]}", main=cpus[1], memory=512, mbufs=8192)
     generator.wait_traffic(30)
     generator.wait_seconds(warm, 20)
     switch.warmed()

@@ -104,7 +104,7 @@ class TestpmdIo:
         # Its main thread only prints; the forwarding core is the other of the two.
         self.made = bed.testpmd(Testpmd, "switch", [vhost(i, p) for i, p in enumerate(paths)],
                                 ["--forward-mode=io", "--auto-start", "--record-core-cycles"],
-                                cores=f"{other},{core}", main=other, memory=512, mbufs=65536)
+                                cores=f"{other},{core}", main=other, memory=512, mbufs=16384)
         wait_for(lambda: all(path.exists() for path in paths), 15, "testpmd's sockets")
         return paths
 

@@ -42,11 +42,17 @@ class Testpmd:
     @classmethod
     def circulate(cls, name, log, paths, server=False, queues=1, options=(), extra="", burst=256,
                   **keywords):
-        """Two virtio-user NICs that send each other's frames round through the switch."""
+        """Two virtio-user NICs that send each other's frames round through the switch.
+
+        By default the driver takes completions back when the ring is full, some thousand at once:
+        more than a core's cache of buffers holds, so that all buffers there are go round and every
+        one of them is cold. Taken back early they stay hot, and the generator is twice as fast.
+        """
         vdevs = [virtio_user(i, path, server=server, queues=queues, extra=extra)
                  for i, path in enumerate(paths)]
         return cls(name, log, vdevs, [
             "--forward-mode=io", "--tx-first", f"--burst={burst}", "--txd=1024", "--rxd=1024",
+            f"--txfreet={1024 - 64}",
             f"--eth-peer=0,{MACS[1]}", f"--eth-peer=1,{MACS[0]}", *options], **keywords)
 
     def rates(self, port, direction="Rx"):
