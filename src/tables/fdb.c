@@ -278,7 +278,8 @@ static bool evict_from_fullest(struct fdb *fdb)
 	return true;
 }
 
-/* A free slot for the key in the emptier one of its buckets, NULL where both are full. */
+/* A free slot for the key, NULL where both of its buckets are full: in the first, where look-ups begin,
+ * as long as that is not nearly full itself, else in the emptier one. */
 static struct fdb_slot *free_slot(const struct fdb *fdb, uint64_t hash)
 {
 	const uint64_t candidates[2] = {fdb_bucket_first(fdb, hash), fdb_bucket_second(fdb, hash)};
@@ -295,7 +296,7 @@ static struct fdb_slot *free_slot(const struct fdb *fdb, uint64_t hash)
 			free_count[b]++;
 		}
 	}
-	return free_in[free_count[1] > free_count[0]];
+	return free_in[free_count[0] < 2 && free_count[1] > free_count[0]];
 }
 
 /* Frees a slot in the key's two full buckets: the oldest one of that port among them which has the
