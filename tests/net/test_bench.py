@@ -9,10 +9,11 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 
 import pytest
 
-from lab.process import Process, program, wait_for
+from lab.process import Process, build_folder, program, root, wait_for
 from lab.vswd import run_tool
 
 # Long enough for a machine that is busy with something else.
@@ -357,3 +358,24 @@ def test_no_output_is_an_error(bed):
                               timeout=PATIENCE, check=False, text=True)
     assert done.returncode == 1
     assert "cannot write the result" in done.stderr
+
+
+@pytest.mark.long
+def test_comparison(programs, tmp_path):
+    """The script behind `make bench`, as short as it can be: figures, targets and a chart."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two CPUs")
+    done = subprocess.run(
+        [sys.executable, root() / "bench" / "bench"], capture_output=True, text=True, timeout=600,
+        env={**os.environ, "SERIES": "sizes tso", "SIZES": "64 1500", "ROUNDS": "1", "SECONDS": "1",
+             "SWITCHES": "virtswitch memcpy", "RESULTS": str(tmp_path),
+             "VSW_BUILD": str(build_folder())})
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    told = json.loads(next(tmp_path.glob("*.json")).read_text())
+    assert {(run["series"], run["switch"]) for run in told["runs"]} == {
+        ("sizes", "virtswitch"), ("tso", "virtswitch"), ("tso", "memcpy")}
+    for run in told["runs"]:
+        assert run["mpps"] > 0 and (run["cycles"] or run["switch"] == "memcpy")
+    if not any(run.get("moved") for run in told["runs"]):
+        assert told["summary"] and told["targets"]
+        assert len(list(tmp_path.glob("*sizes*.svg"))) == 2
