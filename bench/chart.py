@@ -22,10 +22,14 @@ class Scale:
         positive = [value for value in values if value > 0] or [1]
         self.logarithmic = logarithmic
         if logarithmic:
-            self.low = math.floor(math.log10(min(positive)))
-            self.high = max(math.ceil(math.log10(max(positive))), self.low + 1)
-            self.ticks = [step * 10 ** power for power in range(self.low, self.high)
-                          for step in (1, 2, 5)] + [10 ** self.high]
+            least, most = min(positive), max(positive)
+            steps = [step * 10.0 ** power for power in range(math.floor(math.log10(least)),
+                                                             math.ceil(math.log10(most)) + 1)
+                     for step in (1, 2, 5)]
+            bottom = max(step for step in steps if step <= least)
+            top = next(step for step in steps if step >= most and step > bottom)
+            self.ticks = [step for step in steps if bottom <= step <= top]
+            self.low, self.high = math.log10(bottom), math.log10(top)
         else:
             step = _nice(max(positive) / 5)
             self.low, self.high = 0, step * math.ceil(max(positive) / step)

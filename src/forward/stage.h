@@ -3,8 +3,8 @@
  * What the stages share: their verdict, and the run of forward_decide() over one batch.
  *
  * A stage looks at one packet and returns STAGE_NEXT, or the drop reason that ends the packet's way.
- * The stages are small inline functions in one loop: a packet stays in the first-level cache and in
- * registers from its first stage to its last.
+ * The stages are small inline functions in two loops, one over packets and one over runs of equal keys;
+ * all that goes from one to the other is a pair of keys a packet.
  */
 #ifndef VSW_FORWARD_STAGE_H
 #define VSW_FORWARD_STAGE_H
