@@ -259,12 +259,16 @@ ALWAYS_INLINE void place_packet(struct sending *sending, bool packed, struct pac
 ALWAYS_INLINE uint64_t place_simple(
 	struct sending *sending, bool packed, struct packet_batch *batch, uint64_t mask)
 {
-	const struct net_device_queue *queue = sending->queue;
+	struct net_device_queue *queue = sending->queue;
 	const uint32_t header_size = queue->header_size, length_max = queue->frame_length_max;
-	struct device_ring ring = queue->ring;
+	struct device_ring ring;
 	unsigned count = sending->waiting_count;
 	uint64_t bytes = 0;
 
+	/* Where no chain of a split ring is known any more this reads its index. */
+	if (unlikely(!device_ring_available(&queue->ring, packed)))
+		return mask;
+	ring = queue->ring;
 	while (mask && device_ring_known(&ring, packed)) {
 		struct packet *packet = &batch->packets[__builtin_ctzll(mask)];
 		uint32_t need = header_size + packet->length;
@@ -290,7 +294,7 @@ ALWAYS_INLINE uint64_t place_simple(
 	sending->packets += count - sending->waiting_count;
 	sending->bytes += bytes;
 	sending->waiting_count = count;
-	sending->queue->ring = ring;
+	queue->ring = ring;
 	return mask;
 }
 
