@@ -4,9 +4,9 @@
  * forwarding stages, another guest's receiveq. A driver of our own plays both guests between the
  * measured pieces.
  *
- * usage: frame_path_bench split|packed BYTES ROUNDS
+ * usage: frame_path_bench split|packed BYTES ROUNDS [BURST]
  *
- * Prints cycles (of the time stamp counter) a frame, of a batch of 64. bench/instructions runs it
+ * Prints cycles (of the time stamp counter) a frame, of a batch of BURST (64). bench/instructions runs it
  * under callgrind and counts the instructions below frame_path(), which do not depend on the machine's
  * mood.
  */
@@ -153,12 +153,15 @@ int main(int argc, char **argv)
 	static struct counters counters[2];
 	struct topology *topology = topology_new(2, 1);
 	struct fdb *fdb = fdb_new(1024, 0, 2, 1);
-	uint32_t length = argc == 4 ? (uint32_t)atoi(argv[2]) : 0;
-	unsigned rounds = argc == 4 ? (unsigned)atoi(argv[3]) : 0;
+	bool counted = argc == 4 || argc == 5;
+	uint32_t length = counted ? (uint32_t)atoi(argv[2]) : 0;
+	unsigned rounds = counted ? (unsigned)atoi(argv[3]) : 0;
+	unsigned burst = argc == 5 ? (unsigned)atoi(argv[4]) : PACKET_BATCH;
 	uint64_t cycles = 0, begin;
 
-	if (argc != 4 || length < 14 || length + HEADER_SIZE > SLOT_SIZE || !rounds)
-		die("usage: frame_path_bench split|packed BYTES ROUNDS");
+	if (length < 14 || length + HEADER_SIZE > SLOT_SIZE || !rounds || !burst ||
+		burst > PACKET_BATCH)
+		die("usage: frame_path_bench split|packed BYTES ROUNDS [BURST]");
 	packed = strcmp(argv[1], "packed") == 0;
 	batch = mmap(
 		NULL, sizeof(*batch), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -173,7 +176,7 @@ int main(int argc, char **argv)
 		die("no memory");
 	fdb_learn(fdb, 0, (const uint8_t[6]){0x52, 0x54, 0, 0, 0, 2}, 1, 1);
 	for (unsigned round = 0; round < rounds; round++) {
-		for (unsigned i = 0; i < PACKET_BATCH; i++) {
+		for (unsigned i = 0; i < burst; i++) {
 			add_slot(&from, HEADER_SIZE + length, false);
 			add_slot(&to, SLOT_SIZE, true);
 		}
@@ -182,10 +185,10 @@ int main(int argc, char **argv)
 		begin = clock_cycles();
 		frame_path(topology, fdb, &from, &to, counters);
 		cycles += clock_cycles() - begin;
-		if (take_back(&from) != PACKET_BATCH || take_back(&to) != PACKET_BATCH)
+		if (take_back(&from) != burst || take_back(&to) != burst)
 			die("frames were lost");
 	}
 	printf("%s %u bytes: %.1f cycles a frame\n", argv[1], length,
-		(double)cycles / rounds / PACKET_BATCH);
+		(double)cycles / rounds / burst);
 	return EXIT_SUCCESS;
 }
