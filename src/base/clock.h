@@ -24,6 +24,15 @@ static inline uint64_t clock_now_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
 }
 
+/* Whole seconds of the same clock, up to a timer tick late, for an eighth of the cost. */
+static inline uint64_t clock_coarse_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec;
+}
+
 /* A counter that rises steadily with time, cheap enough for every batch: the TSC, or nanoseconds. */
 static inline uint64_t clock_cycles(void)
 {

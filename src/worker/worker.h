@@ -90,7 +90,7 @@ struct worker_stats {
 	double seconds;          /* since the reset */
 	unsigned queues;         /* assigned to it now */
 
-	/* Where those cycles go, from a sample: about every 16th batch is measured in detail. */
+	/* Where those cycles go, from a sample: about every 256th batch is measured in detail. */
 	uint64_t measured_frames;
 	double stages[WORKER_STAGE_COUNT]; /* cycles a measured frame; 0 where there were none */
 };

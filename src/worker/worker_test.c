@@ -507,14 +507,14 @@ static double sum_of_stages(const struct worker_stats *stats)
 	return sum;
 }
 
-/* What was measured is about a sixteenth of all, and the stages are all that there is. Wide margins:
+/* What was measured is about one in 256, and the stages are all that there is. Wide margins:
  * a sample is one, and whoever is interrupted is slow. */
 static bool sample_agrees(const struct worker_stats *stats)
 {
 	double share = (double)stats->measured_frames / (double)stats->frames;
 	double sum = sum_of_stages(stats);
 
-	return share > 1.0 / 32 && share < 1.0 / 8 && sum > stats->cycles_per_frame / 3 &&
+	return share > 1.0 / 512 && share < 1.0 / 128 && sum > stats->cycles_per_frame / 3 &&
 	       sum < stats->cycles_per_frame * 3;
 }
 
@@ -534,7 +534,7 @@ static void slow_stage_is_seen(enum worker_stage stage)
 	}
 	publish(2);
 	for (unsigned i = 0; i < 20 && !seen; i++) {
-		measure(&stats, 500 * PACKET_BATCH);
+		measure(&stats, 40 * PACKET_BATCH);
 		seen = stats.stages[stage] > sum_of_stages(&stats) / 2 && sample_agrees(&stats);
 	}
 	require(stats.stages[WORKER_PARSE] > 0 && stats.stages[WORKER_FORWARD] > 0);

@@ -20,10 +20,11 @@
 
 /*
  * From one measured batch to the next it is MEASURE_GAP / 2 batches and up to MEASURE_GAP more, about
- * 16 on average: the looks at the cycle counter cost a measured batch some 150 cycles. How many more is
- * as good as random, because a fixed distance could meet the same queue of several every time.
+ * 256 on average: the looks at the cycle counter cost a measured batch some 150 cycles, and that must not
+ * be what the slowest of a hundred frames saw. How many more is as good as random, because a fixed
+ * distance could meet the same queue of several every time.
  */
-#define MEASURE_GAP 16
+#define MEASURE_GAP 256
 
 /* Cycles of the stages of one visit. */
 struct stage_watch {
@@ -65,7 +66,7 @@ void carrier_classify(
 void carrier_decide(
 	struct carrier *carrier, const struct plan *plan, struct fdb *fdb, struct counters *ingress)
 {
-	carrier->batch.now = (uint32_t)(clock_now_ns() / NS_PER_SECOND);
+	carrier->batch.now = (uint32_t)clock_coarse_seconds();
 	forward_decide(
 		plan->topology, fdb, &carrier->batch, &carrier->keys, &carrier->output, ingress);
 }
@@ -283,7 +284,9 @@ void *worker_main(void *argument)
 			poll_all(roster, false);
 		}
 		visit_round(worker, plan, roster);
-		if (!roster->polled_count || ++rounds % ROUNDS_PER_LOOK == 0)
+		/* With nothing armed there is nothing that a look could find. */
+		if (!roster->polled_count ||
+			(roster->polled_count < roster->count && ++rounds % ROUNDS_PER_LOOK == 0))
 			look(worker, plan, roster);
 		rcu_pass();
 	}
