@@ -314,7 +314,7 @@ ALWAYS_INLINE bool send_all(
 {
 	uint32_t header_size = sending->queue->header_size;
 
-	while ((mask = place_simple(sending, packed, batch, mask))) {
+	while (mask && (mask = place_simple(sending, packed, batch, mask))) {
 		place_packet(sending, packed, &batch->packets[__builtin_ctzll(mask)]);
 		mask &= mask - 1;
 	}
