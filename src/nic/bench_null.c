@@ -54,7 +54,7 @@ ALWAYS_INLINE void take_frames(struct path *path, bool packed)
 		frame->in = in.iov_base;
 		frame->out = out.iov_base;
 		__builtin_prefetch(frame->in);
-		__builtin_prefetch(frame->out, 1);
+		prefetch_write(frame->out);
 		path->count++;
 	}
 }

@@ -53,17 +53,6 @@ void bench_ring_fini(struct bench_ring *ring)
 	ring->with_device = NULL;
 }
 
-/* Asks for a cache line that will be written: the other side's copy goes at once, not at the store.
- * (The compiler's builtin does without where the oldest processors lack the instruction.) */
-ALWAYS_INLINE void prefetch_write(const void *address)
-{
-#if defined(__x86_64__)
-	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)address));
-#else
-	__builtin_prefetch(address, 1);
-#endif
-}
-
 /* The owner is about to read a receive buffer's beginning, or to write a transmit buffer's. */
 ALWAYS_INLINE void prefetch_slot(const struct bench_ring *ring, unsigned id)
 {
