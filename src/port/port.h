@@ -8,7 +8,7 @@
  *
  * Workers call receive/release/arm/disarm of a queue only on the one worker that the queue is
  * assigned to; send may be called by any worker (and the control thread, for frames of our own) at any
- * time: it locks per receive ring. A port whose far end is away (no VM) stays in service: receive
+ * time: it locks per receive ring. expect is a hint that a worker may give before. A port whose far end is away (no VM) stays in service: receive
  * yields nothing and send counts drops.
  */
 #ifndef VSW_PORT_PORT_H
@@ -47,6 +47,9 @@ struct port_class {
 	void (*release)(struct port *port, unsigned queue, struct packet_batch *batch);
 	/* Sends the packets of `mask`, copying them; counts sent and dropped ones in tx counters. */
 	void (*send)(struct port *port, struct packet_batch *batch, uint64_t mask);
+	/* Frames are about to be sent, probably: asks for the cache lines that this will need. Takes no
+	 * lock and changes nothing. May be NULL. Any worker. */
+	void (*expect)(struct port *port);
 	/* Turns notifications of a queue on before sleeping / off before polling. Worker. */
 	enum port_arm (*arm)(struct port *port, unsigned queue);
 	void (*disarm)(struct port *port, unsigned queue);

@@ -213,6 +213,7 @@ static const struct port_class vhost_user_class = {
 	.receive = vhost_user_receive,
 	.release = vhost_user_release,
 	.send = vhost_user_send,
+	.expect = vhost_user_expect,
 	.arm = vhost_user_arm,
 	.disarm = vhost_user_disarm,
 	.destroy = vhost_user_destroy,

@@ -107,6 +107,16 @@ void vhost_user_send(struct port *port, struct packet_batch *batch, uint64_t mas
 		send_spread(vhost, senders, batch, mask);
 }
 
+void vhost_user_expect(struct port *port)
+{
+	struct vhost_user_port *vhost = vhost_user_port(port);
+	const struct vhost_user_senders *senders = rcu_read(&vhost->senders);
+
+	/* Which of several queues a frame will use, nobody knows before it is read. */
+	if (likely(senders && senders->count == 1))
+		net_outlook_fetch(&vhost->pairs[senders->pairs[0]].send_ring.queue.outlook);
+}
+
 enum port_arm vhost_user_arm(struct port *port, unsigned queue)
 {
 	struct vhost_user_port *vhost = vhost_user_port(port);

@@ -116,6 +116,7 @@ void vhost_user_attend(struct vhost_user_port *vhost);
 void vhost_user_receive(struct port *port, unsigned queue, struct packet_batch *batch);
 void vhost_user_release(struct port *port, unsigned queue, struct packet_batch *batch);
 void vhost_user_send(struct port *port, struct packet_batch *batch, uint64_t mask);
+void vhost_user_expect(struct port *port);
 enum port_arm vhost_user_arm(struct port *port, unsigned queue);
 void vhost_user_disarm(struct port *port, unsigned queue);
 

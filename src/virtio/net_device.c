@@ -25,6 +25,7 @@ int net_device_init(struct net_device_queue *queue, const struct guest_memory *m
 	if (device_ring_init(&queue->ring, memory, parts, size, features, base) < 0)
 		return -EINVAL;
 	device_ring_set_log(&queue->ring, &queue->log);
+	net_outlook_begin(&queue->outlook, &queue->ring);
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "packet/packet.h"
 #include "virtio/device_ring.h"
 #include "virtio/feature_bits.h"
+#include "virtio/net_outlook.h"
 
 /* Bytes of frames that one visit takes from a queue before others have their turn: five TSO frames
  * or a full batch of 4 KiB ones. */
@@ -44,12 +45,13 @@ struct net_device_queue {
 	struct device_ring ring;
 	/* What of our writes is logged; NULL: nothing. The control thread publishes it. */
 	const struct queue_log *log;
-	uint32_t header_size;      /* bytes, from the acknowledged features */
-	uint32_t frame_length_max; /* receiveq: longer frames are dropped (MTU) */
-	uint8_t requests;          /* transmitq: OFFLOAD_* that the guest may ask for */
-	uint8_t abilities;         /* receiveq: OFFLOAD_* that the guest takes as they are */
-	bool mergeable;            /* VIRTIO_NET_F_MRG_RXBUF acknowledged */
-	bool discard;              /* transmitq that is not enabled: what it sends is dropped */
+	uint32_t header_size;       /* bytes, from the acknowledged features */
+	uint32_t frame_length_max;  /* receiveq: longer frames are dropped (MTU) */
+	uint8_t requests;           /* transmitq: OFFLOAD_* that the guest may ask for */
+	uint8_t abilities;          /* receiveq: OFFLOAD_* that the guest takes as they are */
+	bool mergeable;             /* VIRTIO_NET_F_MRG_RXBUF acknowledged */
+	bool discard;               /* transmitq that is not enabled: what it sends is dropped */
+	struct net_outlook outlook; /* receiveq: of the ring */
 };
 
 /*

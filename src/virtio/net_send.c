@@ -50,12 +50,6 @@ struct sending {
 	struct landing landing;
 };
 
-ALWAYS_INLINE void prefetch_for_write(uint8_t *buffer)
-{
-	__builtin_prefetch(buffer, 1);
-	__builtin_prefetch(buffer + CACHE_LINE, 1);
-}
-
 /* Takes chains until `need` bytes fit; otherwise takes none and says why. */
 ALWAYS_INLINE enum drop_reason take_landing(struct sending *sending, bool packed, uint32_t need)
 {
@@ -203,7 +197,7 @@ ALWAYS_INLINE void place(struct sending *sending, bool packed, struct packet *pa
 
 		waiting->packet = packet;
 		waiting->to = landing->pieces->iov_base;
-		prefetch_for_write(landing->pieces->iov_base);
+		net_outlook_prefetch(landing->pieces->iov_base);
 		return;
 	}
 	push_header(packet, queue->header_size, landing->chain_count);
@@ -286,7 +280,7 @@ ALWAYS_INLINE uint64_t place_simple(
 			break;
 		}
 		device_ring_give(&ring, packed, chain, need);
-		prefetch_for_write(to);
+		net_outlook_prefetch(to);
 		sending->waiting[count++] = (struct waiting){packet, to};
 		bytes += packet->length;
 		mask &= mask - 1;
@@ -313,6 +307,7 @@ ALWAYS_INLINE bool send_all(
 	struct sending *sending, bool packed, struct packet_batch *batch, uint64_t mask)
 {
 	uint32_t header_size = sending->queue->header_size;
+	bool signal;
 
 	while (mask && (mask = place_simple(sending, packed, batch, mask))) {
 		place_packet(sending, packed, &batch->packets[__builtin_ctzll(mask)]);
@@ -326,7 +321,9 @@ ALWAYS_INLINE bool send_all(
 	}
 	if (unlikely(rcu_read(&sending->queue->log)))
 		log_waiting(sending);
-	return device_ring_publish(&sending->queue->ring, packed);
+	signal = device_ring_publish(&sending->queue->ring, packed);
+	net_outlook_note(&sending->queue->outlook, &sending->queue->ring, packed);
+	return signal;
 }
 
 bool net_device_send(struct net_device_queue *queue, struct packet_batch *batch, uint64_t mask,

@@ -79,6 +79,9 @@ unsigned split_device_refresh(struct split_device *queue)
 		return 0;
 	}
 	queue->seen = index;
+	/* Where the head of the next chain is read, its descriptor is on the way already. */
+	if (count)
+		__builtin_prefetch(split_device_guess(queue));
 	return count;
 }
 
@@ -127,6 +130,8 @@ bool split_device_publish(struct split_device *queue)
 		queue_log_signal(log);
 	}
 	queue->published = after;
+	queue->last_head = (uint16_t)ring_load(
+		queue->used->ring[(after - 1) & (queue->size - 1)].id);
 	ring_full_barrier();
 	if (queue->event_index) {
 		/* Every publish looks at its own chains only: a distance from the last signal would

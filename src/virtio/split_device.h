@@ -50,6 +50,7 @@ struct split_device {
 	uint16_t seen;        /* available->idx as last read */
 	uint16_t next_given; /* used index of the next returned chain; ahead of the published one */
 	uint16_t published;  /* used->idx as last published */
+	uint16_t last_head;  /* of the last chain published */
 	unsigned region;     /* hint of guest_memory_translate() */
 	unsigned faults;     /* guest_memory_faults as last seen */
 };
@@ -64,6 +65,12 @@ int split_device_init(struct split_device *queue, const struct guest_memory *mem
 uint64_t split_descriptors_size(unsigned size);
 uint64_t split_available_size(unsigned size);
 uint64_t split_used_size(unsigned size);
+
+/* The descriptor at which the next chain will probably begin: drivers use them in turn. A hint. */
+ALWAYS_INLINE const struct vring_desc *split_device_guess(const struct split_device *queue)
+{
+	return &queue->descriptors[(queue->last_head + 1u) & (queue->size - 1u)];
+}
 
 /* Turns the driver's notifications on: true where it made chains available meanwhile, so that the
  * caller must look again instead of sleeping. / off again. */

@@ -21,6 +21,7 @@
 #include "virtio/net_device.h"
 #include "virtio/packed_driver.h"
 #include "virtio/split_driver.h"
+#include "worker/worker_thread.h"
 
 #define RING_SIZE   256
 #define SLOT_SIZE   2048
@@ -127,6 +128,8 @@ static NO_INLINE void frame_path(const struct topology *topology, struct fdb *fd
 	batch->port = 0;
 	batch->now = 1;
 	net_device_receive(&from->device, batch, &counters[0]);
+	if (batch->count <= WORKER_SMALL_BATCH)
+		net_outlook_fetch(&to->device.outlook);
 	forward_classify(topology, fdb, batch, &keys, &counters[0]);
 	forward_decide(topology, fdb, batch, &keys, &output, &counters[0]);
 	for (unsigned i = 0; i < output.count; i++)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/common.h"
 #include "port/memory.h"
 #include "worker/worker.h"
 
@@ -81,15 +82,21 @@ static void end(void)
 	fdb_free(fdb);
 }
 
-/* A frame from one port's address to another's (PORTS: broadcast), numbered. */
-static void fill_frame(uint8_t *frame, unsigned from, unsigned to, uint32_t number)
+/* From one port's address to another's (PORTS: broadcast). */
+static void fill_addresses(uint8_t *frame, unsigned from, unsigned to)
 {
-	memset(frame, (uint8_t)number, FRAME);
 	memset(frame, to == PORTS ? 0xff : 0x02, 6);
 	if (to != PORTS)
 		frame[5] = (uint8_t)(to + 1);
 	memset(frame + 6, 0x02, 6);
 	frame[11] = (uint8_t)(from + 1);
+}
+
+/* A frame with such addresses, numbered. */
+static void fill_frame(uint8_t *frame, unsigned from, unsigned to, uint32_t number)
+{
+	memset(frame, (uint8_t)number, FRAME);
+	fill_addresses(frame, from, to);
 	frame[12] = 0x88;
 	frame[13] = 0xb5;
 	memcpy(frame + 14, &number, sizeof(number));
@@ -422,6 +429,74 @@ static void queues_without_notification_are_served(void **state)
 	end();
 }
 
+/* Ports that always have one frame at hand, from the port's own address to `target`'s. */
+struct lone_port {
+	struct port port;
+	unsigned target; /* an index; PORTS: everybody */
+	uint64_t sent, expected;
+};
+
+static struct lone_port *lone_port(struct port *port)
+{
+	return (struct lone_port *)port;
+}
+
+static void lone_receive(struct port *port, unsigned queue, struct packet_batch *batch)
+{
+	chatter_receive(port, queue, batch);
+	fill_addresses(batch->packets[0].head, port->index, lone_port(port)->target);
+}
+
+static void lone_send(struct port *port, struct packet_batch *batch, uint64_t mask)
+{
+	counter_add(&lone_port(port)->sent, 1);
+}
+
+static void lone_expect(struct port *port)
+{
+	counter_add(&lone_port(port)->expected, 1);
+}
+
+static const struct port_class lone_class = {
+	.type = "lone",
+	.receive = lone_receive,
+	.release = chatter_release,
+	.send = lone_send,
+	.expect = lone_expect,
+	.arm = chatter_arm,
+	.disarm = chatter_disarm,
+};
+
+/* A port is told to expect frames where the last ones of the queue went there, and there only. */
+static void receivers_expect_what_comes(void **state)
+{
+	struct lone_port lone[PORTS] = {{.target = 1}, {.target = 0}, {.target = PORTS}};
+	struct port *usual[PORTS];
+	uint64_t begin_ns = clock_now_ns(), count;
+
+	begin(1, PORTS);
+	introduce();
+	for (uint16_t i = 0; i < PORTS; i++) {
+		require(port_init(&lone[i].port, &lone_class, "lone", i, 1) == 0);
+		usual[i] = ports[i];
+		ports[i] = &lone[i].port;
+	}
+	publish(PORTS);
+	do {
+		count = MIN(counter_read(&lone[0].expected), counter_read(&lone[1].expected));
+		require(clock_now_ns() - begin_ns < PATIENCE);
+	} while (count < 1000);
+	memcpy(ports, usual, sizeof(usual));
+	publish(PORTS);
+	/* Port 2's go to both others: no one is expected to be next. Nor is anyone by the first frame. */
+	for (unsigned i = 0; i < 2; i++)
+		require(lone[i].expected == lone[!i].port.counters[0].rx.packets - 1);
+	require(!lone[2].expected && !lone[2].sent && lone[2].port.counters[0].rx.packets > 100);
+	for (unsigned i = 0; i < PORTS; i++)
+		port_fini(&lone[i].port);
+	end();
+}
+
 /* A port that always has a full batch of frames at hand, from addresses of its own to one nobody has.
  * Two of them feed and receive; one of the stages that are a port's own wastes time. */
 static struct packet_batch prepared[2];
@@ -573,6 +648,7 @@ int main(void)
 		cmocka_unit_test(injected_frames_are_forwarded),
 		cmocka_unit_test(idle_workers_sleep_and_wake),
 		cmocka_unit_test(queues_without_notification_are_served),
+		cmocka_unit_test(receivers_expect_what_comes),
 		cmocka_unit_test(stages_are_measured),
 	};
 

@@ -92,6 +92,16 @@ void carrier_send(struct carrier *carrier, const struct plan *plan)
 	forward_output_clear(output);
 }
 
+/* The frames of a queue mostly go where the last ones went. While the first of them are on their way into
+ * the cache, so may the receiver's lines be. */
+ALWAYS_INLINE void expect_output(const struct visit *visit, const struct packet_batch *batch)
+{
+	struct port *port = visit->expected;
+
+	if (batch->count <= WORKER_SMALL_BATCH && port && port->class->expect)
+		port->class->expect(port);
+}
+
 /* Takes one batch from a queue through the switch; returns its frames. watch: NULL where the visit is
  * not measured; its cycles are complete where there were frames. */
 ALWAYS_INLINE unsigned visit_queue(struct worker *worker, const struct plan *plan,
@@ -108,11 +118,14 @@ ALWAYS_INLINE unsigned visit_queue(struct worker *worker, const struct plan *pla
 	batch->queue = visit->queue;
 	port->class->receive(port, visit->queue, batch);
 	if (batch->count) {
+		expect_output(visit, batch);
 		stage_end(watch, WORKER_RECEIVE, batch);
 		carrier_classify(carrier, plan, worker->fdb, ingress);
 		stage_end(watch, WORKER_PARSE, batch);
 		carrier_decide(carrier, plan, worker->fdb, ingress);
 		stage_end(watch, WORKER_FORWARD, batch);
+		if (likely(carrier->output.count == 1))
+			visit->expected = plan->ports[carrier->output.touched[0]];
 		carrier_send(carrier, plan);
 		stage_end(watch, WORKER_SEND, batch);
 	}

@@ -55,6 +55,9 @@ static inline uint64_t worker_event_data(uint16_t port, unsigned queue)
 	return (uint64_t)port << 16 | queue;
 }
 
+/* Frames of a batch whose cache misses are too few to overlap each other. */
+#define WORKER_SMALL_BATCH 4
+
 /* The thread's main function; argument is the struct worker. */
 void *worker_main(void *argument);
 
