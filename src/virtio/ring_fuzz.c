@@ -111,6 +111,14 @@ static void receive(struct net_device_queue *queue)
 	require(queue->ring.split.published == queue->ring.split.next_given);
 }
 
+/* What it tells of the ring is memory of the guest's, whatever it is. */
+static void look_ahead(const struct net_device_queue *queue)
+{
+	const uint8_t *buffer = net_outlook_fetch(&queue->outlook);
+
+	require(!buffer || inside_memory(&(struct iovec){(uint8_t *)(uintptr_t)buffer, 1}));
+}
+
 /* A batch of frames with heads and tails of our own. */
 static void send(struct net_device_queue *queue)
 {
@@ -134,7 +142,9 @@ static void send(struct net_device_queue *queue)
 	}
 	for (unsigned i = 0; i < DROP_REASON_COUNT; i++)
 		dropped -= counters.drops[i];
+	look_ahead(queue);
 	net_device_send(queue, batch, 0xf, &counters);
+	look_ahead(queue);
 	for (unsigned i = 0; i < DROP_REASON_COUNT; i++)
 		dropped += counters.drops[i];
 	/* Sent or dropped for one reason; what was not given is back. */
