@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "base/copy.h"
 #include "base/cursor.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -86,10 +87,37 @@ static void only_eventfds_are_eventfds(void **state)
 	fd_close(&pipes[1]);
 }
 
+/* Around both limits, by either way of copying: what was asked for, and not a byte beside it. */
+static void pieces_are_copied_whole(void **state)
+{
+	static const size_t lengths[] = {
+		0, 1, 63, COPY_LARGE_PIECE - 1, COPY_LARGE_PIECE, COPY_LARGE_PIECE + 1, 4097};
+	static const uint32_t frames[] = {60, COPY_LARGE_FRAME - 1, COPY_LARGE_FRAME, 65535};
+	static uint8_t from[4100], to[4200];
+	bool usual = copy_fast_strings;
+
+	for (size_t i = 0; i < sizeof(from); i++)
+		from[i] = (uint8_t)(i * 7 + i / 256);
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(lengths) * ARRAY_SIZE(frames); i++) {
+		size_t length = lengths[i / 2 % ARRAY_SIZE(lengths)];
+
+		/* Every x86-64 has the instruction, fast or not. */
+		copy_fast_strings = i % 2;
+		memset(to, 0xaa, sizeof(to));
+		copy_piece(to + 5, from + 3, length, frames[i / 2 / ARRAY_SIZE(lengths)]);
+		assert_memory_equal(to + 5, from + 3, length);
+		for (size_t k = 0; k < sizeof(to); k++)
+			if (k < 5 || k >= 5 + length)
+				assert_int_equal(to[k], 0xaa);
+	}
+	copy_fast_strings = usual;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sums_that_wrap_are_refused),
+		cmocka_unit_test(pieces_are_copied_whole),
 		cmocka_unit_test(inside_agrees_with_wide_arithmetic),
 		cmocka_unit_test(cursor_stops_at_the_end),
 		cmocka_unit_test(errors_carry_their_place),

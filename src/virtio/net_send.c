@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "base/copy.h"
 #include "packet/checksum.h"
 #include "packet/segment.h"
 #include "virtio/net_device.h"
@@ -84,6 +85,7 @@ ALWAYS_INLINE enum drop_reason take_landing(struct sending *sending, bool packed
 			reason = DROP_RING_ERROR;
 			goto put_back;
 		}
+		net_outlook_prefetch(landing->pieces[landing->piece_count].iov_base);
 		landing->piece_count += (unsigned)count;
 		sending->pieces_seen += (unsigned)count;
 		landing->slots += landing->chains[landing->chain_count].chain.count;
@@ -103,13 +105,13 @@ struct scatter {
 	size_t offset;
 };
 
-static void scatter_copy(struct scatter *to, const uint8_t *from, size_t length)
+static void scatter_copy(struct scatter *to, const uint8_t *from, size_t length, uint32_t frame)
 {
 	while (length) {
 		size_t room = to->piece->iov_len - to->offset;
 		size_t step = MIN(room, length);
 
-		memcpy((uint8_t *)to->piece->iov_base + to->offset, from, step);
+		copy_piece((uint8_t *)to->piece->iov_base + to->offset, from, step, frame);
 		from += step;
 		length -= step;
 		to->offset += step;
@@ -125,9 +127,11 @@ static void copy_scattered(
 {
 	struct scatter to = {.piece = landing->pieces, .offset = 0};
 
-	scatter_copy(&to, packet->head - header_size, header_size + packet->head_length);
+	scatter_copy(
+		&to, packet->head - header_size, header_size + packet->head_length, packet->length);
 	for (unsigned i = 0; i < packet->tail_count; i++)
-		scatter_copy(&to, packet->tail[i].iov_base, packet->tail[i].iov_len);
+		scatter_copy(
+			&to, packet->tail[i].iov_base, packet->tail[i].iov_len, packet->length);
 }
 
 ALWAYS_INLINE void copy_contiguous(const struct packet *packet, uint32_t header_size, uint8_t *to)
@@ -137,7 +141,7 @@ ALWAYS_INLINE void copy_contiguous(const struct packet *packet, uint32_t header_
 	memcpy(to, packet->head - header_size, length);
 	to += length;
 	for (unsigned i = 0; i < packet->tail_count; i++) {
-		memcpy(to, packet->tail[i].iov_base, packet->tail[i].iov_len);
+		copy_piece(to, packet->tail[i].iov_base, packet->tail[i].iov_len, packet->length);
 		to += packet->tail[i].iov_len;
 	}
 }
@@ -197,7 +201,6 @@ ALWAYS_INLINE void place(struct sending *sending, bool packed, struct packet *pa
 
 		waiting->packet = packet;
 		waiting->to = landing->pieces->iov_base;
-		net_outlook_prefetch(landing->pieces->iov_base);
 		return;
 	}
 	push_header(packet, queue->header_size, landing->chain_count);
