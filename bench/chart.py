@@ -7,6 +7,8 @@ WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 70, 150, 40, 50
 # Distinct for colour-blind readers too (Okabe and Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+# The same switch has the same colour in every chart.
+OWN = {"virtswitch": COLOURS[0], "testpmd-io": COLOURS[1], "ovs-dpdk": COLOURS[2]}
 
 
 def _nice(value):
@@ -62,7 +64,7 @@ def _axes(places, scale, axis, heading):
 
 
 def _curve(number, name, points, places, scale):
-    colour = COLOURS[number % len(COLOURS)]
+    colour = OWN.get(name, COLOURS[3 + number % 3])
     parts, path = [], []
     for label, (median, least, most) in points.items():
         x = places[label]

@@ -62,7 +62,10 @@ def all_series():
                [Point("split", ["--in-order"]), Point("packed", ["--in-order", "--packed"])],
                [MPPS, CYCLES], only=("virtswitch",)),
         Series("tso", "Segments of 65,000 bytes, and a plain copy of the same", "rings",
-               [Point("split", ["--tso", "--no-mergeable"]), Point("packed", ["--tso", "--packed", "--no-mergeable"])],
+               [Point("split", ["--tso", "--no-mergeable"]),
+                Point("packed", ["--tso", "--packed", "--no-mergeable"]),
+                # In buffers of 2 KiB, as most drivers want them.
+                Point("split, merged", ["--tso"])],
                [GBPS, CYCLES], only=("virtswitch", "memcpy")),
         Series("wake", "A lone ping every 2 ms: waiting that sleeps, waiting that polls", "",
                [Point("64 bytes", ["--ping", "--interval", 2000])], LATENCY,
