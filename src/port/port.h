@@ -8,8 +8,8 @@
  *
  * Workers call receive/release/arm/disarm of a queue only on the one worker that the queue is
  * assigned to; send may be called by any worker (and the control thread, for frames of our own) at any
- * time: it locks per receive ring. expect is a hint that a worker may give before. A port whose far end is away (no VM) stays in service: receive
- * yields nothing and send counts drops.
+ * time: it locks per receive ring. expect is a hint that any worker may give before that. A port whose
+ * far end is away (no VM) stays in service: receive yields nothing and send counts drops.
  */
 #ifndef VSW_PORT_PORT_H
 #define VSW_PORT_PORT_H

@@ -19,7 +19,7 @@ struct visit {
 	bool polled; /* in the roster's polled[] */
 	bool timed;  /* armed, but its peer does not notify: visited every PORT_TIMED_NS */
 	uint16_t empty_visits;
-	struct port *expected; /* where its last frames went, if they went to one port; or NULL */
+	struct port *expected; /* where its last batch for a single port went; NULL: none yet */
 	uint64_t idle_since;   /* ns when it was found empty; 0: it had frames last time */
 };
 
