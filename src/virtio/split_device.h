@@ -50,7 +50,7 @@ struct split_device {
 	uint16_t seen;        /* available->idx as last read */
 	uint16_t next_given; /* used index of the next returned chain; ahead of the published one */
 	uint16_t published;  /* used->idx as last published */
-	uint16_t last_head;  /* of the last chain published */
+	uint16_t last_head;  /* of the last chain published, read back: a hint, may be anything */
 	unsigned region;     /* hint of guest_memory_translate() */
 	unsigned faults;     /* guest_memory_faults as last seen */
 };

@@ -6,19 +6,29 @@
  */
 #include "worker/test_pool.h"
 
+#define SHORT_FRAME 60 /* bytes */
+
+/* Makes packet `i` of the batch a short frame, and returns where its bytes go. */
+static uint8_t *lay_frame(struct packet_batch *batch, unsigned i)
+{
+	batch->packets[i] = (struct packet){
+		.head = packet_buffer(batch, i),
+		.tail = batch->pieces,
+		.length = SHORT_FRAME,
+		.head_length = SHORT_FRAME,
+		.network = NETWORK_NONE,
+	};
+	return batch->packets[i].head;
+}
+
 /* A port whose guest never stops sending: each visit finds a frame, to itself. */
 static void chatter_receive(struct port *port, unsigned queue, struct packet_batch *batch)
 {
+	uint8_t *head = lay_frame(batch, 0);
+
 	batch->count = 1;
-	batch->packets[0] = (struct packet){
-		.head = packet_buffer(batch, 0),
-		.tail = batch->pieces,
-		.length = 60,
-		.head_length = 60,
-		.network = NETWORK_NONE,
-	};
-	memset(batch->packets[0].head, 0, 60);
-	batch->packets[0].head[0] = batch->packets[0].head[6] = 0x06;
+	memset(head, 0, SHORT_FRAME);
+	head[0] = head[6] = 0x06;
 }
 
 static void chatter_release(struct port *port, unsigned queue, struct packet_batch *batch)
@@ -154,16 +164,11 @@ static void prepare_batch(unsigned port)
 
 	batch->count = PACKET_BATCH;
 	for (unsigned i = 0; i < PACKET_BATCH; i++) {
-		batch->packets[i] = (struct packet){
-			.head = packet_buffer(batch, i),
-			.tail = batch->pieces,
-			.length = 60,
-			.head_length = 60,
-			.network = NETWORK_NONE,
-		};
-		memset(batch->packets[i].head, 0x02, 60);
-		batch->packets[i].head[10] = (uint8_t)port;
-		batch->packets[i].head[11] = (uint8_t)i;
+		uint8_t *head = lay_frame(batch, i);
+
+		memset(head, 0x02, SHORT_FRAME);
+		head[10] = (uint8_t)port;
+		head[11] = (uint8_t)i;
 	}
 }
 
