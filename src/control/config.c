@@ -77,7 +77,8 @@ static void read_keys(struct config_reader *reader, const struct yaml_tree *map,
 	}
 }
 
-static bool parse_number(const char *text, unsigned *number)
+/* Digits only; what they say where they are decimal, cut off at UINT_MAX. */
+static bool parse_digits(const char *text, unsigned *number)
 {
 	uint64_t value = 0;
 
@@ -101,7 +102,13 @@ static void read_number(struct config_reader *reader, const struct key *key,
 
 	if (!require_kind(reader, node, YAML_TREE_SCALAR))
 		return;
-	if (!node->plain || !parse_number(node->text, &number))
+	if (node->plain && config_number_ambiguous(node->text))
+		config_fault(reader, node->line,
+			"'%.64s' is ambiguous, readers of YAML differ: write a number from %u to "
+			"%u "
+			"in decimal digits without leading zeros",
+			node->text, key->minimum, key->maximum);
+	else if (!node->plain || !parse_digits(node->text, &number))
 		config_fault(reader, node->line, "'%.64s' is not a number from %u to %u",
 			node->text, key->minimum, key->maximum);
 	else if (number < key->minimum || number > key->maximum)
@@ -344,7 +351,7 @@ static void read_network(struct config_reader *reader, const struct yaml_tree *n
 		return;
 	}
 	strcpy(network->name, node->key);
-	if (parse_number(network->name, &number))
+	if (parse_digits(network->name, &number))
 		config_fault(reader, node->key_line,
 			"a network's name must not be a number: that is how VLAN ids are written");
 	read_keys(reader, node, network_keys, ARRAY_SIZE(network_keys), network);

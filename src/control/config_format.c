@@ -4,22 +4,33 @@
 
 #include "control/config.h"
 
-/* A path is printable ASCII (config.c sees to it). */
-static void format_quoted(FILE *out, const char *path)
+/*
+ * Text of the user's, as a key or as a value. It always stands in quotes: what a plain word means
+ * differs from reader to reader. To one of YAML 1.1 52:54:00:00:00:02 is the number 41135040002, 010 is
+ * eight, and yes, on, 1e3, null, 2026-01-02, = and << are not strings either; as a key neither. All text
+ * is printable ASCII (config.c sees to it), so two characters need an escape.
+ */
+static void format_quoted(FILE *out, const char *text)
 {
 	fputc('"', out);
-	for (; *path; path++)
-		fprintf(out, "%s%c", *path == '"' || *path == '\\' ? "\\" : "", *path);
+	for (; *text; text++)
+		fprintf(out, "%s%c", *text == '"' || *text == '\\' ? "\\" : "", *text);
 	fputc('"', out);
+}
+
+/* `before`, the text in quotes, `after`. */
+static void format_text(FILE *out, const char *before, const char *text, const char *after)
+{
+	fputs(before, out);
+	format_quoted(out, text);
+	fputs(after, out);
 }
 
 static void format_settings(FILE *out, const struct model_settings *settings)
 {
-	fprintf(out, "switch:\n  socket-dir: ");
-	format_quoted(out, settings->socket_dir);
-	fprintf(out, "\n");
+	format_text(out, "switch:\n  socket-dir: ", settings->socket_dir, "\n");
 	if (*settings->control_group)
-		fprintf(out, "  control-group: \"%s\"\n", settings->control_group);
+		format_text(out, "  control-group: ", settings->control_group, "\n");
 	if (settings->workers == MODEL_WORKERS_AUTO)
 		fprintf(out, "  workers: auto\n");
 	else
@@ -29,30 +40,30 @@ static void format_settings(FILE *out, const struct model_settings *settings)
 		settings->fdb_ageing);
 }
 
-/* Names and paths stand in quotes: "true", "1e3" and "null" are names like any other. */
 static void format_port(FILE *out, const struct model_port *port)
 {
 	char mac[MODEL_MAC_TEXT_SIZE];
 
-	fprintf(out, "  \"%s\":\n    type: %s\n", port->name, model_port_type_names[port->type]);
+	format_text(out, "  ", port->name, ":\n");
+	fprintf(out, "    type: %s\n", model_port_type_names[port->type]);
 	if (*port->network)
-		fprintf(out, "    network: \"%s\"\n", port->network);
+		format_text(out, "    network: ", port->network, "\n");
 	if (port->trunk_count) {
 		fprintf(out, "    trunk: [");
 		for (unsigned i = 0; i < port->trunk_count; i++)
-			fprintf(out, "%s\"%s\"", i ? ", " : "", port->trunk[i]);
+			format_text(out, i ? ", " : "", port->trunk[i], "");
 		fprintf(out, "]\n");
 	}
 	if (*port->native)
-		fprintf(out, "    native: \"%s\"\n", port->native);
-	fprintf(out, "    mode: %s\n    socket: ", model_socket_mode_names[port->mode]);
-	format_quoted(out, port->socket);
-	fprintf(out, "\n    queues: %u\n", port->queues);
+		format_text(out, "    native: ", port->native, "\n");
+	fprintf(out, "    mode: %s\n", model_socket_mode_names[port->mode]);
+	format_text(out, "    socket: ", port->socket, "\n");
+	fprintf(out, "    queues: %u\n", port->queues);
 	if (port->mtu)
 		fprintf(out, "    mtu: %u\n", port->mtu);
 	if (port->has_mac) {
 		model_mac_format(port->mac, mac);
-		fprintf(out, "    mac: %s\n", mac);
+		format_text(out, "    mac: ", mac, "\n");
 	}
 }
 
@@ -65,16 +76,17 @@ char *config_format(const struct model *model)
 	if (!out)
 		return NULL;
 	format_settings(out, &model->settings);
-	fprintf(out, "networks:\n");
+	fprintf(out, "networks:%s\n", model->network_count ? "" : " {}");
 	for (unsigned i = 0; i < model->network_count; i++) {
 		const struct model_network *network = &model->networks[i];
 
+		format_text(out, "  ", network->name, ":");
 		if (network->vlan)
-			fprintf(out, "  \"%s\": { vlan: %u }\n", network->name, network->vlan);
+			fprintf(out, " { vlan: %u }\n", network->vlan);
 		else
-			fprintf(out, "  \"%s\": {}\n", network->name);
+			fprintf(out, " {}\n");
 	}
-	fprintf(out, "ports:\n");
+	fprintf(out, "ports:%s\n", model->port_count ? "" : " {}");
 	for (unsigned i = 0; i < model->port_count; i++)
 		format_port(out, &model->ports[i]);
 	if (fclose(out) != 0) {

@@ -131,6 +131,22 @@ void config_fault_duplicates(struct config_reader *reader, const struct yaml_tre
 	free(sorted);
 }
 
+bool config_number_ambiguous(const char *text)
+{
+	size_t digits;
+
+	if (*text == '+' || *text == '-')
+		text++;
+	digits = strspn(text, "0123456789");
+	if (!digits || !text[1])
+		return false;
+	/* 010, 0x10, 0o10 and 0b10 */
+	if (*text == '0' && strchr("0123456789xXoObB_", text[1]))
+		return true;
+	/* 1_000, 1:30 and 1e3 */
+	return text[digits] && text[strspn(text, "0123456789_:eE+-")] == '\0';
+}
+
 const struct model_network *config_resolve(
 	struct config_reader *reader, const struct yaml_tree *node)
 {
@@ -138,6 +154,11 @@ const struct model_network *config_resolve(
 	bool number = *name && name[strspn(name, "0123456789")] == '\0';
 	const struct model_network *network;
 
+	if (number && config_number_ambiguous(name)) {
+		config_fault(reader, node->line,
+			"'%.64s' is ambiguous: write a VLAN id without leading zeros", name);
+		return NULL;
+	}
 	if (number) {
 		unsigned long vlan = strtoul(name, NULL, 10);
 

@@ -37,6 +37,10 @@ void config_fault_memory(struct config_reader *reader);
 /* One fault for each key of the map that stands there a second time. */
 void config_fault_duplicates(struct config_reader *reader, const struct yaml_tree *map);
 
+/* True for a number in a notation that YAML 1.1, YAML 1.2 and people read differently: 010, 0x10, 1_000,
+ * 1:30, 1e3. */
+bool config_number_ambiguous(const char *text);
+
 /* The network that a scalar means, by its name or VLAN id; NULL after a fault. */
 const struct model_network *config_resolve(
 	struct config_reader *reader, const struct yaml_tree *node);

@@ -158,6 +158,48 @@ static void test_bad(void **state)
 	}
 }
 
+/* A notation that readers of YAML take for different numbers is none here, whatever the key. */
+static void test_ambiguous_numbers(void **state)
+{
+	static const char *const keys[] = {
+		"switch: { workers: %s }",
+		"switch: { idle-us: %s }",
+		"switch: { fdb: { size: %s } }",
+		"switch: { fdb: { ageing: %s } }",
+		"networks: { a: { vlan: %s } }",
+		PORT("type: vhost-user, network: blue, queues: %s"),
+		PORT("type: vhost-user, network: blue, mtu: %s"),
+		PORT("type: vhost-user, network: %s"),
+		PORT("type: vhost-user, trunk: [%s]"),
+		PORT("type: vhost-user, trunk: [green], native: %s"),
+	};
+	static const char *const decimal[] = {"010", "00", "0064", "08"};
+	static const char *const others[] = {"0x40", "0X40", "0o100", "0b1000000", "0_64", "1_000",
+		"1:4", "1e2", "1E+2", "+064"};
+
+	for (unsigned k = 0; k < ARRAY_SIZE(keys); k++) {
+		/* A network may be called 0x40, but 010 would be a VLAN id. */
+		bool names_network = k >= 7;
+
+		for (unsigned i = 0; i < ARRAY_SIZE(decimal) + ARRAY_SIZE(others); i++) {
+			const char *number = i < ARRAY_SIZE(decimal)
+						     ? decimal[i]
+						     : others[i - ARRAY_SIZE(decimal)];
+			struct config_errors errors;
+			struct model model;
+			char text[512], wanted[64];
+
+			(void)!snprintf(text, sizeof(text), keys[k], number);
+			assert_int_equal(
+				config_parse("f", text, strlen(text), &model, &errors), -EINVAL);
+			snprintf(wanted, sizeof(wanted), "'%s' is ambiguous", number);
+			if (i < ARRAY_SIZE(decimal) || !names_network)
+				assert_non_null(strstr(errors.lines[0], wanted));
+			config_errors_fini(&errors);
+		}
+	}
+}
+
 static void parse(const char *text, struct model *model)
 {
 	struct config_errors errors;
@@ -352,6 +394,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_ambiguous_numbers),
 		cmocka_unit_test(test_all_faults_are_reported),
 		cmocka_unit_test(test_more_faults_than_are_kept),
 		cmocka_unit_test(test_defaults),
