@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/edge.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "port/vhost_user_port.h"
@@ -158,15 +159,20 @@ void vhost_user_expect_memory(struct vhost_user_port *vhost)
 
 /*
  * A driver fills the receiveq and then kicks it. Where the kick came but the ring is empty, we see
- * other memory than the guest does. QEMU creates a kick descriptor with the value 1, so only more
- * than that tells of a kick. Nobody else reads the counter: workers are woken by its edges.
+ * other memory than the guest does. QEMU creates a kick descriptor with the value 1: that is no kick.
  */
-static bool kicked(struct vhost_user_port *vhost)
+void vhost_user_watch_first_kick(struct vhost_user_port *vhost)
 {
-	uint64_t kicks;
 	int fd = vhost->backend.rings[0].kick_fd;
 
-	return fd >= 0 && read(fd, &kicks, sizeof(kicks)) > 0 && kicks > 1;
+	fd_close(&vhost->first_kick);
+	if (fd >= 0)
+		vhost->first_kick = edge_watch(fd);
+}
+
+static bool kicked(struct vhost_user_port *vhost)
+{
+	return vhost->first_kick >= 0 && edge_seen(vhost->first_kick);
 }
 
 static void memory_check_event(evutil_socket_t fd, short what, void *argument)
@@ -202,6 +208,7 @@ static void vhost_user_destroy(struct port *port)
 	if (vhost->memory_check)
 		event_free(vhost->memory_check);
 	fd_close(&vhost->attention_fd);
+	fd_close(&vhost->first_kick);
 	free(vhost->pairs);
 	free(vhost->socket);
 	port_fini(port);
@@ -225,6 +232,7 @@ static int allocate(struct vhost_user_port *vhost, struct event_base *base, cons
 	uint16_t pairs = (uint16_t)(vhost_backend_ring_limit(options->queues) / 2);
 
 	vhost->attention_fd = -1;
+	vhost->first_kick = -1;
 	if (port_init(&vhost->port, &vhost_user_class, name, index, pairs) < 0)
 		return -ENOMEM;
 	vhost->options = *options;

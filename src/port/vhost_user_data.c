@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/peer_signal.h"
 #include "base/rcu.h"
 #include "packet/parse.h"
 #include "port/vhost_user_port.h"
@@ -36,7 +37,7 @@ static void notify(const struct vhost_user_ring *ring, struct packet_batch *batc
 {
 	uint64_t begin = clock_cycles();
 
-	fd_signal(ring->call_fd);
+	peer_signal(ring->call_fd);
 	batch->kick_cycles += clock_cycles() - begin;
 }
 

@@ -65,6 +65,7 @@ struct vhost_user_port {
 	struct event *attention;
 	struct event *memory_check;  /* armed from a driver's start until its memory makes sense */
 	unsigned memory_check_delay; /* seconds */
+	int first_kick; /* watches the kick descriptor of ring 0 while that is started, or -1 */
 	struct vhost_user_options options;
 	char *socket;
 	uint16_t told_mtu;          /* NET_SET_MTU; 0: not told */
@@ -105,6 +106,9 @@ void vhost_user_log_update(void *owner);
  * -errno with a reason: the frontend wants writes logged where the log has no place.
  */
 int vhost_user_log_ring(struct vhost_user_port *vhost, unsigned index, struct error *error);
+
+/* Ring 0 was started, or has another kick descriptor: see from now on whether the guest kicks it. */
+void vhost_user_watch_first_kick(struct vhost_user_port *vhost);
 
 /* A driver started: see in a while whether its memory is what the guest sees. */
 void vhost_user_expect_memory(struct vhost_user_port *vhost);

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/edge.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/peer_signal.h"
 #include "base/rcu.h"
 #include "port/vhost_user_port.h"
 
@@ -226,8 +228,10 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 		publish_senders(vhost);
 	}
 	/* A signal that went to the old descriptor, or to none, may be what the driver waits for. */
-	if (changes & (VHOST_RING_CALL | VHOST_RING_START) && ring->call_fd >= 0)
-		fd_signal(ring->call_fd);
+	if (changes & (VHOST_RING_CALL | VHOST_RING_START))
+		peer_signal(ring->call_fd);
+	if (index == 0 && changes & (VHOST_RING_START | VHOST_RING_KICK))
+		vhost_user_watch_first_kick(vhost);
 	if (changes & VHOST_RING_START)
 		vhost_user_expect_memory(vhost);
 	return result;
@@ -240,6 +244,8 @@ uint32_t vhost_user_ring_stop(void *owner, unsigned index)
 
 	unpublish(vhost, index);
 	ring->ready = false;
+	if (index == 0)
+		fd_close(&vhost->first_kick);
 	return ring->next;
 }
 
@@ -330,7 +336,6 @@ void vhost_user_attend(struct vhost_user_port *vhost)
 		if (log_limit_allows(&vhost->log_limit))
 			log_warning("port %s: ring %u stopped: invalid descriptor chain or index",
 				vhost->port.name, i);
-		if (vhost->backend.rings[i].error_fd >= 0)
-			fd_signal(vhost->backend.rings[i].error_fd);
+		peer_signal(vhost->backend.rings[i].error_fd);
 	}
 }

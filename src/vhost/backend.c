@@ -237,10 +237,6 @@ static enum vhost_verdict ring_check(const struct vhost_backend *backend,
 	if (message->fd_count && !fd_is_eventfd(message->fds[0]))
 		return vhost_hang_up(result, "ring %llu: the descriptor is no eventfd",
 			(unsigned long long)index);
-	/* Neither a worker that signals nor one that reads may ever wait for the guest. */
-	if (message->fd_count && fd_set_nonblocking(message->fds[0]) < 0)
-		return vhost_hang_up(result, "ring %llu: the eventfd cannot be made non-blocking",
-			(unsigned long long)index);
 	return VHOST_ACCEPTED;
 }
 

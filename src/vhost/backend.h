@@ -162,8 +162,8 @@ struct vhost_backend {
 	uint64_t features;          /* acked, and in force */
 	uint64_t protocol_features; /* acked */
 	bool features_refused;      /* the last SET_FEATURES was: no ring starts until a good one */
-	int log_fd;     /* SET_LOG_FD: non-blocking eventfd to be told of logging, or -1 */
-	uint8_t status; /* device status, VIRTIO 1.3 section 2.1 */
+	int log_fd;                 /* SET_LOG_FD: eventfd to be told of logging, or -1 */
+	uint8_t status;             /* device status, VIRTIO 1.3 section 2.1 */
 	unsigned region_count;
 	struct vhost_region regions[VHOST_MEMORY_SLOTS_MAX];
 	uint64_t reported; /* message ids already logged as refused; bit 63: unknown ones */

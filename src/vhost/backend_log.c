@@ -25,7 +25,7 @@ VHOST_HANDLER(vhost_handle_set_log_fd)
 {
 	int old = backend->log_fd;
 
-	if (!fd_is_eventfd(message->fds[0]) || fd_set_nonblocking(message->fds[0]) < 0)
+	if (!fd_is_eventfd(message->fds[0]))
 		return vhost_hang_up(result, "the descriptor is no eventfd");
 	backend->log_fd = fd_take(&message->fds[0]);
 	backend->ops->log_update(backend->owner);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/fd.h"
+#include "base/peer_signal.h"
 #include "vhost/backend_private.h"
 
 /* The largest ring that the virtio specification knows (2.7, 2.8). */
@@ -189,7 +190,7 @@ VHOST_HANDLER(vhost_handle_set_vring_kick)
 		return VHOST_REFUSED;
 	/* An interrupt may have been lost while nobody served the ring: one too many does no harm.
 	 * */
-	fd_signal(ring->call_fd);
+	peer_signal(ring->call_fd);
 	return VHOST_ACCEPTED;
 }
 
@@ -203,7 +204,7 @@ VHOST_HANDLER(vhost_handle_set_vring_call)
 	/* What was signalled through the old eventfd may have gone unseen. A stopped ring is
 	 * silent. */
 	if (ring->started)
-		fd_signal(ring->call_fd);
+		peer_signal(ring->call_fd);
 	return VHOST_ACCEPTED;
 }
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/fd.h"
+#include "base/peer_signal.h"
 
 #define BITS 8 /* of a byte of the log */
 
@@ -113,7 +113,7 @@ void queue_log_pieces(const struct queue_log *log, const struct iovec *pieces, u
 void queue_log_signal(const struct queue_log *log)
 {
 	if (log->signal_fd >= 0)
-		fd_signal(log->signal_fd);
+		peer_signal(log->signal_fd);
 }
 
 bool queue_log_broken(const struct queue_log *log)

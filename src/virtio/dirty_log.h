@@ -60,7 +60,7 @@ struct queue_log {
 	uint64_t device_area;      /* split: used ring; packed: device event suppression */
 	uint64_t device_area_size; /* bytes */
 	uint64_t descriptors;      /* packed: descriptor ring */
-	int signal_fd; /* non-blocking eventfd for "something was logged", or -1; borrowed */
+	int signal_fd;             /* eventfd for "something was logged", or -1; borrowed */
 };
 
 /* What is logged at present: `place` is where the control thread publishes it, NULL for a queue that

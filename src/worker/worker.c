@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/peer_signal.h"
 #include "base/rcu.h"
 #include "virtio/guest_memory.h"
 #include "worker/worker_thread.h"
@@ -94,12 +95,14 @@ static void poke(void *owner, struct port *port)
 
 static void worker_fini(struct worker *worker)
 {
+	sem_destroy(&worker->prepared);
 	fd_close(&worker->epoll);
 	fd_close(&worker->wake);
 	carrier_free(worker->carrier);
 }
 
-static int start_thread(struct worker *worker)
+/* Returns when the thread is prepared. */
+static int start_thread(struct worker *worker, struct error *error)
 {
 	sigset_t all, before;
 	char name[16];
@@ -114,15 +117,20 @@ static int start_thread(struct worker *worker)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	result = -pthread_create(&worker->thread, NULL, worker_main, worker);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (result == 0) {
-		snprintf(name, sizeof(name), "worker%u", worker->id);
-		pthread_setname_np(worker->thread, name);
-	}
-	return result;
+	if (result < 0)
+		return error_set_errno(error, result, "no thread");
+	snprintf(name, sizeof(name), "worker%u", worker->id);
+	pthread_setname_np(worker->thread, name);
+	while (sem_wait(&worker->prepared) < 0)
+		continue;
+	if (worker->preparation.text[0] == '\0')
+		return 0;
+	pthread_join(worker->thread, NULL);
+	return error_set(error, -EAGAIN, "%s", worker->preparation.text);
 }
 
 static int worker_init(struct worker_pool *pool, struct worker *worker, unsigned id,
-	const struct worker_settings *settings)
+	const struct worker_settings *settings, struct error *error)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = WORKER_WAKE};
 	int result;
@@ -134,14 +142,15 @@ static int worker_init(struct worker_pool *pool, struct worker *worker, unsigned
 	worker->counters.cpu = -1;
 	worker->baseline_cycles = clock_cycles();
 	worker->baseline_ns = clock_now_ns();
+	sem_init(&worker->prepared, 0, 0);
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
 	worker->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	worker->carrier = carrier_new();
 	if (worker->epoll < 0 || worker->wake < 0 || !worker->carrier ||
 		epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->wake, &event) < 0)
-		result = -errno;
+		result = error_set_errno(error, -errno, "no descriptor or no memory");
 	else
-		result = start_thread(worker);
+		result = start_thread(worker, error);
 	if (result < 0)
 		worker_fini(worker);
 	return result;
@@ -180,10 +189,13 @@ struct worker_pool *worker_pool_new(
 		error_set_errno(error, result, "cannot set up the workers");
 		goto free_pool;
 	}
+	/* The calling thread, the control thread, signals as well. */
+	if (peer_signal_open(error) < 0)
+		goto free_pool;
 	for (unsigned i = 0; i < settings->count; i++) {
-		result = worker_init(pool, &pool->workers[i], i, settings);
+		result = worker_init(pool, &pool->workers[i], i, settings, error);
 		if (result < 0) {
-			error_set_errno(error, result, "cannot start worker %u", i);
+			error_prefix(error, "cannot start worker %u", i);
 			goto free_pool;
 		}
 		pool->count++;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/peer_signal.h"
 #include "base/rcu.h"
 
 /* Rounds over the polled queues between two looks at the armed ones, when there are both: a look is a
@@ -285,7 +286,11 @@ void *worker_main(void *argument)
 	struct worker *worker = argument;
 	uint64_t current = UINT64_MAX;
 	unsigned rounds = 0;
+	int prepared = peer_signal_open(&worker->preparation);
 
+	sem_post(&worker->prepared);
+	if (prepared < 0)
+		return NULL;
 	rcu_join();
 	while (!__atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE)) {
 		struct plan *plan = rcu_read(&worker->plan);
@@ -304,5 +309,6 @@ void *worker_main(void *argument)
 		rcu_pass();
 	}
 	rcu_leave();
+	peer_signal_close();
 	return NULL;
 }

@@ -7,6 +7,7 @@
 #define VSW_WORKER_WORKER_THREAD_H
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "forward/forward.h"
 #include "worker/plan.h"
@@ -33,6 +34,8 @@ struct carrier {
 struct worker {
 	unsigned id;
 	pthread_t thread;
+	sem_t prepared;           /* posted once the thread has tried to prepare itself */
+	struct error preparation; /* why it could not, and has ended; empty text: it runs */
 	struct worker_settings settings;
 	struct fdb *fdb;
 	struct plan *plan; /* published by the control thread */
