@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # A thin front: meson and ninja build, the scripts in tools/ do the rest.
 #
-#   make             build the programs: build/vswd, build/vsw, build/vsw-nic, build/vsw-bench
+#   make             build everything: the programs, their man pages, the unit tests
+#   make programs    build only build/vswd, build/vsw, build/vsw-nic and build/vsw-bench
 #   sudo make run    install what is missing, build, and show two VMs talking (KEEP=1 leaves them)
 #   sudo make check  everything CI checks, in about twenty minutes
 #   make check-all   the same with long fuzzing and long tests;  make bench  compare with others
@@ -13,6 +14,9 @@ PYTHON ?= /usr/bin/python3
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
+programs: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) programs
+
 $(BUILD)/build.ninja:
 	@tools/deps --check build
 	meson setup $(BUILD)
@@ -22,7 +26,7 @@ deps:
 
 run:
 	@tools/deps build run
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory programs
 	@VSW_BUILD=$(BUILD) KEEP=$(KEEP) $(PYTHON) tools/demo
 
 check:
@@ -50,4 +54,4 @@ install: all
 clean:
 	rm -rf build build-*
 
-.PHONY: all deps run check check-all bench lint format install clean
+.PHONY: all programs deps run check check-all bench lint format install clean
