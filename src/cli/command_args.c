@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <xxhash.h>
 
 #include "base/common.h"
 #include "cli/client.h"
@@ -150,29 +148,10 @@ static int print_fragment(
 	return COMMAND_DONE;
 }
 
-/*
- * An address for a port that has none configured: QEMU gives the same one to every VM, so two of them
- * could not talk. Always the same for a port of this host, in the range that QEMU and libvirt use.
- */
-static void derive_mac(const char *name, char *mac, size_t size)
-{
-	char seed[512];
-	char host[256] = "";
-	XXH32_hash_t hash;
-
-	gethostname(host, sizeof(host) - 1);
-	snprintf(seed, sizeof(seed), "%s/%s", host, name);
-	hash = XXH32(seed, strlen(seed), 0);
-	snprintf(mac, size, "52:54:00:%02x:%02x:%02x", hash >> 16 & 0xff, hash >> 8 & 0xff,
-		hash & 0xff);
-}
-
 int command_port_args(const struct command_line *line)
 {
 	json_t *result;
 	const json_t *port;
-	const char *mac;
-	char derived[sizeof("52:54:00:00:00:00")];
 	unsigned vmm = 0;
 	int status;
 
@@ -191,8 +170,6 @@ int command_port_args(const struct command_line *line)
 	if (!result)
 		return COMMAND_REFUSED;
 	port = json_array_get(result, 0);
-	derive_mac(command_text(port, "name"), derived, sizeof(derived));
-	mac = json_string_value(json_object_get(port, "mac"));
 	status = print_fragment(line,
 		&(struct attachment){
 			.name = command_text(port, "name"),
@@ -200,7 +177,7 @@ int command_port_args(const struct command_line *line)
 			.vmm_listens = strcmp(command_text(port, "mode"), "client") == 0,
 			.queues = (unsigned)command_number(port, "queues"),
 			.mtu = (unsigned)command_number(port, "mtu"),
-			.mac = mac ? mac : derived,
+			.mac = command_text(port, "vm_mac"),
 			.memory = line->memory,
 		},
 		vmm);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "control/apply.h"
 #include "control/config.h"
+#include "control/derived_mac.h"
 #include "control/show_port.h"
 
 static json_t *refuse(struct show_failure *failure, int code, const char *text)
@@ -41,22 +42,49 @@ static json_t *show_switch(
 		(json_int_t)fdb_evictions(runtime->fdb));
 }
 
+/* For each port the address that its VM is told to use; to be freed, NULL where memory is short. */
+static uint8_t (*vm_macs(const struct model *model))[6]
+{
+	uint8_t(*macs)[6] = calloc(model->port_count + 1, sizeof(*macs));
+	char host[256] = "";
+
+	gethostname(host, sizeof(host) - 1);
+	if (macs && derived_macs(model, host, derived_mac_hash, macs) < 0) {
+		free(macs);
+		return NULL;
+	}
+	return macs;
+}
+
 static json_t *show_ports(
 	struct runtime *runtime, const json_t *params, struct show_failure *failure)
 {
+	const struct model *model = &runtime->state.model;
 	const json_t *name = json_object_get(params, "name");
-	json_t *array = json_array();
+	const char *wanted = json_string_value(name) ? json_string_value(name) : "";
+	uint8_t(*macs)[6] = vm_macs(model);
+	json_t *array;
 
-	for (unsigned i = 0; i < runtime->state.model.port_count; i++)
-		if (!name || strcmp(json_string_value(name) ? json_string_value(name) : "",
-				     runtime->state.model.ports[i].name) == 0)
-			json_array_append_new(array, show_port(runtime, i));
+	if (!macs)
+		return refuse(failure, SHOW_REFUSED, "out of memory");
+	array = json_array();
+	for (unsigned i = 0; i < model->port_count; i++) {
+		char mac[MODEL_MAC_TEXT_SIZE];
+		json_t *port;
+
+		if (name && strcmp(wanted, model->ports[i].name) != 0)
+			continue;
+		port = show_port(runtime, i);
+		model_mac_format(macs[i], mac);
+		json_object_set_new(port, "vm_mac", json_string(mac));
+		json_array_append_new(array, port);
+	}
+	free(macs);
 	if (!name || json_array_size(array))
 		return array;
 	json_decref(array);
 	failure->code = SHOW_REFUSED;
-	error_set(&failure->error, -ENOENT, "no port '%.64s'",
-		json_string_value(name) ? json_string_value(name) : "");
+	error_set(&failure->error, -ENOENT, "no port '%.64s'", wanted);
 	return NULL;
 }
 

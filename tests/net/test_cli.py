@@ -125,6 +125,32 @@ def test_port_args(switch, vmm):
         "the guest's memory must be shared"
 
 
+def test_port_args_of_many_ports(bed):
+    """One address for each, and the same ones after a restart and beside other ports."""
+    def addresses(names):
+        found = {}
+        for name in names:
+            words = bed.switch.vsw_raw("port", "args", name, "--vmm", "qemu").stdout
+            found[name] = re.search(r"mac=([0-9a-f:]+)", words).group(1)
+        return found
+    few = [f"vm{i}" for i in range(8)]
+    bed.vswd(few)
+    before = addresses(few)
+    assert len(set(before.values())) == len(few)
+    configured = {name: {"network": "blue"} for name in few}
+    configured["a"] = {"network": "green", "mac": before["vm3"]}
+    bed.switch.reload(bed.text(configured))
+    during = addresses(configured)
+    assert during["a"] == before["vm3"] and len(set(during.values())) == len(configured)
+    assert {name: during[name] for name in few if name != "vm3"} == \
+        {name: before[name] for name in few if name != "vm3"}
+    bed.switch.stop()
+    bed.switch.write(bed.text(few))
+    bed.switch.start()
+    assert addresses(few) == before
+    assert {port["name"]: port["vm_mac"] for port in bed.switch.vsw("port", "show")} == before
+
+
 def test_worker_reset(switch):
     before = switch.vsw("worker", "show")
     assert before
