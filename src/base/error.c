@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 int error_set(struct error *error, int code, const char *format, ...)
 {
 	va_list args;
@@ -13,6 +15,7 @@ int error_set(struct error *error, int code, const char *format, ...)
 		va_start(args, format);
 		vsnprintf(error->text, sizeof(error->text), format, args);
 		va_end(args);
+		text_mend(error->text);
 	}
 	return code;
 }
@@ -28,6 +31,7 @@ int error_set_errno(struct error *error, int code, const char *format, ...)
 		va_end(args);
 		used = strlen(error->text);
 		snprintf(error->text + used, sizeof(error->text) - used, ": %s", strerror(-code));
+		text_mend(error->text);
 	}
 	return code;
 }
@@ -47,4 +51,5 @@ void error_prefix(struct error *error, const char *format, ...)
 	/* The text may lose its end; the place of the fault, which comes first, is what matters. */
 	if (snprintf(error->text, sizeof(error->text), "%s: %s", prefix, rest) < 0)
 		error->text[0] = '\0';
+	text_mend(error->text);
 }

@@ -2,7 +2,8 @@
 /*
  * A reason in words, for errors that a person will read. A function that takes a `struct error *`
  * returns 0 or a negative errno, and on failure has filled the text: what is wrong and where,
- * no trailing newline. The caller owns the struct (usually on its stack); NULL is allowed.
+ * no trailing newline. The text is valid UTF-8 whatever it was made of, also where its size cut it.
+ * The caller owns the struct (usually on its stack); NULL is allowed.
  */
 #ifndef VSW_BASE_ERROR_H
 #define VSW_BASE_ERROR_H

@@ -91,6 +91,9 @@ static void print_switch(const json_t *result)
 	       " addresses, ageing %" JSON_INTEGER_FORMAT " s\n",
 		command_number(fdb, "addresses"), command_number(fdb, "size"),
 		command_number(fdb, "ageing"));
+	if (command_number(result, "log-lines-lost"))
+		printf("log       %" JSON_INTEGER_FORMAT " lines lost: nobody reads the log\n",
+			command_number(result, "log-lines-lost"));
 }
 
 int command_show(const struct command_line *line)

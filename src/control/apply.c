@@ -313,8 +313,13 @@ static void flush(struct transition *t)
 			fdb_flush(t->runtime->fdb, FDB_PORT_NONE, old->networks[i]);
 }
 
+/* The lines of one change belong together, so together they are limited. */
 static void log_changes(const struct diff *diff)
 {
+	static struct log_limit limit;
+
+	if (!log_limit_allows(&limit))
+		return;
 	for (unsigned i = 0; i < diff->count && diff->count <= LOGGED_CHANGES_MAX; i++)
 		log_info("%s", diff->actions[i].text);
 }

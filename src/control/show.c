@@ -30,7 +30,7 @@ static json_t *show_switch(
 		connected += show_port_connected(runtime->state.ports[i].port);
 	fdb_expire(runtime->fdb, runtime_now());
 	return json_pack(
-		"{s:s, s:i, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:I}}",
+		"{s:s, s:i, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:I}, s:I}",
 		"version", VSW_VERSION, "pid", (int)getpid(), "uptime",
 		(json_int_t)((clock_now_ns() - runtime->started) / NS_PER_SECOND), "socket-dir",
 		model->settings.socket_dir, "poll", model_poll_names[model->settings.poll],
@@ -39,7 +39,7 @@ static json_t *show_switch(
 		"ports", (int)model->port_count, "connected", (int)connected, "fdb", "addresses",
 		(int)fdb_count(runtime->fdb), "size", (int)fdb_capacity(runtime->fdb), "ageing",
 		(int)model->settings.fdb_ageing, "evictions",
-		(json_int_t)fdb_evictions(runtime->fdb));
+		(json_int_t)fdb_evictions(runtime->fdb), "log-lines-lost", (json_int_t)log_lost());
 }
 
 /* For each port the address that its VM is told to use; to be freed, NULL where memory is short. */
@@ -309,7 +309,8 @@ static json_t *change_config(
 		lines = NULL;
 	}
 	if (apply && lines)
-		log_info("configuration %s applied: %zu changes", file, json_array_size(lines));
+		log_limited(LOG_LEVEL_INFO, "configuration %s applied: %zu changes", file,
+			json_array_size(lines));
 	model_fini(&model);
 	return lines;
 }

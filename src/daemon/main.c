@@ -104,11 +104,19 @@ static void on_reload(evutil_socket_t number, short what, void *argument)
 	notify("READY=1");
 }
 
+/* libevent's own complaints: by itself it would write them to stderr, and wait for who reads that. */
+static void log_library(int severity, const char *text)
+{
+	log_limited(severity == EVENT_LOG_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "libevent: %s",
+		text);
+}
+
 /* Of this process: what it may, and what it must never do. */
 static void prepare_process(void)
 {
 	struct rlimit files;
 
+	event_set_log_callback(log_library);
 	umask(0022);
 	signal(SIGPIPE, SIG_IGN);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

@@ -24,6 +24,9 @@
 		BIT64(VIRTIO_NET_F_CTRL_MAC_ADDR) | BIT64(VIRTIO_NET_F_GUEST_ANNOUNCE) |           \
 		BIT64(VHOST_F_LOG_ALL) | BIT64(VHOST_USER_F_PROTOCOL_FEATURES))
 
+/* Debug lines a second: all the messages of some ten starts of a guest. */
+#define DEBUG_BURST 500
+
 static void features_set(void *owner, uint64_t features)
 {
 	struct vhost_user_port *vhost = owner;
@@ -56,7 +59,8 @@ static void status_set(void *owner, uint8_t status)
 {
 	struct vhost_user_port *vhost = owner;
 
-	log_debug("port %s: device status 0x%02x", vhost->port.name, status);
+	if (log_enabled(LOG_LEVEL_DEBUG) && log_limit_allows(&vhost->debug_limit))
+		log_debug("port %s: device status 0x%02x", vhost->port.name, status);
 }
 
 static const struct vhost_backend_ops backend_ops = {
@@ -121,7 +125,8 @@ static void message(void *owner, struct vhost_message *message)
 	struct vhost_user_port *vhost = owner;
 	struct vhost_result result;
 
-	log_debug("port %s: %s", vhost->port.name, vhost_message_name(message->header.id));
+	if (log_enabled(LOG_LEVEL_DEBUG) && log_limit_allows(&vhost->debug_limit))
+		log_debug("port %s: %s", vhost->port.name, vhost_message_name(message->header.id));
 	vhost_backend_handle(&vhost->backend, message, &result);
 	if (result.log && log_limit_allows(&vhost->log_limit))
 		log_warning("port %s: %s", vhost->port.name, result.error.text);
@@ -235,6 +240,7 @@ static int allocate(struct vhost_user_port *vhost, struct event_base *base, cons
 	vhost->first_kick = -1;
 	if (port_init(&vhost->port, &vhost_user_class, name, index, pairs) < 0)
 		return -ENOMEM;
+	vhost->debug_limit.burst = DEBUG_BURST;
 	vhost->options = *options;
 	vhost->socket = strdup(options->socket);
 	vhost->pairs = aligned_alloc(CACHE_LINE, pairs * sizeof(*vhost->pairs));

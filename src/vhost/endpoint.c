@@ -37,8 +37,9 @@ struct vhost_endpoint {
 	struct event *timer;
 	unsigned delay_ms;
 	bool failure_logged;
-	uint64_t connected_at; /* ns */
-	int peer_pid;          /* of the present connection */
+	struct log_limit log_limit; /* of the lines that peers cause here */
+	uint64_t connected_at;      /* ns */
+	int peer_pid;               /* of the present connection */
 
 	unsigned busy; /* callbacks that still use the endpoint */
 	bool closing;  /* vhost_endpoint_close() came while busy */
@@ -150,8 +151,9 @@ static void accept_one(struct vhost_endpoint *endpoint)
 	if (fd < 0) {
 		if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS)
 			return;
-		log_limited(LOG_LEVEL_WARNING, "%s: cannot accept at %s: %s", endpoint->name,
-			endpoint->path, strerror(errno));
+		if (log_limit_allows(&endpoint->log_limit))
+			log_warning("%s: cannot accept at %s: %s", endpoint->name, endpoint->path,
+				strerror(errno));
 		event_del(endpoint->acceptable);
 		timer_start(endpoint, ACCEPT_PAUSE_MS);
 		return;
@@ -161,12 +163,14 @@ static void accept_one(struct vhost_endpoint *endpoint)
 	if (endpoint->closing) {
 		fd_close(&fd);
 	} else if (endpoint->connection) {
-		log_limited(LOG_LEVEL_WARNING,
-			"%s: refused a second client (pid %d) at %s: there is one already",
-			endpoint->name, vhost_socket_peer_pid(fd), endpoint->path);
+		if (log_limit_allows(&endpoint->log_limit))
+			log_warning(
+				"%s: refused a second client (pid %d) at %s: there is one already",
+				endpoint->name, vhost_socket_peer_pid(fd), endpoint->path);
 		fd_close(&fd);
 	} else if (endpoint_connect(endpoint, fd) < 0) {
-		log_limited(LOG_LEVEL_WARNING, "%s: no memory for a client", endpoint->name);
+		if (log_limit_allows(&endpoint->log_limit))
+			log_warning("%s: no memory for a client", endpoint->name);
 	}
 	endpoint_leave(endpoint);
 }
@@ -203,15 +207,16 @@ static void dial(struct vhost_endpoint *endpoint)
 	int fd = dial_once(endpoint);
 
 	if (fd < 0) {
-		if (!endpoint->failure_logged)
+		if (!endpoint->failure_logged && log_limit_allows(&endpoint->log_limit))
 			log_warning("%s: cannot connect to %s: %s; trying on", endpoint->name,
 				endpoint->path, strerror(-fd));
 		endpoint->failure_logged = true;
 		dial_later(endpoint);
 		return;
 	}
-	log_info("%s: connected to %s (pid %d)", endpoint->name, endpoint->path,
-		vhost_socket_peer_pid(fd));
+	if (log_limit_allows(&endpoint->log_limit))
+		log_info("%s: connected to %s (pid %d)", endpoint->name, endpoint->path,
+			vhost_socket_peer_pid(fd));
 	endpoint->failure_logged = false;
 	if (endpoint_connect(endpoint, fd) < 0)
 		dial_later(endpoint);

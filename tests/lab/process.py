@@ -98,7 +98,7 @@ class Process:
     """
 
     def __init__(self, name, command, log, netns=None, cpus=None, env=None, stdin=None,
-                 stdout=None):
+                 stdout=None, stderr=None):
         self.name = name
         self.log_path = pathlib.Path(log)
         self.command = [str(word) for word in command]
@@ -108,7 +108,8 @@ class Process:
         with open(self.log_path, "ab") as out:
             self.child = subprocess.Popen(
                 full, stdin=subprocess.DEVNULL if stdin is None else stdin,
-                stdout=out if stdout is None else stdout, stderr=out,
+                stdout=out if stdout is None else stdout,
+                stderr=out if stderr is None else stderr,
                 preexec_fn=die_with_parent,
                 env={**os.environ, **SANITIZER_ENVIRONMENT, **(env or {})})
 
