@@ -11,26 +11,45 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "control/control_path.h"
 
 /* Seconds without a byte from the daemon: it answers in milliseconds, or hangs. */
 #define PATIENCE 30
 
-static int dial(const char *path)
+/* A connected socket, or -1 with errno. */
+static int dial_path(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const struct timeval patience = {.tv_sec = PATIENCE};
-	int fd = -1;
+	int fd;
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
-		fprintf(stderr, "vsw: %s: too long for a unix socket\n", path);
+		errno = ENAMETOOLONG;
 		return -1;
 	}
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-		fprintf(stderr, "vsw: no vswd answers at %s: %s; is it running?\n", path,
-			strerror(errno));
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		fd_close(&fd);
+	return fd;
+}
+
+/* Who may not open the full socket may be allowed to look. */
+static int dial(const char *path)
+{
+	const struct timeval patience = {.tv_sec = PATIENCE};
+	char read_only[PATH_MAX];
+	int fd = dial_path(path);
+
+	if (fd < 0 && errno == EACCES) {
+		control_path_read_only(path, read_only);
+		fd = dial_path(read_only);
+		if (fd < 0)
+			errno = EACCES;
+	}
+	if (fd < 0) {
+		fprintf(stderr, "vsw: no vswd answers at %s: %s; %s\n", path, strerror(errno),
+			errno == EACCES ? "only who may open the socket may ask"
+					: "is it running?");
 		return -1;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));

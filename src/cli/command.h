@@ -10,8 +10,9 @@
 #include <stdbool.h>
 
 #include "cli/table.h"
+#include "control/control_path.h"
 
-#define COMMAND_CONTROL_PATH "/run/virtswitch/control.sock"
+#define COMMAND_CONTROL_PATH CONTROL_PATH
 
 /* Options that only some commands take. */
 enum command_option {

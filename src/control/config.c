@@ -285,6 +285,7 @@ static void read_fdb(struct config_reader *reader, const struct key *key,
 static const struct key switch_keys[] = {
 	FIELD("socket-dir", read_socket_dir, model_settings, socket_dir),
 	FIELD("control-group", read_group, model_settings, control_group),
+	FIELD("control-ro", read_group, model_settings, control_ro),
 	{.name = "workers",
 		.read = read_number_or_auto,
 		.offset = offsetof(struct model_settings, workers),

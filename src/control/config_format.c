@@ -31,6 +31,8 @@ static void format_settings(FILE *out, const struct model_settings *settings)
 	format_text(out, "switch:\n  socket-dir: ", settings->socket_dir, "\n");
 	if (*settings->control_group)
 		format_text(out, "  control-group: ", settings->control_group, "\n");
+	if (*settings->control_ro)
+		format_text(out, "  control-ro: ", settings->control_ro, "\n");
 	if (settings->workers == MODEL_WORKERS_AUTO)
 		fprintf(out, "  workers: auto\n");
 	else

@@ -31,7 +31,7 @@ static const struct {
 	{"hello", "1: must be a map of keys, not a single value"},
 	{"switch: 5\n", "1: switch: must be a map of keys, not a single value"},
 	{"switch:\n  worker: 1\n", "2: switch.worker: unknown key (known here: socket-dir, "
-				   "control-group, workers, poll, idle-us, fdb)"},
+				   "control-group, control-ro, workers, poll, idle-us, fdb)"},
 	{"switch: { workers: 0 }", "1: switch.workers: 0 is not between 1 and 64"},
 	{"switch: { workers: 65 }", "1: switch.workers: 65 is not between 1 and 64"},
 	{"switch: { workers: many }", "1: switch.workers: 'many' is not a number from 1 to 64"},

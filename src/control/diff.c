@@ -33,6 +33,7 @@ static const char *or_none(const char *name)
 
 SETTING_FIELD(socket_dir, "%s", s->socket_dir)
 SETTING_FIELD(control_group, "%s", or_none(s->control_group))
+SETTING_FIELD(control_ro, "%s", or_none(s->control_ro))
 SETTING_FIELD(poll, "%s", model_poll_names[s->poll])
 SETTING_FIELD(idle_us, "%u", s->idle_us)
 SETTING_FIELD(fdb_size, "%u", s->fdb_size)
@@ -52,6 +53,7 @@ static const struct field setting_fields[] = {
 	/* Ports whose path follows from it change too, and say so themselves. */
 	{"socket-dir", format_socket_dir, DIFF_LIVE},
 	{"control-group", format_control_group, DIFF_RESTART},
+	{"control-ro", format_control_ro, DIFF_RESTART},
 	{"workers", format_workers, DIFF_RESTART},
 	{"poll", format_poll, DIFF_RESTART},
 	{"idle-us", format_idle_us, DIFF_RESTART},

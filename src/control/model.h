@@ -37,6 +37,7 @@ enum model_poll { MODEL_POLL_ADAPTIVE, MODEL_POLL_BUSY };
 struct model_settings {
 	char socket_dir[MODEL_PATH_SIZE];
 	char control_group[MODEL_NAME_SIZE]; /* group of the control socket; "": that of vswd */
+	char control_ro[MODEL_NAME_SIZE];    /* group of the read-only one; "": there is none */
 	unsigned workers;                    /* threads, or MODEL_WORKERS_AUTO */
 	unsigned poll;                       /* enum model_poll */
 	unsigned idle_us;                    /* microseconds */

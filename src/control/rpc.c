@@ -9,27 +9,33 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "control/show.h"
 #include "vhost/listen.h"
+#include "vhost/socket_folder.h"
 
 #define RPC_PARSE_ERROR     (-32700)
 #define RPC_INVALID_REQUEST (-32600)
 #define RPC_NO_METHOD       (-32601)
+#define RPC_INTERNAL_ERROR  (-32603)
 
 /* A free place has no buffer. */
 struct rpc_client {
 	struct rpc *rpc;
 	struct bufferevent *buffer;
-	bool finished; /* it will send no more; it may still read its last reply */
+	uint64_t active; /* ns: when it came, or had its last request answered */
+	bool privileged; /* root, or this process's user */
+	bool finished;   /* it will send no more; it may still read its last reply */
 };
 
 struct rpc {
 	struct runtime *runtime;
+	enum rpc_role role;
 	struct evconnlistener *listener;
 	char *path;
 	struct vhost_socket_file file;
@@ -38,7 +44,7 @@ struct rpc {
 
 static json_t *make_error(int code, const char *text, json_t *data)
 {
-	json_t *error = json_pack("{s:i, s:s}", "code", code, "message", text);
+	json_t *error = json_pack("{s:i, s:o}", "code", code, "message", show_text(text));
 
 	if (data)
 		json_object_set(error, "data", data);
@@ -46,7 +52,8 @@ static json_t *make_error(int code, const char *text, json_t *data)
 }
 
 /* Carries out a well-formed request. Its result, or NULL with *error (a new reference). */
-static json_t *call(struct runtime *runtime, const char *name, const json_t *params, json_t **error)
+static json_t *call(struct runtime *runtime, enum rpc_role role, const char *name,
+	const json_t *params, json_t **error)
 {
 	const struct show_method *method = show_find(name);
 	struct show_failure failure = {.code = SHOW_REFUSED};
@@ -54,6 +61,11 @@ static json_t *call(struct runtime *runtime, const char *name, const json_t *par
 
 	if (!method) {
 		*error = make_error(RPC_NO_METHOD, "no such method", NULL);
+		return NULL;
+	}
+	if (role == RPC_READ_ONLY && method->changes) {
+		*error = make_error(SHOW_REFUSED,
+			"this control socket only shows: ask the full one for changes", NULL);
 		return NULL;
 	}
 	result = method->call(runtime, params, &failure);
@@ -64,7 +76,7 @@ static json_t *call(struct runtime *runtime, const char *name, const json_t *par
 }
 
 /* A reply object, or NULL for a notification. */
-static json_t *answer_request(struct runtime *runtime, const json_t *request)
+static json_t *answer_request(struct runtime *runtime, enum rpc_role role, const json_t *request)
 {
 	const json_t *params = json_object_get(request, "params");
 	const json_t *version = json_object_get(request, "jsonrpc");
@@ -82,19 +94,21 @@ static json_t *answer_request(struct runtime *runtime, const json_t *request)
 	} else if (params && !json_is_object(params)) {
 		error = make_error(SHOW_BAD_PARAMS, "params must be an object", NULL);
 	} else {
-		result = call(runtime, json_string_value(method), params, &error);
+		result = call(runtime, role, json_string_value(method), params, &error);
 	}
 	if (!id) {
 		json_decref(result);
 		json_decref(error);
 		return NULL;
 	}
+	if (!result && !error)
+		error = make_error(RPC_INTERNAL_ERROR, "no memory for the answer", NULL);
 	reply = json_pack("{s:s, s:O}", "jsonrpc", "2.0", "id", id);
 	json_object_set_new(reply, error ? "error" : "result", error ? error : result);
 	return reply;
 }
 
-char *rpc_answer(struct runtime *runtime, const char *line, size_t length)
+char *rpc_answer(struct runtime *runtime, enum rpc_role role, const char *line, size_t length)
 {
 	json_error_t fault;
 	json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, &fault);
@@ -106,7 +120,7 @@ char *rpc_answer(struct runtime *runtime, const char *line, size_t length)
 		reply = json_pack("{s:s, s:n, s:o}", "jsonrpc", "2.0", "id", "error",
 			make_error(RPC_PARSE_ERROR, fault.text, NULL));
 	else
-		reply = answer_request(runtime, request);
+		reply = answer_request(runtime, role, request);
 	if (reply)
 		text = json_dumps(reply, JSON_COMPACT);
 	if (text && asprintf(&with_newline, "%s\n", text) < 0)
@@ -138,7 +152,8 @@ static void client_serve(struct rpc_client *client)
 
 		if (!line)
 			break;
-		reply = rpc_answer(client->rpc->runtime, line, length);
+		reply = rpc_answer(client->rpc->runtime, client->rpc->role, line, length);
+		client->active = clock_now_ns();
 		if (reply)
 			evbuffer_add(output, reply, strlen(reply));
 		free(reply);
@@ -166,6 +181,15 @@ static void client_drained(struct bufferevent *buffer, void *argument)
 	client_serve(argument);
 }
 
+/* Nothing came for a long time: it must go, unless it waits for its reply to go out. */
+static void client_idle(struct rpc_client *client)
+{
+	if (evbuffer_get_length(bufferevent_get_output(client->buffer)) == 0)
+		client_close(client);
+	else
+		bufferevent_enable(client->buffer, EV_READ);
+}
+
 static void client_event(struct bufferevent *buffer, short what, void *argument)
 {
 	struct rpc_client *client = argument;
@@ -175,34 +199,90 @@ static void client_event(struct bufferevent *buffer, short what, void *argument)
 		client_serve(client);
 		return;
 	}
+	if (what & BEV_EVENT_READING && what & BEV_EVENT_TIMEOUT) {
+		client_idle(client);
+		return;
+	}
 	if (what & BEV_EVENT_TIMEOUT)
 		log_limited(LOG_LEVEL_WARNING, "control: a client does not read its reply");
 	client_close(client);
+}
+
+/* SO_PEERCRED: who connected. */
+static bool is_privileged(int fd)
+{
+	struct ucred peer;
+	socklen_t length = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+/* The client among those of its kind that has been idle longest; NULL where none has been for long. */
+static struct rpc_client *find_idle(struct rpc *rpc, bool privileged, uint64_t now)
+{
+	struct rpc_client *oldest = NULL;
+
+	for (unsigned i = 0; i < RPC_CLIENT_MAX; i++) {
+		struct rpc_client *client = &rpc->clients[i];
+
+		if (client->buffer && (privileged || !client->privileged) &&
+			evbuffer_get_length(bufferevent_get_output(client->buffer)) == 0 &&
+			now - client->active >= RPC_GRACE_SECONDS * NS_PER_SECOND &&
+			(!oldest || client->active < oldest->active))
+			oldest = client;
+	}
+	return oldest;
+}
+
+/* A place for a new client; NULL where there is none. */
+static struct rpc_client *find_place(struct rpc *rpc, bool privileged)
+{
+	struct rpc_client *place = NULL;
+	unsigned others = 0;
+
+	for (unsigned i = 0; i < RPC_CLIENT_MAX; i++) {
+		if (!rpc->clients[i].buffer)
+			place = &rpc->clients[i];
+		else
+			others += !rpc->clients[i].privileged;
+	}
+	if (place && (privileged || others < RPC_CLIENT_MAX - RPC_ROOT_PLACES))
+		return place;
+	place = find_idle(rpc, privileged, clock_now_ns());
+	if (place) {
+		log_limited(LOG_LEVEL_WARNING,
+			"control: too many clients: the one that was idle longest had to go");
+		client_close(place);
+	}
+	return place;
 }
 
 static void accept_client(struct evconnlistener *listener, evutil_socket_t fd,
 	struct sockaddr *address, int length, void *argument)
 {
 	const struct timeval stall = {.tv_sec = RPC_STALL_SECONDS};
+	const struct timeval idle = {.tv_sec = RPC_IDLE_SECONDS};
 	struct rpc *rpc = argument;
-	struct rpc_client *client = NULL;
+	bool privileged = is_privileged(fd);
+	struct rpc_client *client = find_place(rpc, privileged);
 
-	for (unsigned i = 0; i < RPC_CLIENT_MAX && !client; i++)
-		if (!rpc->clients[i].buffer)
-			client = &rpc->clients[i];
 	if (client)
 		client->buffer = bufferevent_socket_new(
 			evconnlistener_get_base(listener), fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!client || !client->buffer) {
-		log_limited(LOG_LEVEL_WARNING, "control: more than %u clients", RPC_CLIENT_MAX);
+		log_limited(LOG_LEVEL_WARNING, "control: more than %u clients",
+			RPC_CLIENT_MAX - (privileged ? 0 : RPC_ROOT_PLACES));
 		fd_close(&fd);
 		return;
 	}
 	client->rpc = rpc;
 	client->finished = false;
+	client->privileged = privileged;
+	client->active = clock_now_ns();
 	bufferevent_setcb(client->buffer, client_readable, client_drained, client_event, client);
 	bufferevent_setwatermark(client->buffer, EV_READ, 0, RPC_LINE_MAX);
-	bufferevent_set_timeouts(client->buffer, NULL, &stall);
+	bufferevent_set_timeouts(client->buffer, &idle, &stall);
 	bufferevent_enable(client->buffer, EV_READ | EV_WRITE);
 }
 
@@ -212,21 +292,39 @@ static void accept_failed(struct evconnlistener *listener, void *argument)
 	log_limited(LOG_LEVEL_WARNING, "control: cannot accept a client: %s", strerror(errno));
 }
 
-/* Gives the socket to the group before the group may use it. */
-static int open_to_group(const char *path, const char *group, struct error *error)
+/* Who may connect, said in full: nothing of it comes from the folder. */
+static int fill_access(const char *group, struct vhost_socket_access *access, struct error *error)
 {
-	const struct group *entry = getgrnam(group);
+	const struct group *entry = *group ? getgrnam(group) : NULL;
 
-	if (!entry)
+	if (*group && !entry)
 		return error_set(error, -ENOENT, "this machine has no group '%s'", group);
-	if (chown(path, (uid_t)-1, entry->gr_gid) < 0 || chmod(path, 0660) < 0)
-		return error_set_errno(
-			error, -errno, "%s: cannot give it to group '%s'", path, group);
+	*access = (struct vhost_socket_access){
+		.mode = 0660,
+		.owner = VHOST_SOCKET_AS_MADE,
+		.group = entry ? entry->gr_gid : getegid(),
+	};
 	return 0;
 }
 
-struct rpc *rpc_new(struct event_base *base, struct runtime *runtime, const char *path,
-	const char *group, struct error *error)
+/* A listening socket that nobody else can replace, or -errno. */
+static int open_socket(struct rpc *rpc, const char *group, struct error *error)
+{
+	struct vhost_socket_access access;
+	int status = fill_access(group, &access, error);
+
+	if (status == 0)
+		status = socket_folder_make(rpc->path, error);
+	if (status == 0)
+		status = socket_folder_check(rpc->path, error);
+	if (status == -EPERM)
+		error_prefix(error, "%s: the control socket needs a folder of its own (--control)",
+			rpc->path);
+	return status < 0 ? status : vhost_socket_listen(rpc->path, &access, &rpc->file, error);
+}
+
+struct rpc *rpc_new(struct event_base *base, struct runtime *runtime, enum rpc_role role,
+	const char *path, const char *group, struct error *error)
 {
 	struct rpc *rpc = calloc(1, sizeof(*rpc));
 	int fd = -1;
@@ -236,11 +334,10 @@ struct rpc *rpc_new(struct event_base *base, struct runtime *runtime, const char
 		goto free_rpc;
 	}
 	rpc->runtime = runtime;
-	fd = vhost_socket_listen(path, *group ? 0600 : 0660, &rpc->file, error);
+	rpc->role = role;
+	fd = open_socket(rpc, group, error);
 	if (fd < 0)
 		goto free_rpc;
-	if (*group && open_to_group(path, group, error) < 0)
-		goto close_socket;
 	/* Listens already: a backlog of 0 leaves it as it is. */
 	rpc->listener = evconnlistener_new(
 		base, accept_client, rpc, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);

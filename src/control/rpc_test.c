@@ -53,7 +53,7 @@ static int setup(void **state)
 	runtime = runtime_new(base, &model.settings, &error);
 	if (!runtime || runtime_apply(runtime, &model, "f.yaml", &error) < 0)
 		return -1;
-	rpc = rpc_new(base, runtime, path, "", &error);
+	rpc = rpc_new(base, runtime, RPC_FULL, path, "", &error);
 	return rpc ? 0 : -1;
 }
 
@@ -113,13 +113,75 @@ static void test_exchanges(void **state)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(exchanges); i++) {
 		char *reply = rpc_answer(
-			runtime, exchanges[i].request, strlen(exchanges[i].request));
+			runtime, RPC_FULL, exchanges[i].request, strlen(exchanges[i].request));
 
 		if (exchanges[i].reply)
 			assert_string_equal(reply, exchanges[i].reply);
 		else
 			assert_null(reply);
 		free(reply);
+	}
+}
+
+static const char *const changing[] = {"worker.reset", "config.diff", "config.apply", NULL};
+
+/* A read-only client is served everything else. */
+static void test_read_only(void **state)
+{
+	static const char *const all[] = {"show", "port.show", "network.show", "fdb.show",
+		"worker.show", "worker.reset", "drops", "config.show", "config.diff",
+		"config.apply", NULL};
+
+	for (unsigned i = 0; all[i]; i++) {
+		char request[256];
+		bool changes = false;
+		char *reply;
+
+		for (unsigned k = 0; changing[k]; k++)
+			changes |= strcmp(changing[k], all[i]) == 0;
+		snprintf(request, sizeof(request),
+			"{\"jsonrpc\":\"2.0\",\"method\":\"%s\",\"id\":1}", all[i]);
+		reply = rpc_answer(runtime, RPC_READ_ONLY, request, strlen(request));
+		assert_int_equal(strstr(reply, "this control socket only shows") != NULL, changes);
+		assert_int_equal(strstr(reply, "\"result\"") == NULL, changes);
+		free(reply);
+	}
+}
+
+/* Texts of up to a screen, cut at every byte of a character of three: each has an error to show. */
+static void test_errors_are_valid(void **state)
+{
+	for (unsigned shift = 0; shift < 6; shift++) {
+		json_t *request, *reply;
+		char name[512] = "";
+		char *line, *text;
+
+		memset(name, 'x', shift);
+		for (unsigned i = 0; i < 100; i++)
+			strcat(name, "\xe2\x82\xac");
+		for (unsigned method = 0; method < 2; method++) {
+			char yaml[1024];
+
+			snprintf(yaml, sizeof(yaml), "ports: { a: { mac: \"%s\" } }", name);
+			request = method ? json_pack("{s:s, s:i, s:s, s:{s:s}}", "jsonrpc", "2.0",
+						   "id", 1, "method", "port.show", "params", "name",
+						   name)
+					 : json_pack("{s:s, s:i, s:s, s:{s:s, s:s}}", "jsonrpc",
+						   "2.0", "id", 1, "method", "config.diff",
+						   "params", "file", name, "text", yaml);
+			line = json_dumps(request, 0);
+			text = rpc_answer(runtime, RPC_FULL, line, strlen(line));
+			reply = json_loads(text, 0, NULL);
+			assert_true(json_is_string(
+				json_object_get(json_object_get(reply, "error"), "message")));
+			assert_int_equal(json_array_size(json_object_get(
+						 json_object_get(reply, "error"), "data")) > 0,
+				!method);
+			json_decref(reply);
+			json_decref(request);
+			free(text);
+			free(line);
+		}
 	}
 }
 
@@ -131,7 +193,7 @@ static json_t *ask(const char *method)
 
 	snprintf(request, sizeof(request), "{\"jsonrpc\":\"2.0\",\"method\":\"%s\",\"id\":1}",
 		method);
-	text = rpc_answer(runtime, request, strlen(request));
+	text = rpc_answer(runtime, RPC_FULL, request, strlen(request));
 	reply = json_loads(text, 0, NULL);
 	result = json_incref(json_object_get(reply, "result"));
 	json_decref(reply);
@@ -311,6 +373,66 @@ static void test_too_many_clients(void **state)
 		close(clients[i]);
 }
 
+/* All places are taken and idle: the one that was idle longest makes room, but not at once. */
+static void test_idle_clients_make_room(void **state)
+{
+	int clients[RPC_CLIENT_MAX];
+	char buffer[4096];
+	int late;
+
+	for (unsigned i = 0; i < RPC_CLIENT_MAX; i++)
+		clients[i] = dial();
+	sleep(RPC_GRACE_SECONDS);
+	usleep(100000);
+	/* The first one is not idle: it has just been answered. */
+	assert_int_equal(send(clients[0], reset, strlen(reset), 0), strlen(reset));
+	assert_true(await(clients[0], buffer, sizeof(buffer)) > 0);
+	late = dial();
+	assert_int_equal(send(late, reset, strlen(reset), 0), strlen(reset));
+	assert_true(await(late, buffer, sizeof(buffer)) > 0);
+	assert_int_equal(await(clients[1], buffer, sizeof(buffer)), 0);
+	assert_int_equal(recv(clients[0], buffer, sizeof(buffer), 0), -1);
+	assert_int_equal(recv(clients[2], buffer, sizeof(buffer), 0), -1);
+	close(late);
+	for (unsigned i = 0; i < RPC_CLIENT_MAX; i++)
+		close(clients[i]);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+/* A folder in which others could replace the socket, and what the folder's group would give. */
+static void test_folders(void **state)
+{
+	char inside[128];
+	struct error error;
+	struct stat made;
+	struct rpc *other;
+
+	snprintf(inside, sizeof(inside), "%s/open/deeper/control.sock", folder);
+	inside[strlen(folder) + strlen("/open")] = '\0';
+	assert_int_equal(mkdir(inside, 0777), 0);
+	assert_int_equal(chmod(inside, 02777), 0);
+	inside[strlen(folder) + strlen("/open")] = '/';
+	assert_null(rpc_new(base, runtime, RPC_FULL, inside, "", &error));
+	assert_non_null(strstr(error.text, "may be written by everybody"));
+	inside[strlen(folder) + strlen("/open")] = '\0';
+	if (geteuid() == 0)
+		assert_int_equal(chown(inside, 0, 65534), 0);
+	assert_int_equal(chmod(inside, 02755), 0);
+	inside[strlen(folder) + strlen("/open")] = '/';
+	other = rpc_new(base, runtime, RPC_FULL, inside, "", &error);
+	assert_non_null(other);
+	assert_int_equal(stat(inside, &made), 0);
+	assert_int_equal(made.st_gid, getegid());
+	rpc_free(other);
+	*strrchr(inside, '/') = '\0';
+	assert_int_equal(stat(inside, &made), 0);
+	assert_int_equal(made.st_gid, getegid());
+	assert_int_equal(made.st_mode & 07777, 0755);
+	assert_int_equal(rmdir(inside), 0);
+	*strrchr(inside, '/') = '\0';
+	assert_int_equal(rmdir(inside), 0);
+}
+
 static void test_endless_request(void **state)
 {
 	char buffer[65536];
@@ -335,21 +457,25 @@ static void test_second_daemon_is_refused(void **state)
 {
 	struct error error;
 
-	assert_null(rpc_new(base, runtime, path, "", &error));
+	assert_null(rpc_new(base, runtime, RPC_FULL, path, "", &error));
 	assert_non_null(strstr(error.text, path));
 	assert_int_equal(access(path, F_OK), 0);
-	assert_null(rpc_new(base, runtime, "/tmp", "", &error));
-	assert_null(rpc_new(base, runtime, "/nonexistent/x.sock", "", &error));
+	assert_null(rpc_new(base, runtime, RPC_FULL, "/tmp", "", &error));
+	assert_null(rpc_new(base, runtime, RPC_FULL, "/nonexistent/above/it/x.sock", "", &error));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exchanges),
+		cmocka_unit_test(test_read_only),
+		cmocka_unit_test(test_errors_are_valid),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_queue_figures),
 		cmocka_unit_test(test_socket),
 		cmocka_unit_test(test_too_many_clients),
+		cmocka_unit_test(test_idle_clients_make_room),
+		cmocka_unit_test(test_folders),
 		cmocka_unit_test(test_endless_request),
 		cmocka_unit_test(test_second_daemon_is_refused),
 	};

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "control/apply.h"
 #include "control/config.h"
 #include "control/derived_mac.h"
@@ -18,6 +19,19 @@ static json_t *refuse(struct show_failure *failure, int code, const char *text)
 	failure->code = code;
 	error_set(&failure->error, -EINVAL, "%s", text);
 	return NULL;
+}
+
+json_t *show_text(const char *text)
+{
+	char *copy = strdup(text);
+	json_t *value = NULL;
+
+	if (copy) {
+		text_mend(copy);
+		value = json_string(copy);
+	}
+	free(copy);
+	return value;
 }
 
 static json_t *show_switch(
@@ -246,7 +260,7 @@ static json_t *show_config(
 	struct runtime *runtime, const json_t *params, struct show_failure *failure)
 {
 	char *text = config_format(&runtime->state.model);
-	json_t *result = text ? json_string(text) : NULL;
+	json_t *result = text ? show_text(text) : NULL;
 
 	free(text);
 	return result ? result : refuse(failure, SHOW_REFUSED, "out of memory");
@@ -271,7 +285,7 @@ static int read_config(
 		error_set(&failure->error, rc, "%s", errors.lines[0] ? errors.lines[0] : "");
 		failure->lines = json_array();
 		for (unsigned i = 0; i < MIN(errors.count, CONFIG_ERROR_MAX); i++)
-			json_array_append_new(failure->lines, json_string(errors.lines[i]));
+			json_array_append_new(failure->lines, show_text(errors.lines[i]));
 	}
 	config_errors_fini(&errors);
 	return rc < 0 ? -1 : 0;
@@ -282,7 +296,7 @@ static json_t *diff_lines(const struct diff *diff)
 	json_t *lines = json_array();
 
 	for (unsigned i = 0; i < diff->count; i++)
-		json_array_append_new(lines, json_string(diff->actions[i].text));
+		json_array_append_new(lines, show_text(diff->actions[i].text));
 	return lines;
 }
 
@@ -328,16 +342,17 @@ static json_t *apply_config(
 }
 
 static const struct show_method methods[] = {
-	{"show", show_switch},
-	{"port.show", show_ports},
-	{"network.show", show_networks},
-	{"fdb.show", show_fdb},
-	{"worker.show", show_workers},
-	{"worker.reset", reset_workers},
-	{"drops", show_drops},
-	{"config.show", show_config},
-	{"config.diff", diff_config},
-	{"config.apply", apply_config},
+	{"show", false, show_switch},
+	{"port.show", false, show_ports},
+	{"network.show", false, show_networks},
+	{"fdb.show", false, show_fdb},
+	{"worker.show", false, show_workers},
+	{"worker.reset", true, reset_workers},
+	{"drops", false, show_drops},
+	{"config.show", false, show_config},
+	/* Changes nothing, but parses what the client sends. */
+	{"config.diff", true, diff_config},
+	{"config.apply", true, apply_config},
 };
 
 const struct show_method *show_find(const char *name)

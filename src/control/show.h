@@ -25,10 +25,14 @@ struct show_failure {
 
 struct show_method {
 	const char *name;
+	bool changes; /* or is more than a look: not for read-only clients */
 	/* params: an object, or NULL. A new reference, or NULL with *failure filled. */
 	json_t *(*call)(
 		struct runtime *runtime, const json_t *params, struct show_failure *failure);
 };
+
+/* Text of anybody's as a JSON string: what is no UTF-8 in it is replaced. A new reference. */
+json_t *show_text(const char *text);
 
 /* The method of that name; NULL where there is none. */
 const struct show_method *show_find(const char *name);

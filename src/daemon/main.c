@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <event2/event.h>
-#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include "base/log.h"
 #include "control/apply.h"
 #include "control/config.h"
+#include "control/control_path.h"
 #include "control/rpc.h"
 #include "control/runtime.h"
 #include "daemon/notify.h"
@@ -35,6 +35,7 @@ struct daemon {
 	struct event *reload;
 	struct runtime *runtime;
 	struct rpc *rpc;
+	struct rpc *read_only; /* NULL: none is configured */
 };
 
 static void print_faults(const struct config_errors *errors)
@@ -128,17 +129,15 @@ static void prepare_process(void)
 	}
 }
 
-/* The folder of the control socket, where only its last component is missing. */
-static int make_control_folder(const char *path, struct error *error)
+/* Beside the full control socket: "control.sock" and "control-ro.sock". */
+static int open_read_only(struct daemon *daemon, const char *group, struct error *error)
 {
-	char copy[PATH_MAX];
-	const char *folder;
+	char path[PATH_MAX];
 
-	snprintf(copy, sizeof(copy), "%s", path);
-	folder = dirname(copy);
-	if (mkdir(folder, 0755) == 0)
-		return 0;
-	return errno == EEXIST ? 0 : error_set_errno(error, -errno, "cannot create '%s'", folder);
+	control_path_read_only(daemon->options.control, path);
+	daemon->read_only = rpc_new(
+		daemon->base, daemon->runtime, RPC_READ_ONLY, path, group, error);
+	return daemon->read_only ? 0 : -EINVAL;
 }
 
 static int watch_signals(struct daemon *daemon)
@@ -156,6 +155,7 @@ static int watch_signals(struct daemon *daemon)
 
 static void stop(struct daemon *daemon)
 {
+	rpc_free(daemon->read_only);
 	rpc_free(daemon->rpc);
 	runtime_free(daemon->runtime);
 	for (unsigned i = 0; i < ARRAY_SIZE(stop_signals); i++)
@@ -183,12 +183,11 @@ static int start(struct daemon *daemon, struct model *model, struct error *error
 	rc = runtime_apply(daemon->runtime, model, daemon->options.config, error);
 	if (rc < 0)
 		return rc;
-	rc = make_control_folder(daemon->options.control, error);
-	if (rc < 0)
-		return rc;
-	daemon->rpc = rpc_new(daemon->base, daemon->runtime, daemon->options.control,
+	daemon->rpc = rpc_new(daemon->base, daemon->runtime, RPC_FULL, daemon->options.control,
 		settings.control_group, error);
-	return daemon->rpc ? 0 : -EINVAL;
+	if (!daemon->rpc)
+		return -EINVAL;
+	return *settings.control_ro ? open_read_only(daemon, settings.control_ro, error) : 0;
 }
 
 static int run(struct daemon *daemon)

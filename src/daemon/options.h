@@ -8,8 +8,9 @@
 #include <stdbool.h>
 
 #include "base/log.h"
+#include "control/control_path.h"
 
-#define OPTIONS_CONTROL_PATH "/run/virtswitch/control.sock"
+#define OPTIONS_CONTROL_PATH CONTROL_PATH
 
 struct options {
 	const char *config;  /* path of the configuration file */

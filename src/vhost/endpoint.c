@@ -16,7 +16,11 @@
 /* Pause after accept() failed for want of descriptors: without it the event loop would spin. */
 #define ACCEPT_PAUSE_MS 200
 
-#define DEFAULT_PERMISSIONS 0660
+static const struct vhost_socket_access default_access = {
+	.mode = 0660,
+	.owner = VHOST_SOCKET_AS_MADE,
+	.group = VHOST_SOCKET_AS_MADE,
+};
 
 struct vhost_endpoint {
 	struct event_base *base;
@@ -28,6 +32,7 @@ struct vhost_endpoint {
 	struct vhost_connection *connection; /* NULL: waiting for a peer */
 
 	/* Server mode. */
+	struct vhost_socket_access access;
 	int listen_fd;
 	struct vhost_socket_file file;
 	struct event *acceptable;
@@ -232,16 +237,29 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 		dial(endpoint);
 }
 
-static int open_server(struct vhost_endpoint *endpoint, mode_t permissions, struct error *error)
+/* Replaces the listening socket, of which there may be none yet. */
+static int open_server(struct vhost_endpoint *endpoint, struct error *error)
 {
-	endpoint->listen_fd = vhost_socket_listen(endpoint->path,
-		permissions ? permissions : DEFAULT_PERMISSIONS, &endpoint->file, error);
-	if (endpoint->listen_fd < 0)
-		return endpoint->listen_fd;
-	endpoint->acceptable = event_new(
-		endpoint->base, endpoint->listen_fd, EV_READ | EV_PERSIST, on_acceptable, endpoint);
-	if (!endpoint->acceptable || event_add(endpoint->acceptable, NULL) < 0)
+	struct vhost_socket_file file;
+	struct event *acceptable;
+	int fd = vhost_socket_listen(endpoint->path, &endpoint->access, &file, error);
+
+	if (fd < 0)
+		return fd;
+	acceptable = event_new(endpoint->base, fd, EV_READ | EV_PERSIST, on_acceptable, endpoint);
+	if (!acceptable || event_add(acceptable, NULL) < 0) {
+		if (acceptable)
+			event_free(acceptable);
+		vhost_socket_unlink(endpoint->path, &file);
+		fd_close(&fd);
 		return error_set(error, -ENOMEM, "%s: no memory", endpoint->path);
+	}
+	if (endpoint->acceptable)
+		event_free(endpoint->acceptable);
+	fd_close(&endpoint->listen_fd);
+	endpoint->acceptable = acceptable;
+	endpoint->listen_fd = fd;
+	endpoint->file = file;
 	return 0;
 }
 
@@ -271,13 +289,14 @@ int vhost_endpoint_open(struct event_base *base, const struct vhost_endpoint_con
 	endpoint->ops = ops;
 	endpoint->owner = owner;
 	endpoint->listen_fd = -1;
+	endpoint->access = config->access ? *config->access : default_access;
 	endpoint->path = strdup(config->path);
 	endpoint->name = strdup(config->name);
 	endpoint->timer = event_new(base, -1, 0, on_timer, endpoint);
 	if (!endpoint->path || !endpoint->name || !endpoint->timer)
 		status = error_set(error, -ENOMEM, "%s: no memory", config->path);
 	else if (config->mode == VHOST_MODE_SERVER)
-		status = open_server(endpoint, config->permissions, error);
+		status = open_server(endpoint, error);
 	else
 		status = open_client(endpoint, error);
 	if (status < 0) {
@@ -324,6 +343,26 @@ void vhost_endpoint_close(struct vhost_endpoint *endpoint)
 		return;
 	}
 	endpoint_free(endpoint);
+}
+
+int vhost_endpoint_renew(struct vhost_endpoint *endpoint, const struct vhost_socket_access *access,
+	struct error *error)
+{
+	const struct vhost_socket_access before = endpoint->access;
+	int status;
+
+	if (endpoint->mode == VHOST_MODE_CLIENT)
+		return 0;
+	endpoint->access = *access;
+	if (!vhost_socket_exists(endpoint->path, &endpoint->file)) {
+		status = open_server(endpoint, error);
+		status = status < 0 ? status : 1;
+	} else {
+		status = vhost_socket_set_access(endpoint->path, &endpoint->file, access, error);
+	}
+	if (status < 0)
+		endpoint->access = before;
+	return status;
 }
 
 int vhost_endpoint_check(const char *path, struct error *error)

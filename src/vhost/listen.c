@@ -2,6 +2,8 @@
 #include "vhost/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,14 +29,16 @@ int vhost_socket_address(const char *path, struct sockaddr_un *address, struct e
 }
 
 /* Only a connection attempt tells a live socket from one that its process left behind. */
-static int probe_socket(const char *path, const struct sockaddr_un *address, struct error *error)
+static int probe_socket(const char *path, int file, struct error *error)
 {
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int status;
 
 	if (fd < 0)
 		return error_set_errno(error, -errno, "%s: cannot make a socket", path);
-	status = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", file);
+	status = connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? errno : 0;
 	fd_close(&fd);
 	switch (status) {
 	case ECONNREFUSED:
@@ -56,21 +60,124 @@ int vhost_socket_probe(const char *path, struct error *error)
 	struct sockaddr_un address;
 	struct stat file;
 	int status = vhost_socket_address(path, &address, error);
+	int fd;
 
 	if (status < 0)
 		return status;
-	if (lstat(path, &file) < 0)
+	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
 		return errno == ENOENT ? 1 : error_set_errno(error, -errno, "%s", path);
-	if (!S_ISSOCK(file.st_mode))
-		return error_set(error, -EEXIST, "%s exists and is not a socket", path);
-	return probe_socket(path, &address, error);
+	if (fstat(fd, &file) < 0)
+		status = error_set_errno(error, -errno, "%s", path);
+	else if (!S_ISSOCK(file.st_mode))
+		status = error_set(error, -EEXIST, "%s exists and is not a socket", path);
+	else
+		status = probe_socket(path, fd, error);
+	fd_close(&fd);
+	return status;
 }
 
-int vhost_socket_listen(
-	const char *path, mode_t mode, struct vhost_socket_file *file, struct error *error)
+/*
+ * The socket file at the path, as a descriptor (O_PATH) that names the file and not the path; -errno where
+ * it is not a socket with one name of this file's. `file`: NULL where it was made right now, by this user.
+ */
+static int open_file(const char *path, const struct vhost_socket_file *file, struct stat *found)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	bool ours;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, found) < 0) {
+		int status = -errno;
+
+		fd_close(&fd);
+		return status;
+	}
+	ours = file ? found->st_dev == file->device && found->st_ino == file->inode
+		    : found->st_uid == geteuid();
+	if (!S_ISSOCK(found->st_mode) || found->st_nlink != 1 || !ours)
+		fd_close(&fd);
+	return fd < 0 ? -ENOENT : fd;
+}
+
+/*
+ * The order lets nobody in who may not be in at the end: first it is ours and closed to others, then the
+ * group changes, then what the group may do, and last the owner, after which it may not be ours to change.
+ */
+static int set_access(int fd, const struct vhost_socket_access *access, bool made)
+{
+	char path[32];
+
+	/* The way to the file of an O_PATH descriptor: fchmod() takes none. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (!made && (fchownat(fd, "", geteuid(), (gid_t)-1, AT_EMPTY_PATH) < 0 ||
+			     chmod(path, S_IRUSR | S_IWUSR) < 0))
+		return -errno;
+	if ((access->group != VHOST_SOCKET_AS_MADE &&
+		    fchownat(fd, "", (uid_t)-1, access->group, AT_EMPTY_PATH) < 0) ||
+		chmod(path, access->mode) < 0)
+		return -errno;
+	if (access->owner != VHOST_SOCKET_AS_MADE &&
+		fchownat(fd, "", access->owner, (gid_t)-1, AT_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
+bool vhost_socket_exists(const char *path, const struct vhost_socket_file *file)
+{
+	struct stat now;
+
+	return lstat(path, &now) == 0 && now.st_dev == file->device && now.st_ino == file->inode;
+}
+
+int vhost_socket_set_access(const char *path, const struct vhost_socket_file *file,
+	const struct vhost_socket_access *access, struct error *error)
+{
+	struct stat found;
+	int fd = open_file(path, file, &found);
+	int status = fd < 0 ? fd : set_access(fd, access, false);
+
+	fd_close(&fd);
+	if (status < 0)
+		return error_set_errno(error, status, "%s: cannot set who may connect", path);
+	return 0;
+}
+
+/* Binds the socket, lets in whom `access` names, listens. 0 or -errno and a reason. */
+static int bind_and_listen(int fd, const struct sockaddr_un *address,
+	const struct vhost_socket_access *access, struct vhost_socket_file *file,
+	struct error *error)
+{
+	const char *path = address->sun_path;
+	struct stat made;
+	int file_fd;
+	int status;
+
+	/* Before bind() it sets what the file may have at most; after it, whatever the umask is. */
+	if (fchmod(fd, S_IRUSR | S_IWUSR) < 0 ||
+		bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+		return error_set_errno(error, -errno, "%s: cannot bind", path);
+	file_fd = open_file(path, NULL, &made);
+	if (file_fd < 0)
+		return error_set(
+			error, file_fd, "%s: somebody else replaced the socket just made", path);
+	*file = (struct vhost_socket_file){.device = made.st_dev, .inode = made.st_ino};
+	status = set_access(file_fd, access, true);
+	if (status < 0)
+		error_set_errno(error, status, "%s: cannot set who may connect", path);
+	else if (listen(fd, BACKLOG) < 0)
+		status = error_set_errno(error, -errno, "%s: cannot listen", path);
+	fd_close(&file_fd);
+	if (status < 0)
+		vhost_socket_unlink(path, file);
+	return status;
+}
+
+int vhost_socket_listen(const char *path, const struct vhost_socket_access *access,
+	struct vhost_socket_file *file, struct error *error)
 {
 	struct sockaddr_un address;
-	struct stat made;
 	int status = vhost_socket_probe(path, error);
 	int fd;
 
@@ -82,30 +189,16 @@ int vhost_socket_listen(
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return error_set_errno(error, -errno, "%s: cannot make a socket", path);
-	/* Before bind() it sets what the file may have at most; after it, whatever the umask is. */
-	if (fchmod(fd, mode) < 0 ||
-		bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-		status = error_set_errno(error, -errno, "%s: cannot bind", address.sun_path);
-		goto close_fd;
+	status = bind_and_listen(fd, &address, access, file, error);
+	if (status < 0) {
+		fd_close(&fd);
+		return status;
 	}
-	if (lstat(path, &made) < 0 || chmod(path, mode) < 0 || listen(fd, BACKLOG) < 0) {
-		status = error_set_errno(error, -errno, "%s: cannot listen", address.sun_path);
-		goto unlink_path;
-	}
-	*file = (struct vhost_socket_file){.device = made.st_dev, .inode = made.st_ino};
 	return fd;
-
-unlink_path:
-	unlink(path);
-close_fd:
-	fd_close(&fd);
-	return status;
 }
 
 void vhost_socket_unlink(const char *path, const struct vhost_socket_file *file)
 {
-	struct stat now;
-
-	if (lstat(path, &now) == 0 && now.st_dev == file->device && now.st_ino == file->inode)
+	if (vhost_socket_exists(path, file))
 		unlink(path);
 }

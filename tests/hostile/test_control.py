@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The control sockets: who may ask, who may only look, and clients that take all places."""
+import json
+import os
+import pwd
+import socket
+import stat
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from lab.process import Process, program, wait_for
+from lab.vswd import run_tool
+
+NOBODY = pwd.getpwnam("nobody")
+PLACES = 32 - 4
+
+HOLD = """
+import socket, sys
+held = []
+for _ in range(int(sys.argv[2])):
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(sys.argv[1])
+    held.append(client)
+print("holding", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def shown(bed, root_user):
+    """A switch whose read-only socket is for the group of `nobody`."""
+    os.chmod(bed.path, 0o755)
+    bed.vswd(["a"], **{"control-ro": "nogroup"})
+    return bed
+
+
+def as_nobody(switch, *words):
+    return run_tool("vsw", "--control", switch.control, *words, user=NOBODY.pw_uid,
+                    group=NOBODY.pw_gid, extra_groups=[])
+
+
+def test_who_may_only_look(shown):
+    """vsw finds the socket that it may open; what would change something is refused there."""
+    switch = shown.switch
+    read_only = shown.path / "control-ro.sock"
+    for path, group in ((switch.control, os.getegid()), (read_only, NOBODY.pw_gid)):
+        found = path.stat()
+        assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o660, 0, group)
+    for words in (["show"], ["port", "show", "-s"], ["drops"], ["config", "show"], ["fdb", "show"],
+                  ["network", "show"], ["worker", "show"]):
+        done = as_nobody(switch, *words)
+        assert done.returncode == 0, done.stderr
+    wanted = shown.path / "wanted.yaml"
+    wanted.write_text(shown.text(["a", "b"], **{"control-ro": "nogroup"}))
+    for words in (["config", "apply", wanted], ["config", "diff", wanted],
+                  ["worker", "show", "--reset"]):
+        done = as_nobody(switch, *words)
+        assert done.returncode == 1 and "only shows" in done.stderr, done.stderr
+    assert [port["name"] for port in switch.vsw("port", "show")] == ["a"]
+    assert switch.vsw_raw("config", "apply", wanted).returncode == 0
+
+
+def test_all_places_taken(shown):
+    """Others' idle clients neither lock root out nor stay for ever."""
+    read_only = shown.path / "control-ro.sock"
+    shown.switch.allow("control: ")
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(read_only), str(2 * PLACES)],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, user=NOBODY.pw_uid,
+                              group=NOBODY.pw_gid, extra_groups=[])
+    try:
+        assert holder.stdout.readline() == b"holding\n"
+        done = run_tool("vsw", "--control", read_only, "show")
+        assert done.returncode == 0, done.stderr
+        # Another of the same user gets in as soon as one has been idle for a moment.
+        wait_for(lambda: as_nobody(shown.switch, "show").returncode == 0, 20, "a place for nobody",
+                 pause=0.5)
+    finally:
+        holder.stdin.close()
+        holder.wait(10)
+
+
+def test_errors_have_a_text(bed):
+    """An error that is cut within a character still reaches the client."""
+    switch = bed.vswd(["a"])
+    for shift in range(4):
+        name = "x" * shift + "\u20ac" * 100
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(10)
+            client.connect(str(switch.control))
+            client.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "port.show",
+                                       "params": {"name": name}}).encode() + b"\n")
+            answer = json.loads(client.recv(65536))
+        assert "no port" in answer["error"]["message"]
+
+
+def test_the_folder_gives_nothing_away(bed, root_user):
+    """In a setgid folder of a VMM's group the control socket is root's; in one that this group may
+    write there is none."""
+    os.chmod(bed.path, 0o755)
+    folder = bed.path / "run"
+    folder.mkdir()
+    os.chown(folder, 0, NOBODY.pw_gid)
+    os.chmod(folder, 0o2750)
+    config = bed.path / "own.yaml"
+    config.write_text(bed.text(["a"]))
+    control = folder / "control" / "control.sock"
+    process = Process("vswd", [program("vswd"), "--config", config, "--control", control],
+                      bed.path / "own.log")
+    process.wait_log("ready")
+    for path in (control, control.parent):
+        assert (path.stat().st_uid, path.stat().st_gid) == (0, os.getegid())
+    assert process.stop() == 0
+    os.chmod(folder, 0o2770)
+    for path in (control, folder / "control.sock"):
+        done = run_tool("vswd", "--config", config, "--control", path)
+        assert done.returncode == 1
+        assert f"folder '{folder}' may be written by group {NOBODY.pw_gid}" in done.stderr
+        assert "a folder of its own" in done.stderr
+
+
+def test_links_are_not_followed(bed, root_user):
+    """Somebody who may write the folder puts links where the sockets of ports are made."""
+    switch = bed.vswd(["a"])
+    switch.allow("b.sock", "configuration not changed")
+    victim = bed.path / "victim"
+    victim.write_text("secret")
+    os.chmod(victim, 0o600)
+    target = bed.path / "b.sock"
+    stop = threading.Event()
+
+    def swap():
+        link = bed.path / "link"
+        while not stop.is_set():
+            link.symlink_to(victim)
+            link.replace(target)
+    attacker = threading.Thread(target=swap)
+    attacker.start()
+    try:
+        wanted = bed.path / "wanted.yaml"
+        for ports in (["a", "b"], ["a"]) * 15:
+            wanted.write_text(bed.text(ports))
+            switch.vsw_raw("config", "apply", wanted)
+    finally:
+        stop.set()
+        attacker.join(10)
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o600
+    assert victim.read_text() == "secret"
+    assert switch.port("a")
