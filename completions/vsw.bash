@@ -17,7 +17,7 @@ _vsw()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--control) control=${COMP_WORDS[++i]-} ;;
-		--vmm | --memory) ((i++)) ;;
+		--vmm | --memory | --qemu | --vmm-version) ((i++)) ;;
 		-*) ;;
 		*) words+=("${COMP_WORDS[i]}") ;;
 		esac
@@ -31,6 +31,15 @@ _vsw()
 		COMPREPLY=($(compgen -W "qemu libvirt cloud-hypervisor" -- "$current"))
 		return 0
 		;;
+	--qemu)
+		compopt -o filenames 2>/dev/null
+		COMPREPLY=($(compgen -f -W "$(compgen -c qemu-system-)" -- "$current"))
+		return 0
+		;;
+	--vmm-version)
+		COMPREPLY=($(compgen -W "7.2 8.2 9.2 10.0 10.2" -- "$current"))
+		return 0
+		;;
 	--memory)
 		COMPREPLY=($(compgen -W "512M 1G 2G 4G" -- "$current"))
 		return 0
@@ -40,7 +49,7 @@ _vsw()
 		local options="--json --control --help --version"
 		case "${words[*]}" in
 		"port show"*) options+=" --statistics" ;;
-		"port args"*) options+=" --vmm --memory" ;;
+		"port args"*) options+=" --vmm --memory --qemu --vmm-version" ;;
 		"worker show") options+=" --statistics --reset" ;;
 		esac
 		COMPREPLY=($(compgen -W "$options" -- "$current"))

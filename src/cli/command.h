@@ -20,6 +20,8 @@ enum command_option {
 	COMMAND_RESET = 1 << 1,      /* --reset */
 	COMMAND_VMM = 1 << 2,        /* --vmm VMM */
 	COMMAND_MEMORY = 1 << 3,     /* --memory SIZE */
+	COMMAND_QEMU = 1 << 4,       /* --qemu BINARY */
+	COMMAND_VERSION = 1 << 5,    /* --vmm-version X.Y */
 };
 
 struct command_line {
@@ -28,7 +30,9 @@ struct command_line {
 	unsigned given; /* enum command_option */
 	const char *vmm;
 	const char *memory;
-	const char *argument; /* NAME or FILE; NULL where none was given */
+	const char *qemu;        /* NULL where it was not given */
+	const char *vmm_version; /* likewise */
+	const char *argument;    /* NAME or FILE; NULL where none was given */
 };
 
 /* Exit statuses; every command returns one. */

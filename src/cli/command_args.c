@@ -3,6 +3,9 @@
  * vsw port args: what a VMM must be told so that its VM is attached to a port. For QEMU and Cloud
  * Hypervisor it is one line, for pasting and for $(vsw port args ...) alike; for libvirt two
  * elements of the domain's XML. Shared memory is part of it: without, no frame passes.
+ *
+ * Nothing in the line needs a shell's quotes, since the configuration refuses such names and paths; what
+ * else there is to say goes to stderr.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +14,9 @@
 #include "base/common.h"
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/qemu_version.h"
 
-/* What the fragments need to know of a port. */
+/* What the fragments need to know of a port, and of the VMM. */
 struct attachment {
 	const char *name;
 	const char *socket;
@@ -21,6 +25,8 @@ struct attachment {
 	unsigned mtu; /* 0: none */
 	const char *mac;
 	const char *memory;
+	struct qemu_version qemu;
+	char printed_for[PATH_MAX + 160]; /* "QEMU 7.2 (/usr/bin/qemu-system-x86_64)" */
 };
 
 /* The text with each comma doubled, as QEMU's option lists want it. */
@@ -33,6 +39,12 @@ static void print_qemu_path(FILE *out, const char *path)
 	}
 }
 
+/* One second. reconnect-ms came with 9.2; the older word went with 10.2. */
+static const char *qemu_reconnect(const struct qemu_version *version)
+{
+	return qemu_version_at_least(version, 9, 2) ? ",reconnect-ms=1000" : ",reconnect=1";
+}
+
 static void print_qemu(FILE *out, const struct attachment *port)
 {
 	fprintf(out,
@@ -41,7 +53,8 @@ static void print_qemu(FILE *out, const struct attachment *port)
 		port->memory, port->memory, port->name);
 	print_qemu_path(out, port->socket);
 	fprintf(out, "%s -netdev vhost-user,id=net-%s,chardev=chr-%s",
-		port->vmm_listens ? ",server=on,wait=off" : ",reconnect=1", port->name, port->name);
+		port->vmm_listens ? ",server=on,wait=off" : qemu_reconnect(&port->qemu), port->name,
+		port->name);
 	if (port->queues > 1)
 		fprintf(out, ",queues=%u", port->queues);
 	fprintf(out, " -device virtio-net-pci,netdev=net-%s", port->name);
@@ -54,22 +67,9 @@ static void print_qemu(FILE *out, const struct attachment *port)
 	fputc('\n', out);
 }
 
-static void print_xml_text(FILE *out, const char *text)
-{
-	for (; *text; text++) {
-		if (*text == '&')
-			fputs("&amp;", out);
-		else if (*text == '<')
-			fputs("&lt;", out);
-		else if (*text == '\'')
-			fputs("&apos;", out);
-		else
-			fputc(*text, out);
-	}
-}
-
 static void print_libvirt(FILE *out, const struct attachment *port)
 {
+	fprintf(out, "<!-- for %s -->\n", port->printed_for);
 	fprintf(out, "<!-- in <domain> -->\n"
 		     "<memoryBacking>\n"
 		     "  <source type='memfd'/>\n"
@@ -78,12 +78,12 @@ static void print_libvirt(FILE *out, const struct attachment *port)
 		     "<!-- in <devices> -->\n"
 		     "<interface type='vhostuser'>\n");
 	fprintf(out, "  <mac address='%s'/>\n", port->mac);
-	fprintf(out, "  <source type='unix' path='");
-	print_xml_text(out, port->socket);
+	fprintf(out, "  <source type='unix' path='%s' mode='%s'", port->socket,
+		port->vmm_listens ? "server" : "client");
 	if (port->vmm_listens)
-		fprintf(out, "' mode='server'/>\n");
+		fprintf(out, "/>\n");
 	else
-		fprintf(out, "' mode='client'>\n"
+		fprintf(out, ">\n"
 			     "    <reconnect enabled='yes' timeout='1'/>\n"
 			     "  </source>\n");
 	fprintf(out, "  <model type='virtio'/>\n");
@@ -108,13 +108,78 @@ static void print_cloud_hypervisor(FILE *out, const struct attachment *port)
 	fputc('\n', out);
 }
 
+/* The version that was given, else that of the binary that was given, else that of the one that a
+ * shell would start, else an assumed one. False after a message. */
+static bool choose_qemu(const struct command_line *line, struct attachment *port)
+{
+	char path[PATH_MAX] = "", reason[sizeof(path) + 64];
+	const char *binary = line->qemu;
+	struct error error = {""};
+
+	if (line->vmm_version) {
+		if (!qemu_version_parse(line->vmm_version, &port->qemu)) {
+			fprintf(stderr, "vsw: '%s' is not a version such as 7.2 or 10.2.1\n",
+				line->vmm_version);
+			return false;
+		}
+		snprintf(reason, sizeof(reason), "as given");
+	} else if (!binary && !qemu_version_find(path)) {
+		port->qemu = QEMU_VERSION_OLDEST;
+		snprintf(reason, sizeof(reason),
+			"assumed: no qemu-system-* in PATH; --vmm-version says it");
+	} else if (qemu_version_ask(binary ? binary : path, &port->qemu, &error) == 0) {
+		snprintf(reason, sizeof(reason), "%.*s", PATH_MAX, binary ? binary : path);
+	} else if (binary) {
+		fprintf(stderr, "vsw: %s\n", error.text);
+		return false;
+	} else {
+		port->qemu = QEMU_VERSION_OLDEST;
+		snprintf(reason, sizeof(reason), "assumed: %.*s; --vmm-version says it",
+			PATH_MAX - 1, error.text);
+	}
+	snprintf(port->printed_for, sizeof(port->printed_for), "QEMU %u.%u (%s)%s",
+		port->qemu.major, port->qemu.minor, reason,
+		qemu_version_at_least(
+			&port->qemu, QEMU_VERSION_OLDEST.major, QEMU_VERSION_OLDEST.minor)
+			? ""
+			: ", which is older than any that is tested");
+	return true;
+}
+
+static bool choose_libvirt(const struct command_line *line, struct attachment *port)
+{
+	snprintf(port->printed_for, sizeof(port->printed_for),
+		"libvirt, which finds the words for its QEMU itself; tested with 9.0");
+	return true;
+}
+
+static bool choose_cloud_hypervisor(const struct command_line *line, struct attachment *port)
+{
+	if (strchr(port->socket, ',')) {
+		fprintf(stderr,
+			"vsw: the path %s holds a comma, which ends a value for Cloud "
+			"Hypervisor; set 'socket' to another one\n",
+			port->socket);
+		return false;
+	}
+	snprintf(port->printed_for, sizeof(port->printed_for),
+		"Cloud Hypervisor, from its documentation; not tested");
+	return true;
+}
+
 static const struct {
 	const char *name;
+	/* Fills what depends on the VMM; false, after a message, where it cannot be attached. */
+	bool (*choose)(const struct command_line *line, struct attachment *port);
 	void (*print)(FILE *out, const struct attachment *port);
+	bool has_versions; /* what it is told differs by version */
+	bool says_itself;  /* the words tell for which version they are */
 } vmms[] = {
-	{"qemu", print_qemu},
-	{"libvirt", print_libvirt},
-	{"cloud-hypervisor", print_cloud_hypervisor},
+	{.name = "qemu", .choose = choose_qemu, .print = print_qemu, .has_versions = true},
+	{.name = "libvirt", .choose = choose_libvirt, .print = print_libvirt, .says_itself = true},
+	{.name = "cloud-hypervisor",
+		.choose = choose_cloud_hypervisor,
+		.print = print_cloud_hypervisor},
 };
 
 /* "512M", "1G": digits and a unit. */
@@ -137,21 +202,41 @@ static int print_fragment(
 	if (!out)
 		return COMMAND_REFUSED;
 	vmms[vmm].print(out, port);
-	if (!line->json)
+	if (!line->json) {
+		if (!vmms[vmm].says_itself)
+			fprintf(stderr, "vsw: for %s\n", port->printed_for);
 		return COMMAND_DONE;
+	}
 	fclose(out);
-	result = json_pack(
-		"{s:s, s:s, s:s}", "port", port->name, "vmm", vmms[vmm].name, "text", text);
+	result = json_pack("{s:s, s:s, s:s, s:s}", "port", port->name, "vmm", vmms[vmm].name, "for",
+		port->printed_for, "text", text);
 	command_print_json(result);
 	json_decref(result);
 	free(text);
 	return COMMAND_DONE;
 }
 
+/* Attaches the port that the daemon told of. */
+static int print_port(const struct command_line *line, const json_t *port, unsigned vmm)
+{
+	struct attachment attachment = {
+		.name = command_text(port, "name"),
+		.socket = command_text(port, "socket"),
+		.vmm_listens = strcmp(command_text(port, "mode"), "client") == 0,
+		.queues = (unsigned)command_number(port, "queues"),
+		.mtu = (unsigned)command_number(port, "mtu"),
+		.mac = command_text(port, "vm_mac"),
+		.memory = line->memory,
+	};
+
+	if (!vmms[vmm].choose(line, &attachment))
+		return COMMAND_REFUSED;
+	return print_fragment(line, &attachment, vmm);
+}
+
 int command_port_args(const struct command_line *line)
 {
 	json_t *result;
-	const json_t *port;
 	unsigned vmm = 0;
 	int status;
 
@@ -165,22 +250,15 @@ int command_port_args(const struct command_line *line)
 		fprintf(stderr, "vsw: '%s' is not a size such as 512M or 1G\n", line->memory);
 		return COMMAND_WRONG;
 	}
+	if (!vmms[vmm].has_versions && (line->qemu || line->vmm_version)) {
+		fprintf(stderr, "vsw: --qemu and --vmm-version are for --vmm qemu only\n");
+		return COMMAND_WRONG;
+	}
 	result = client_call(
 		line->control, "port.show", json_pack("{s:s}", "name", line->argument));
 	if (!result)
 		return COMMAND_REFUSED;
-	port = json_array_get(result, 0);
-	status = print_fragment(line,
-		&(struct attachment){
-			.name = command_text(port, "name"),
-			.socket = command_text(port, "socket"),
-			.vmm_listens = strcmp(command_text(port, "mode"), "client") == 0,
-			.queues = (unsigned)command_number(port, "queues"),
-			.mtu = (unsigned)command_number(port, "mtu"),
-			.mac = command_text(port, "vm_mac"),
-			.memory = line->memory,
-		},
-		vmm);
+	status = print_port(line, json_array_get(result, 0), vmm);
 	json_decref(result);
 	return status;
 }

@@ -25,8 +25,10 @@ static const struct command commands[] = {
 	{"show", NULL, NULL, 0, 0, command_show, "", "the switch in a few lines"},
 	{"port", "show", "[NAME]", COMMAND_STATISTICS, 0, command_port_show, " [-s]",
 		"ports, or all about one; -s: with counters"},
-	{"port", "args", "NAME", COMMAND_VMM | COMMAND_MEMORY, COMMAND_VMM, command_port_args,
-		" --vmm qemu|libvirt|cloud-hypervisor [--memory SIZE]",
+	{"port", "args", "NAME", COMMAND_VMM | COMMAND_MEMORY | COMMAND_QEMU | COMMAND_VERSION,
+		COMMAND_VMM, command_port_args,
+		" --vmm qemu|libvirt|cloud-hypervisor [--memory SIZE] [--qemu BINARY] "
+		"[--vmm-version X.Y]",
 		"how to attach a VM to this port"},
 	{"fdb", "show", NULL, 0, 0, command_fdb_show, "", "MAC addresses and where they are"},
 	{"network", "show", NULL, 0, 0, command_network_show, "", "networks and their ports"},
@@ -45,7 +47,7 @@ static void print_usage(FILE *out)
 	fprintf(out, "usage: vsw [-j] [--control PATH] COMMAND\n\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
 		const struct command *command = &commands[i];
-		char words[128];
+		char words[160];
 
 		snprintf(words, sizeof(words), "%s%s%s%s%s%s", command->object,
 			command->verb ? " " : "", command->verb ? command->verb : "",
@@ -115,7 +117,7 @@ static int run_command(struct command_line *line, int word_count, char **words)
 
 int main(int argc, char **argv)
 {
-	enum { CONTROL = 256, RESET, VMM, MEMORY, HELP, VERSION };
+	enum { CONTROL = 256, RESET, VMM, MEMORY, QEMU, VMM_VERSION, HELP, VERSION };
 	static const struct option known[] = {
 		{"json", no_argument, NULL, 'j'},
 		{"control", required_argument, NULL, CONTROL},
@@ -123,6 +125,8 @@ int main(int argc, char **argv)
 		{"reset", no_argument, NULL, RESET},
 		{"vmm", required_argument, NULL, VMM},
 		{"memory", required_argument, NULL, MEMORY},
+		{"qemu", required_argument, NULL, QEMU},
+		{"vmm-version", required_argument, NULL, VMM_VERSION},
 		{"help", no_argument, NULL, HELP},
 		{"version", no_argument, NULL, VERSION},
 		{0},
@@ -151,6 +155,14 @@ int main(int argc, char **argv)
 		case MEMORY:
 			line.given |= COMMAND_MEMORY;
 			line.memory = optarg;
+			break;
+		case QEMU:
+			line.given |= COMMAND_QEMU;
+			line.qemu = optarg;
+			break;
+		case VMM_VERSION:
+			line.given |= COMMAND_VERSION;
+			line.vmm_version = optarg;
 			break;
 		case HELP:
 			print_usage(stdout);

@@ -19,7 +19,10 @@
 #define NETWORKS   "networks:\n  blue: { vlan: 10 }\n  green: { vlan: 20 }\n  plain: {}\n"
 /* The line of the first port below NETWORKS is 6. */
 #define PORT(keys) NETWORKS "ports:\n  vm1: { " keys " }\n"
-#define LONG_NAME  "n234567890123456789012345678901234567890123456789012345678901234"
+#define PATH_RULE                                                                                  \
+	" may not stand in a path here, only letters, digits and any of /._-+,:@%=: a VMM's "      \
+	"command line takes nothing else unchanged"
+#define LONG_NAME "n234567890123456789012345678901234567890123456789012345678901234"
 
 static const struct {
 	const char *text;
@@ -44,8 +47,12 @@ static const struct {
 	{"switch: { idle-us: 1000001 }", "1: switch.idle-us: 1000001 is not between 0 and 1000000"},
 	{"switch: { socket-dir: run }",
 		"1: switch.socket-dir: 'run' must be a path that begins with '/'"},
-	{"switch: { socket-dir: \"/run/\\x07\" }",
-		"1: switch.socket-dir: path holds characters that are not printable ASCII"},
+	{"switch: { socket-dir: \"/run/\\x07\" }", "1: switch.socket-dir: '?'" PATH_RULE},
+	{"switch: { socket-dir: /run/a b }", "1: switch.socket-dir: ' '" PATH_RULE},
+	{PORT("type: vhost-user, network: blue, socket: \"/run/a;b\""),
+		"6: ports.vm1.socket: ';'" PATH_RULE},
+	{PORT("type: vhost-user, network: blue, socket: '/run/*'"),
+		"6: ports.vm1.socket: '*'" PATH_RULE},
 	{"switch: { socket-dir: [/run] }",
 		"1: switch.socket-dir: must be a single value, not a list such as [a, b]"},
 	{"switch: { socket-dir: }", "1: switch.socket-dir: must be a single value, not empty"},
@@ -257,7 +264,7 @@ static void test_defaults(void **state)
 static const char full[] =
 	"ports:\n" /* before the networks that they name */
 	"  z: { type: vhost-user, trunk: [green, 10], native: plain }\n"
-	"  a: { type: vhost-user, mode: client, socket: '/run/a \"b\\\\.sock', network: 20, "
+	"  a: { type: vhost-user, mode: client, socket: '/run/a,b@c.sock', network: 20, "
 	"queues: 128, mac: 52:54:00:AB:cd:02, mtu: 65535 }\n"
 	"networks:\n  plain:\n  green: { vlan: 20 }\n  blue: { vlan: 10 }\n"
 	"switch: { socket-dir: /tmp/s, workers: 64, poll: busy, idle-us: 0, "
@@ -281,7 +288,7 @@ static void test_values(void **state)
 	port = model_find_port(&model, "a");
 	assert_string_equal(port->network, "green");
 	assert_int_equal(port->mode, MODEL_CLIENT);
-	assert_string_equal(port->socket, "/run/a \"b\\\\.sock");
+	assert_string_equal(port->socket, "/run/a,b@c.sock");
 	assert_int_equal(port->queues, 128);
 	assert_int_equal(port->mtu, 65535);
 	assert_int_equal(port->line, 3);

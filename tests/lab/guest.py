@@ -4,7 +4,9 @@
 The agent in the guest (image.py) reads commands from the serial console and frames each answer
 with markers, so run() returns output and exit status just as on the host.
 """
+import functools
 import itertools
+import os
 import pathlib
 import re
 import subprocess
@@ -14,7 +16,26 @@ import time
 from .image import image
 from .process import LabError, Process, missing
 
-QEMU = "qemu-system-x86_64"
+# VSW_QEMU: another one than that in PATH.
+QEMU = os.environ.get("VSW_QEMU", "qemu-system-x86_64")
+
+
+@functools.cache
+def qemu_version():
+    """(major, minor) of the QEMU that the guests run under."""
+    text = subprocess.run([QEMU, "--version"], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, check=True).stdout
+    return tuple(map(int, re.search(r"version (\d+)\.(\d+)", text).groups()))
+
+
+def reconnect_words():
+    """Makes QEMU's socket connect again after a second: the older word went with 10.2."""
+    return "reconnect-ms=1000" if qemu_version() >= (9, 2) else "reconnect=1"
+
+
+def device_words():
+    """What a vhost-user NIC needs under TCG: older ones die with MSI-X there (irqfd without KVM)."""
+    return ",vectors=0" if qemu_version() < (10, 0) else ""
 
 
 def clock_khz():
@@ -32,14 +53,14 @@ def memory_arguments(mib, shared=True):
 
 def nic_arguments(socket, mac, queues=1, server=False, reconnect=False, chardev="",
                   device=""):
-    """One vhost-user NIC. server: QEMU listens. vectors=0: this QEMU's TCG dies with MSI-X here."""
+    """One vhost-user NIC. server: QEMU listens."""
     socket_options = f"socket,id=c0,path={socket}"
     socket_options += ",server=on,wait=off" if server else ""
-    socket_options += ",reconnect=1" if reconnect else ""
+    socket_options += f",{reconnect_words()}" if reconnect else ""
     many = f",queues={queues}" if queues > 1 else ""
     mq = ",mq=on" if queues > 1 else ""
     return ["-chardev", socket_options + chardev, "-netdev", f"vhost-user,id=n0,chardev=c0{many}",
-            "-device", f"virtio-net-pci,netdev=n0,mac={mac},vectors=0{mq}{device}"]
+            "-device", f"virtio-net-pci,netdev=n0,mac={mac}{device_words()}{mq}{device}"]
 
 
 class Guest:

@@ -64,7 +64,7 @@ def commands(text):
     for usage in re.findall(r"^  vsw (.*?)(?:  |$)", text, re.M):
         words = [("x" if word.strip("[]").isupper() else word) for word in usage.split()]
         end = next((i for i, word in enumerate(words) if word.startswith(("-", "[-"))), len(words))
-        found[" ".join(words[:end])] = set(re.findall(r"(?<![\w-])--?[a-z]+", usage))
+        found[" ".join(words[:end])] = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", usage))
     return found
 
 
@@ -121,6 +121,7 @@ def test_commands(programs):
 @pytest.mark.parametrize("line, words", [
     ("vsw po", {"port"}),
     ("vsw port args a --vmm ", {"qemu", "libvirt", "cloud-hypervisor"}),
+    ("vsw port args a --vmm qemu --vmm-version 9", {"9.2"}),
     ("vswd --log-level ", {"error", "warning", "info", "debug"}),
     ("vswd --log-level=w", {"warning"}),
     ("vswd --config example", {"examples"}),

@@ -3,11 +3,13 @@
 
     guest a (eth0 10.0.0.1) -- vhost-user -- vswd [blue] -- vhost-user -- (10.0.0.2 eth0) guest b
 """
+import re
 import shlex
 import time
 
 import pytest
 
+from lab.guest import QEMU, device_words
 from lab.process import wait_for
 
 pytestmark = pytest.mark.usefixtures("qemu")
@@ -94,7 +96,7 @@ def test_killed_and_started_again(bed, mode):
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_switch_restarted(bed, how):
-    """QEMU's reconnect=1 (and our dialling) mend the link without the guests doing anything."""
+    """QEMU's reconnecting (and our dialling) mend the link without the guests doing anything."""
     a, b = start(bed, ("server", "client") if how == "stop" else ("server", "server"),
                  reconnect=True)
     talk(a, b)
@@ -105,22 +107,35 @@ def test_switch_restarted(bed, how):
     talk(a, b)
 
 
-def test_port_args_for_qemu(bed):
-    """The words that `vsw port args` prints, pasted behind a bare QEMU command, make a NIC."""
-    bed.vswd(["a", "b"])
+@pytest.mark.parametrize("mode", ["server", "client"])
+def test_port_args_for_qemu(bed, mode):
+    """The words that `vsw port args` prints, pasted behind a bare QEMU command, make a NIC.
+
+    One that comes back: the switch is restarted under it.
+    """
+    keys = [{"network": "blue", "queues": 2, "mtu": 1400}, {"network": "blue"}]
+    if mode == "client":
+        for name, entry in zip("ab", keys):
+            entry.update(mode="client", socket=str(bed.path / f"qemu,{name}.sock"))
+    bed.vswd(dict(zip("ab", keys)))
+    bed.switch.allow(r"cannot connect to .*trying on")
     guests = []
     for number, name in enumerate("ab", 1):
-        shown = bed.switch.vsw_raw("port", "args", name, "--vmm", "qemu")
+        shown = bed.switch.vsw_raw("port", "args", name, "--vmm", "qemu", "--qemu", QEMU,
+                                   "--memory", "256M")
         assert shown.returncode == 0, shown.stderr
-        words = shlex.split(shown.stdout.replace("\\\n", " "))
-        # This QEMU's TCG cannot do MSI-X with vhost-user; with KVM the words serve as they are.
-        words = [f"{word},vectors=0" if word.startswith("virtio-net-pci") else word
-                 for word in words]
-        size = [] if "-m" in words else ["-m", "256"]
-        guests.append(bed.guest(name, number, arguments=size + words, own_memory=True, boot=False))
+        words = [re.sub(r",vectors=\d+", "", word) + device_words()
+                 if word.startswith("virtio-net-pci") else word
+                 for word in shlex.split(shown.stdout)]
+        guests.append(bed.guest(name, number, arguments=words, own_memory=True, boot=False))
     for number, guest in enumerate(guests, 1):
         guest.wait_ready()
         guest.configure(f"10.0.0.{number}/24")
+    assert "mtu 1400" in guests[0].run("ip link show eth0")[1]
+    talk(*guests)
+    bed.switch.stop()
+    bed.switch.start()
+    guests[0].wait_ping("10.0.0.2", timeout=20)
     talk(*guests)
 
 
