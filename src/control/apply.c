@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "control/socket_access.h"
 #include "packet/packet.h"
 
 /* Changes that are logged one by one; of more only the number is. */
@@ -162,6 +163,42 @@ static int open_ports(struct transition *t)
 		}
 	}
 	return waiting;
+}
+
+/*
+ * The sockets of the ports that stay: whom they let in, and whether they are there at all. One that was
+ * removed by hand comes back with the next change or reload, though the model has not changed.
+ */
+static int renew_sockets(struct transition *t)
+{
+	for (unsigned i = 0; i < t->next.model.port_count; i++) {
+		const struct model_port *model = &t->next.model.ports[i];
+		int rc;
+
+		if (t->opens[i] || !t->next.ports[i].port)
+			continue;
+		rc = socket_access_renew(t->next.ports[i].port, model, t->error);
+		if (rc < 0) {
+			locate_error(t, model);
+			return rc;
+		}
+		if (rc > 0)
+			log_warning("port %s: its socket %s was gone: listening there again",
+				model->name, model->socket);
+	}
+	return 0;
+}
+
+/* The change has failed: the old words hold again. What cannot be put back is as good as it gets. */
+static void restore_sockets(struct transition *t)
+{
+	const struct runtime_state *old = &t->runtime->state;
+	struct error error;
+
+	for (unsigned i = 0; i < old->model.port_count; i++)
+		if (!t->leaves[i] && old->ports[i].port &&
+			socket_access_renew(old->ports[i].port, &old->model.ports[i], &error) < 0)
+			log_warning("port %s: %s", old->model.ports[i].name, error.text);
 }
 
 static void close_opened(struct transition *t)
@@ -357,12 +394,15 @@ static int carry_out(struct transition *t)
 		if (rc > 0)
 			rc = error_set(t->error, -ENOSPC, "too many ports");
 	}
+	if (rc == 0)
+		rc = renew_sockets(t);
 	if (rc == 0 && runtime_publish(t->runtime, &t->next) < 0)
 		rc = fail_memory(t);
 	if (rc == 0) {
 		commit(t);
 		return 0;
 	}
+	restore_sockets(t);
 	close_opened(t);
 	if (t->torn_down)
 		restore_torn_down(t);

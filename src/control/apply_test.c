@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,6 +272,86 @@ static void test_indices_are_used_again(void **state)
 	}
 }
 
+static void read_socket(const char *name, struct stat *found)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/s/%s.sock", folder, name);
+	assert_int_equal(lstat(path, found), 0);
+	assert_true(S_ISSOCK(found->st_mode));
+}
+
+static void remove_socket(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/s/%s.sock", folder, name);
+	assert_int_equal(unlink(path), 0);
+}
+
+#define ONE(words) NETWORKS "ports: { a: { type: vhost-user, network: blue" words " } }"
+
+/* Without a change of the model, too; the port itself stays. */
+static void test_a_removed_socket_comes_back(void **state)
+{
+	const struct port *before;
+	char path[128];
+	struct error error;
+
+	must_apply(ONE(""));
+	before = entry("a")->port;
+	remove_socket("a");
+	must_apply(ONE(""));
+	assert_true(has_socket("a"));
+	assert_ptr_equal(entry("a")->port, before);
+	/* Somebody else's file in its place is left alone, and nothing has changed. */
+	remove_socket("a");
+	snprintf(path, sizeof(path), "%s/s/a.sock", folder);
+	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_true(apply(ONE(", queues: 1") "\n", &error) < 0);
+	assert_non_null(strstr(error.text, "ports.a.socket: "));
+	assert_non_null(strstr(error.text, "exists and is not a socket"));
+	assert_int_equal(unlink(path), 0);
+	must_apply(ONE(""));
+	assert_true(has_socket("a"));
+}
+
+/* Applied to the running port; a change that fails as a whole is taken back. */
+static void test_access_changes_live(void **state)
+{
+	const struct port *before;
+	struct stat found;
+	struct error error;
+	gid_t made;
+
+	must_apply(ONE(""));
+	before = entry("a")->port;
+	read_socket("a", &found);
+	made = found.st_gid;
+	assert_int_equal(found.st_mode & 07777, 0660);
+	must_apply(ONE(", socket-mode: '0606'"));
+	read_socket("a", &found);
+	assert_int_equal(found.st_mode & 07777, 0606);
+	if (geteuid() == 0) {
+		must_apply(ONE(", owner: nobody, group: daemon"));
+		read_socket("a", &found);
+		assert_int_equal(found.st_uid, getpwnam("nobody")->pw_uid);
+		assert_int_equal(found.st_gid, getgrnam("daemon")->gr_gid);
+		assert_int_equal(found.st_mode & 07777, 0660);
+	}
+	/* c's folder does not exist: nothing of it holds. */
+	assert_true(apply(NETWORKS "ports: { a: { type: vhost-user, network: blue, "
+				   "socket-mode: '0600' }, b: { type: vhost-user, network: blue, "
+				   "socket: /nonexistent/b.sock } }",
+			    &error) < 0);
+	must_apply(ONE(""));
+	read_socket("a", &found);
+	assert_int_equal(found.st_mode & 07777, 0660);
+	assert_int_equal(found.st_uid, geteuid());
+	assert_int_equal(found.st_gid, made);
+	assert_ptr_equal(entry("a")->port, before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +363,8 @@ int main(void)
 			test_learned_addresses_go_with_their_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restart_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_folder_that_cannot_be_made, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_removed_socket_comes_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_access_changes_live, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_indices_are_used_again, setup, teardown),
 	};
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,6 +196,35 @@ static void read_group(struct config_reader *reader, const struct key *key,
 	strcpy((char *)object + key->offset, node->text);
 }
 
+static void read_user(struct config_reader *reader, const struct key *key,
+	const struct yaml_tree *node, void *object)
+{
+	if (!require_kind(reader, node, YAML_TREE_SCALAR) ||
+		!config_name_valid(reader, node->line, node->text))
+		return;
+	if (!getpwnam(node->text))
+		config_fault(reader, node->line, "this machine has no user '%s'", node->text);
+	strcpy((char *)object + key->offset, node->text);
+}
+
+/* In quotes: without them 0660 is 432 to one reader of YAML and 660 to another. Owner and group may be
+ * given reading and writing; a socket that everybody may open is a choice, too. */
+static void read_socket_mode(struct config_reader *reader, const struct key *key,
+	const struct yaml_tree *node, void *object)
+{
+	if (!require_kind(reader, node, YAML_TREE_SCALAR))
+		return;
+	if (node->plain || strlen(node->text) != 4 || node->text[0] != '0' ||
+		strspn(node->text + 1, "0246") != 3 || node->text[1] != '6')
+		config_fault(reader, node->line,
+			"'%.64s' is not a mode of a socket: four octal digits in quotes, such as "
+			"\"0660\" (the owner may always read and write)",
+			node->text);
+	else
+		*(unsigned *)((char *)object + key->offset) = (unsigned)strtoul(
+			node->text, NULL, 8);
+}
+
 static void read_mac(struct config_reader *reader, const struct key *key,
 	const struct yaml_tree *node, void *object)
 {
@@ -288,6 +318,8 @@ static const struct key switch_keys[] = {
 	FIELD("socket-dir", read_socket_dir, model_settings, socket_dir),
 	FIELD("control-group", read_group, model_settings, control_group),
 	FIELD("control-ro", read_group, model_settings, control_ro),
+	FIELD("socket-group", read_group, model_settings, socket_group),
+	FIELD("socket-mode", read_socket_mode, model_settings, socket_mode),
 	{.name = "workers",
 		.read = read_number_or_auto,
 		.offset = offsetof(struct model_settings, workers),
@@ -310,6 +342,9 @@ static const struct key port_keys[] = {
 	FIELD("native", read_network_name, model_port, native),
 	CHOICE("mode", model_port, mode, model_socket_mode_names),
 	FIELD("socket", read_path, model_port, socket),
+	FIELD("owner", read_user, model_port, owner),
+	FIELD("group", read_group, model_port, group),
+	FIELD("socket-mode", read_socket_mode, model_port, socket_mode),
 	NUMBER("queues", model_port, queues, 1, PORT_QUEUE_MAX),
 	FIELD("mac", read_mac, model_port, mac),
 	/* VIRTIO 1.3, 5.1.4.1: a device offers 68 to 65,535. */

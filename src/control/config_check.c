@@ -73,6 +73,27 @@ static void check_membership(struct config_reader *reader, const struct yaml_tre
 			NULL);
 }
 
+/* What the port does not say of its socket, the switch says. */
+static void check_access(
+	struct config_reader *reader, const struct yaml_tree *node, struct model_port *port)
+{
+	static const char *const keys[] = {"owner", "group", "socket-mode"};
+	const struct model_settings *settings = &reader->model->settings;
+
+	if (port->mode == MODEL_SERVER) {
+		if (!yaml_tree_find(node, "group"))
+			strcpy(port->group, settings->socket_group);
+		if (!yaml_tree_find(node, "socket-mode"))
+			port->socket_mode = settings->socket_mode;
+		return;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
+		if (yaml_tree_find(node, keys[i]))
+			fault_at(reader, node, keys[i],
+				"with mode 'client' the socket is the VMM's, not ours to give",
+				NULL);
+}
+
 void config_check_port(
 	struct config_reader *reader, const struct yaml_tree *node, struct model_port *port)
 {
@@ -84,6 +105,7 @@ void config_check_port(
 			reader, node->key_line, "needs 'type', for example 'type: vhost-user'");
 	check_membership(reader, node);
 	port->line = line_of(node, "socket");
+	check_access(reader, node, port);
 	if (yaml_tree_find(node, "socket"))
 		return;
 	if (port->mode == MODEL_CLIENT)

@@ -33,6 +33,9 @@ static void format_settings(FILE *out, const struct model_settings *settings)
 		format_text(out, "  control-group: ", settings->control_group, "\n");
 	if (*settings->control_ro)
 		format_text(out, "  control-ro: ", settings->control_ro, "\n");
+	if (*settings->socket_group)
+		format_text(out, "  socket-group: ", settings->socket_group, "\n");
+	fprintf(out, "  socket-mode: \"%04o\"\n", settings->socket_mode);
 	if (settings->workers == MODEL_WORKERS_AUTO)
 		fprintf(out, "  workers: auto\n");
 	else
@@ -40,6 +43,16 @@ static void format_settings(FILE *out, const struct model_settings *settings)
 	fprintf(out, "  poll: %s\n  idle-us: %u\n  fdb: { size: %u, ageing: %u }\n",
 		model_poll_names[settings->poll], settings->idle_us, settings->fdb_size,
 		settings->fdb_ageing);
+}
+
+/* With the words that came from the switch's: they are this port's now. */
+static void format_access(FILE *out, const struct model_port *port)
+{
+	if (*port->owner)
+		format_text(out, "    owner: ", port->owner, "\n");
+	if (*port->group)
+		format_text(out, "    group: ", port->group, "\n");
+	fprintf(out, "    socket-mode: \"%04o\"\n", port->socket_mode);
 }
 
 static void format_port(FILE *out, const struct model_port *port)
@@ -60,6 +73,8 @@ static void format_port(FILE *out, const struct model_port *port)
 		format_text(out, "    native: ", port->native, "\n");
 	fprintf(out, "    mode: %s\n", model_socket_mode_names[port->mode]);
 	format_text(out, "    socket: ", port->socket, "\n");
+	if (port->mode == MODEL_SERVER)
+		format_access(out, port);
 	fprintf(out, "    queues: %u\n", port->queues);
 	if (port->mtu)
 		fprintf(out, "    mtu: %u\n", port->mtu);

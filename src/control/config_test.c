@@ -34,7 +34,21 @@ static const struct {
 	{"hello", "1: must be a map of keys, not a single value"},
 	{"switch: 5\n", "1: switch: must be a map of keys, not a single value"},
 	{"switch:\n  worker: 1\n", "2: switch.worker: unknown key (known here: socket-dir, "
-				   "control-group, control-ro, workers, poll, idle-us, fdb)"},
+				   "control-group, control-ro, socket-group, socket-mode, workers, "
+				   "poll, idle-us, fdb)"},
+	{"switch: { control-ro: no.such.group }",
+		"1: switch.control-ro: this machine has no group 'no.such.group'"},
+	{"switch: { socket-group: no.such.group }",
+		"1: switch.socket-group: this machine has no group 'no.such.group'"},
+	{"switch: { socket-mode: 0660 }",
+		"1: switch.socket-mode: '0660' is not a mode of a socket: four octal digits in "
+		"quotes, such as \"0660\" (the owner may always read and write)"},
+	{"switch: { socket-mode: '0777' }",
+		"1: switch.socket-mode: '0777' is not a mode of a socket: four octal digits in "
+		"quotes, such as \"0660\" (the owner may always read and write)"},
+	{"switch: { socket-mode: '660' }",
+		"1: switch.socket-mode: '660' is not a mode of a socket: four octal digits in "
+		"quotes, such as \"0660\" (the owner may always read and write)"},
 	{"switch: { workers: 0 }", "1: switch.workers: 0 is not between 1 and 64"},
 	{"switch: { workers: 65 }", "1: switch.workers: 65 is not between 1 and 64"},
 	{"switch: { workers: many }", "1: switch.workers: 'many' is not a number from 1 to 64"},
@@ -127,7 +141,7 @@ static const struct {
 		"6: ports.vm1.mac: the zero address cannot be a port's"},
 	{PORT("type: vhost-user, network: blue, ip: 10.0.0.1"),
 		"6: ports.vm1.ip: unknown key (known here: type, network, trunk, native, mode, "
-		"socket, queues, mac, mtu)"},
+		"socket, owner, group, socket-mode, queues, mac, mtu)"},
 	{PORT("type: vhost-user, network: blue }\n  vm2: { type: vhost-user, network: green, "
 	      "socket: /run/virtswitch/vm1.sock"),
 		"7: ports.vm2.socket: socket path is used already by port 'vm1'"},
@@ -205,6 +219,42 @@ static void test_ambiguous_numbers(void **state)
 			config_errors_fini(&errors);
 		}
 	}
+}
+
+static void parse(const char *text, struct model *model);
+
+/* What a port does not say of its socket, the switch says; and what is printed says the same. */
+static void test_who_may_connect(void **state)
+{
+	static const char text[] =
+		"switch: { socket-group: root, socket-mode: \"0666\", control-ro: root }\n"
+		"networks: { n: {} }\nports:\n"
+		"  a: { type: vhost-user, network: n }\n"
+		"  b: { type: vhost-user, network: n, owner: nobody, group: daemon, "
+		"socket-mode: '0600' }\n"
+		"  c: { type: vhost-user, network: n, mode: client, socket: /run/c }\n";
+	struct model model, again;
+	char *printed;
+
+	parse(text, &model);
+	for (unsigned round = 0; round < 2; round++) {
+		const struct model *m = round ? &again : &model;
+
+		assert_string_equal(m->settings.control_ro, "root");
+		assert_string_equal(m->ports[0].owner, "");
+		assert_string_equal(m->ports[0].group, "root");
+		assert_int_equal(m->ports[0].socket_mode, 0666);
+		assert_string_equal(m->ports[1].owner, "nobody");
+		assert_string_equal(m->ports[1].group, "daemon");
+		assert_int_equal(m->ports[1].socket_mode, 0600);
+		assert_string_equal(m->ports[2].group, "");
+		printed = config_format(&model);
+		if (!round)
+			parse(printed, &again);
+		free(printed);
+	}
+	model_fini(&model);
+	model_fini(&again);
 }
 
 static void parse(const char *text, struct model *model)
@@ -405,6 +455,7 @@ int main(void)
 		cmocka_unit_test(test_all_faults_are_reported),
 		cmocka_unit_test(test_more_faults_than_are_kept),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_who_may_connect),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_path_length),

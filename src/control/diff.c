@@ -34,6 +34,8 @@ static const char *or_none(const char *name)
 SETTING_FIELD(socket_dir, "%s", s->socket_dir)
 SETTING_FIELD(control_group, "%s", or_none(s->control_group))
 SETTING_FIELD(control_ro, "%s", or_none(s->control_ro))
+SETTING_FIELD(socket_group, "%s", or_none(s->socket_group))
+SETTING_FIELD(socket_mode, "%04o", s->socket_mode)
 SETTING_FIELD(poll, "%s", model_poll_names[s->poll])
 SETTING_FIELD(idle_us, "%u", s->idle_us)
 SETTING_FIELD(fdb_size, "%u", s->fdb_size)
@@ -54,6 +56,9 @@ static const struct field setting_fields[] = {
 	{"socket-dir", format_socket_dir, DIFF_LIVE},
 	{"control-group", format_control_group, DIFF_RESTART},
 	{"control-ro", format_control_ro, DIFF_RESTART},
+	/* As socket-dir: ports that follow say so. */
+	{"socket-group", format_socket_group, DIFF_LIVE},
+	{"socket-mode", format_socket_mode, DIFF_LIVE},
 	{"workers", format_workers, DIFF_RESTART},
 	{"poll", format_poll, DIFF_RESTART},
 	{"idle-us", format_idle_us, DIFF_RESTART},
@@ -80,7 +85,19 @@ PORT_FIELD(network, "%s", or_none(p->network))
 PORT_FIELD(native, "%s", or_none(p->native))
 PORT_FIELD(mode, "%s", model_socket_mode_names[p->mode])
 PORT_FIELD(socket, "%s", p->socket)
+PORT_FIELD(owner, "%s", or_none(p->owner))
+PORT_FIELD(group, "%s", or_none(p->group))
 PORT_FIELD(queues, "%u", p->queues)
+
+static void format_port_socket_mode(FILE *out, const void *thing)
+{
+	const struct model_port *port = thing;
+
+	if (port->mode == MODEL_SERVER)
+		fprintf(out, "%04o", port->socket_mode);
+	else
+		fprintf(out, "none");
+}
 
 static void format_port_trunk(FILE *out, const void *thing)
 {
@@ -120,6 +137,9 @@ static const struct field port_fields[] = {
 	{"mac", format_port_mac, DIFF_LIVE},
 	{"mode", format_port_mode, DIFF_REOPEN},
 	{"socket", format_port_socket, DIFF_REOPEN},
+	{"owner", format_port_owner, DIFF_LIVE},
+	{"group", format_port_group, DIFF_LIVE},
+	{"socket-mode", format_port_socket_mode, DIFF_LIVE},
 	{"queues", format_port_queues, DIFF_REOPEN},
 	{"mtu", format_port_mtu, DIFF_REOPEN},
 };

@@ -65,6 +65,12 @@ static const struct {
 		"~ port a: trunk: [b] -> [b, g], native: none -> b, queues: 1 -> 2, "
 		"mtu: none -> 1500 (reopened: its VM reconnects)\n",
 		DIFF_REOPEN},
+	{BASE, "switch: { socket-group: daemon, socket-mode: '0600' }\n" BASE,
+		"~ switch.socket-group: none -> daemon\n~ switch.socket-mode: 0660 -> 0600\n"
+		"~ port a: group: none -> daemon, socket-mode: 0660 -> 0600\n",
+		DIFF_LIVE},
+	{BASE, "switch: { control-ro: daemon }\n" BASE,
+		"~ switch.control-ro: none -> daemon (needs a restart of vswd)\n", DIFF_RESTART},
 };
 
 static void test_words(void **state)

@@ -17,6 +17,7 @@ void model_init(struct model *model)
 		.settings =
 			{
 				.socket_dir = MODEL_SOCKET_DIR,
+				.socket_mode = MODEL_SOCKET_MODE,
 				.workers = MODEL_WORKERS_AUTO,
 				.poll = MODEL_POLL_ADAPTIVE,
 				.idle_us = MODEL_IDLE_US_DEFAULT,

@@ -25,6 +25,7 @@
 #define MODEL_PATH_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
 
 #define MODEL_SOCKET_DIR         "/run/virtswitch"
+#define MODEL_SOCKET_MODE        0660
 #define MODEL_IDLE_US_DEFAULT    100
 /* Addresses: 65,536 are enough for hundreds of VMs with containers inside. */
 #define MODEL_FDB_SIZE_DEFAULT   65536
@@ -38,6 +39,8 @@ struct model_settings {
 	char socket_dir[MODEL_PATH_SIZE];
 	char control_group[MODEL_NAME_SIZE]; /* group of the control socket; "": that of vswd */
 	char control_ro[MODEL_NAME_SIZE];    /* group of the read-only one; "": there is none */
+	char socket_group[MODEL_NAME_SIZE];  /* of the ports' sockets; "": what the folder gives */
+	unsigned socket_mode;                /* permissions of the ports' sockets */
 	unsigned workers;                    /* threads, or MODEL_WORKERS_AUTO */
 	unsigned poll;                       /* enum model_poll */
 	unsigned idle_us;                    /* microseconds */
@@ -64,6 +67,10 @@ struct model_port {
 	unsigned trunk_count;
 	unsigned mode; /* enum model_socket_mode */
 	char socket[MODEL_PATH_SIZE];
+	/* Who may connect where we listen: by name, "" for what the folder gives, and permissions. */
+	char owner[MODEL_NAME_SIZE];
+	char group[MODEL_NAME_SIZE];
+	unsigned socket_mode;
 	unsigned queues; /* pairs */
 	unsigned mtu;    /* bytes; 0: none is offered */
 	bool has_mac;

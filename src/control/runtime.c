@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "control/socket_access.h"
 #include "packet/packet.h"
 #include "port/vhost_user.h"
 
@@ -93,17 +94,25 @@ static void announce(void *owner, struct port *port, const uint8_t mac[6])
 struct port *runtime_open_port(struct runtime *runtime, const struct model_port *model,
 	uint16_t index, struct error *error)
 {
+	struct vhost_socket_access access;
+	struct port *port;
 	const struct vhost_user_options options = {
 		.mode = model->mode == MODEL_CLIENT ? VHOST_USER_CLIENT : VHOST_USER_SERVER,
 		.socket = model->socket,
+		.access = &access,
 		.queues = model->queues,
 		.mtu = (uint16_t)model->mtu,
 		.announce = announce,
 		.announce_owner = runtime,
 	};
 
-	return vhost_user_new(runtime->base, worker_pool_notifier(runtime->pool), model->name,
+	if (socket_access_of(model, &access, error) < 0)
+		return NULL;
+	port = vhost_user_new(runtime->base, worker_pool_notifier(runtime->pool), model->name,
 		index, &options, error);
+	if (port)
+		socket_access_check_folder(model);
+	return port;
 }
 
 static int take_index(bool *used, unsigned count)

@@ -242,6 +242,7 @@ static int allocate(struct vhost_user_port *vhost, struct event_base *base, cons
 		return -ENOMEM;
 	vhost->debug_limit.burst = DEBUG_BURST;
 	vhost->options = *options;
+	vhost->options.access = NULL; /* the endpoint's */
 	vhost->socket = strdup(options->socket);
 	vhost->pairs = aligned_alloc(CACHE_LINE, pairs * sizeof(*vhost->pairs));
 	if (!vhost->socket || !vhost->pairs)
@@ -270,6 +271,7 @@ struct port *vhost_user_new(struct event_base *base, const struct port_notifier 
 		.mode = options->mode == VHOST_USER_CLIENT ? VHOST_MODE_CLIENT : VHOST_MODE_SERVER,
 		.path = options->socket,
 		.name = name,
+		.access = options->access,
 	};
 	int result;
 
@@ -290,6 +292,12 @@ struct port *vhost_user_new(struct event_base *base, const struct port_notifier 
 		return NULL;
 	}
 	return &vhost->port;
+}
+
+int vhost_user_renew(
+	struct port *port, const struct vhost_socket_access *access, struct error *error)
+{
+	return vhost_endpoint_renew(vhost_user_port(port)->endpoint, access, error);
 }
 
 static unsigned count_running_pairs(const struct vhost_user_port *vhost)

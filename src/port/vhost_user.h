@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "port/port.h"
+#include "vhost/listen.h"
 
 enum vhost_user_mode {
 	VHOST_USER_SERVER, /* we listen at the socket; the VMM connects */
@@ -25,8 +26,10 @@ enum vhost_user_mode {
 struct vhost_user_options {
 	enum vhost_user_mode mode;
 	const char *socket; /* path; copied */
-	unsigned queues;    /* queue pairs offered, 1 to PORT_QUEUE_MAX */
-	uint16_t mtu;       /* offered to the guest; 0: none */
+	/* Who may connect to it (server); copied; NULL: 0660, as the folder gives. */
+	const struct vhost_socket_access *access;
+	unsigned queues; /* queue pairs offered, 1 to PORT_QUEUE_MAX */
+	uint16_t mtu;    /* offered to the guest; 0: none */
 	/* A VM announced itself (SEND_RARP): tell the network that `mac` is here. Control thread. */
 	void (*announce)(void *owner, struct port *port, const uint8_t mac[6]);
 	void *announce_owner;
@@ -38,6 +41,12 @@ struct vhost_user_options {
 struct port *vhost_user_new(struct event_base *base, const struct port_notifier *notifier,
 	const char *name, uint16_t index, const struct vhost_user_options *options,
 	struct error *error);
+
+/* Server: lets in whom `access` names, and listens again where the socket file is gone; the present VMM
+ * stays connected. 1 where it listens anew, 0, or -errno with *error filled: nothing has changed then.
+ * Control thread. */
+int vhost_user_renew(
+	struct port *port, const struct vhost_socket_access *access, struct error *error);
 
 struct vhost_user_status {
 	bool connected;    /* a VMM is connected */

@@ -12,6 +12,9 @@
 /* Peers that may wait between two turns of our event loop; one is the rule. */
 #define BACKLOG 8
 
+/* Permissions of a socket file that is not ready: nobody but our own user may connect. */
+#define CLOSED (S_IRUSR | S_IWUSR)
+
 int vhost_socket_address(const char *path, struct sockaddr_un *address, struct error *error)
 {
 	size_t length = strlen(path);
@@ -104,22 +107,25 @@ static int open_file(const char *path, const struct vhost_socket_file *file, str
 /*
  * The order lets nobody in who may not be in at the end: first it is ours and closed to others, then the
  * group changes, then what the group may do, and last the owner, after which it may not be ours to change.
+ * Where all is as it should be nothing is touched, so that no peer meets a closed door.
  */
-static int set_access(int fd, const struct vhost_socket_access *access, bool made)
+static int set_access(int fd, const struct stat *now, const struct vhost_socket_file *file,
+	const struct vhost_socket_access *access)
 {
+	uid_t owner = access->owner == VHOST_SOCKET_AS_MADE ? file->owner : access->owner;
+	gid_t group = access->group == VHOST_SOCKET_AS_MADE ? file->group : access->group;
 	char path[32];
 
+	if (now->st_uid == owner && now->st_gid == group && (now->st_mode & 07777) == access->mode)
+		return 0;
 	/* The way to the file of an O_PATH descriptor: fchmod() takes none. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (!made && (fchownat(fd, "", geteuid(), (gid_t)-1, AT_EMPTY_PATH) < 0 ||
-			     chmod(path, S_IRUSR | S_IWUSR) < 0))
-		return -errno;
-	if ((access->group != VHOST_SOCKET_AS_MADE &&
-		    fchownat(fd, "", (uid_t)-1, access->group, AT_EMPTY_PATH) < 0) ||
-		chmod(path, access->mode) < 0)
-		return -errno;
-	if (access->owner != VHOST_SOCKET_AS_MADE &&
-		fchownat(fd, "", access->owner, (gid_t)-1, AT_EMPTY_PATH) < 0)
+	if ((now->st_uid != geteuid() &&
+		    fchownat(fd, "", geteuid(), (gid_t)-1, AT_EMPTY_PATH) < 0) ||
+		chmod(path, CLOSED) < 0 ||
+		(now->st_gid != group && fchownat(fd, "", (uid_t)-1, group, AT_EMPTY_PATH) < 0) ||
+		chmod(path, access->mode) < 0 ||
+		(owner != geteuid() && fchownat(fd, "", owner, (gid_t)-1, AT_EMPTY_PATH) < 0))
 		return -errno;
 	return 0;
 }
@@ -136,7 +142,7 @@ int vhost_socket_set_access(const char *path, const struct vhost_socket_file *fi
 {
 	struct stat found;
 	int fd = open_file(path, file, &found);
-	int status = fd < 0 ? fd : set_access(fd, access, false);
+	int status = fd < 0 ? fd : set_access(fd, &found, file, access);
 
 	fd_close(&fd);
 	if (status < 0)
@@ -155,15 +161,18 @@ static int bind_and_listen(int fd, const struct sockaddr_un *address,
 	int status;
 
 	/* Before bind() it sets what the file may have at most; after it, whatever the umask is. */
-	if (fchmod(fd, S_IRUSR | S_IWUSR) < 0 ||
+	if (fchmod(fd, CLOSED) < 0 ||
 		bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
 		return error_set_errno(error, -errno, "%s: cannot bind", path);
 	file_fd = open_file(path, NULL, &made);
 	if (file_fd < 0)
 		return error_set(
 			error, file_fd, "%s: somebody else replaced the socket just made", path);
-	*file = (struct vhost_socket_file){.device = made.st_dev, .inode = made.st_ino};
-	status = set_access(file_fd, access, true);
+	*file = (struct vhost_socket_file){.device = made.st_dev,
+		.inode = made.st_ino,
+		.owner = made.st_uid,
+		.group = made.st_gid};
+	status = set_access(file_fd, &made, file, access);
 	if (status < 0)
 		error_set_errno(error, status, "%s: cannot set who may connect", path);
 	else if (listen(fd, BACKLOG) < 0)

@@ -31,6 +31,8 @@ struct vhost_socket_access {
 struct vhost_socket_file {
 	dev_t device;
 	ino_t inode;
+	uid_t owner; /* as made */
+	gid_t group;
 };
 
 /* Fills the address for a path. 0, -EINVAL (empty) or -ENAMETOOLONG with the reason. */

@@ -149,3 +149,63 @@ def test_links_are_not_followed(bed, root_user):
     assert stat.S_IMODE(victim.stat().st_mode) == 0o600
     assert victim.read_text() == "secret"
     assert switch.port("a")
+
+
+def connects(path, user):
+    """True where a process of that user, without groups, can connect."""
+    done = subprocess.run([sys.executable, "-c", "import socket, sys\n"
+                           "socket.socket(socket.AF_UNIX).connect(sys.argv[1])", str(path)],
+                          user=user.pw_uid, group=user.pw_gid, extra_groups=[],
+                          capture_output=True, text=True)
+    assert done.returncode == 0 or "PermissionError" in done.stderr, done.stderr
+    return done.returncode == 0
+
+
+def test_ports_belong_to_whom_they_are_given(bed, root_user):
+    """Each VMM's user reaches its own port and neither another's nor the control socket."""
+    os.chmod(bed.path, 0o755)
+    daemon, games = pwd.getpwnam("daemon"), pwd.getpwnam("games")
+    ports = {"theirs": {"network": "blue"},
+             "own": {"network": "blue", "owner": "daemon", "group": "root", "socket-mode": "0600"}}
+    settings = {"socket-group": "nogroup"}
+    switch = bed.vswd(ports, **settings)
+    reach = {(port, user.pw_name): connects(switch.socket(port), user)
+             for port in ports for user in (NOBODY, daemon, games)}
+    assert {key for key, value in reach.items() if value} == {("theirs", "nobody"), ("own", "daemon")}
+    assert not any(connects(switch.control, user) for user in (NOBODY, daemon, games))
+    # Given to another one while the switch runs.
+    ports["own"]["owner"] = "games"
+    switch.reload(bed.text(ports, **settings))
+    wait_for(lambda: connects(switch.socket("own"), games), 10, "the new owner's connection")
+    assert not connects(switch.socket("own"), daemon)
+
+
+def test_a_removed_socket_comes_back(bed):
+    """Removed by hand: the next reload makes it again, and says so; whoever is connected stays."""
+    switch = bed.vswd(["a", "b"])
+    switch.allow("a.sock was gone")
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(switch.socket("a")))
+        wait_for(lambda: switch.port("a")["connected"], 10, "the connection")
+        switch.socket("a").unlink()
+        switch.reload()
+        switch.process.wait_log("port a: its socket .*a.sock was gone: listening there again")
+        assert switch.port("a")["connected"]
+    wait_for(lambda: not switch.port("a")["connected"], 10, "the end of the connection")
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(switch.socket("a")))
+        wait_for(lambda: switch.port("a")["connected"], 10, "the next connection")
+    switch.reload()
+    assert switch.log().count("was gone") == 1
+
+
+def test_a_folder_for_everybody_is_said(bed, root_user):
+    """A VMM that may write the folder may replace others' sockets."""
+    open_folder = bed.path / "open"
+    open_folder.mkdir()
+    os.chown(open_folder, 0, NOBODY.pw_gid)
+    os.chmod(open_folder, 0o2770)
+    switch = bed.vswd({"a": {"network": "blue", "socket": str(open_folder / "a.sock")}})
+    switch.allow("port a: folder")
+    switch.process.wait_log(rf"port a: folder '{open_folder}' may be written by group "
+                            rf"{NOBODY.pw_gid}, which may replace")
