@@ -378,6 +378,7 @@ static void commit(struct transition *t)
 	t->next = (struct runtime_state){0};
 	runtime_mark_indices(runtime);
 	runtime_schedule_expiry(runtime);
+	runtime_set_memory_rules(runtime);
 }
 
 /* Opens, publishes, commits; or undoes all of it. */

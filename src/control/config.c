@@ -119,11 +119,12 @@ static void read_number(struct config_reader *reader, const struct key *key,
 		*(unsigned *)((char *)object + key->offset) = number;
 }
 
+/* "auto" is 0: MODEL_WORKERS_AUTO, MODEL_MEMORY_AUTO. */
 static void read_number_or_auto(struct config_reader *reader, const struct key *key,
 	const struct yaml_tree *node, void *object)
 {
 	if (node->kind == YAML_TREE_SCALAR && strcmp(node->text, "auto") == 0)
-		*(unsigned *)((char *)object + key->offset) = MODEL_WORKERS_AUTO;
+		*(unsigned *)((char *)object + key->offset) = 0;
 	else
 		read_number(reader, key, node, object);
 }
@@ -292,6 +293,11 @@ static void read_trunk(struct config_reader *reader, const struct key *key,
 		.name = (key), .read = read_number, .offset = offsetof(struct type, field),        \
 		.minimum = (low), .maximum = (high)                                                \
 	}
+#define NUMBER_OR_AUTO(key, type, field, low, high)                                                \
+	{                                                                                          \
+		.name = (key), .read = read_number_or_auto,                                        \
+		.offset = offsetof(struct type, field), .minimum = (low), .maximum = (high)        \
+	}
 #define FIELD(key, reader, type, field)                                                            \
 	{                                                                                          \
 		.name = (key), .read = (reader), .offset = offsetof(struct type, field)            \
@@ -301,6 +307,9 @@ static void read_trunk(struct config_reader *reader, const struct key *key,
 		.name = (key), .read = read_choice, .offset = offsetof(struct type, field),        \
 		.choices = (words)                                                                 \
 	}
+
+/* The address space of a process: 128 TiB. */
+#define MEMORY_GIB_MAX 131072
 
 static const struct key fdb_keys[] = {
 	/* Below 16 addresses no network works; above 1 Mi the table alone takes 32 MiB and more. */
@@ -320,15 +329,13 @@ static const struct key switch_keys[] = {
 	FIELD("control-ro", read_group, model_settings, control_ro),
 	FIELD("socket-group", read_group, model_settings, socket_group),
 	FIELD("socket-mode", read_socket_mode, model_settings, socket_mode),
-	{.name = "workers",
-		.read = read_number_or_auto,
-		.offset = offsetof(struct model_settings, workers),
-		.minimum = 1,
-		.maximum = 64},
+	NUMBER_OR_AUTO("workers", model_settings, workers, 1, 64),
 	CHOICE("poll", model_settings, poll, model_poll_names),
 	/* Longer than a second is busy polling, which has a word of its own. */
 	NUMBER("idle-us", model_settings, idle_us, 0, 1000000),
 	{.name = "fdb", .read = read_fdb},
+	CHOICE("guest-memory", model_settings, guest_memory, model_guest_memory_names),
+	NUMBER_OR_AUTO("memory-limit-gib", model_settings, memory_limit_gib, 1, MEMORY_GIB_MAX),
 };
 
 static const struct key network_keys[] = {
@@ -349,6 +356,7 @@ static const struct key port_keys[] = {
 	FIELD("mac", read_mac, model_port, mac),
 	/* VIRTIO 1.3, 5.1.4.1: a device offers 68 to 65,535. */
 	NUMBER("mtu", model_port, mtu, 68, 65535),
+	NUMBER_OR_AUTO("memory-limit-gib", model_port, memory_limit_gib, 1, MEMORY_GIB_MAX),
 };
 
 static void read_switch(struct config_reader *reader, const struct key *key,

@@ -43,6 +43,11 @@ static void format_settings(FILE *out, const struct model_settings *settings)
 	fprintf(out, "  poll: %s\n  idle-us: %u\n  fdb: { size: %u, ageing: %u }\n",
 		model_poll_names[settings->poll], settings->idle_us, settings->fdb_size,
 		settings->fdb_ageing);
+	if (settings->guest_memory != MODEL_GUEST_MEMORY_SHMEM)
+		fprintf(out, "  guest-memory: %s\n",
+			model_guest_memory_names[settings->guest_memory]);
+	if (settings->memory_limit_gib != MODEL_MEMORY_AUTO)
+		fprintf(out, "  memory-limit-gib: %u\n", settings->memory_limit_gib);
 }
 
 /* With the words that came from the switch's: they are this port's now. */
@@ -78,6 +83,8 @@ static void format_port(FILE *out, const struct model_port *port)
 	fprintf(out, "    queues: %u\n", port->queues);
 	if (port->mtu)
 		fprintf(out, "    mtu: %u\n", port->mtu);
+	if (port->memory_limit_gib != MODEL_MEMORY_AUTO)
+		fprintf(out, "    memory-limit-gib: %u\n", port->memory_limit_gib);
 	if (port->has_mac) {
 		model_mac_format(port->mac, mac);
 		format_text(out, "    mac: ", mac, "\n");

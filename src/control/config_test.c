@@ -35,7 +35,7 @@ static const struct {
 	{"switch: 5\n", "1: switch: must be a map of keys, not a single value"},
 	{"switch:\n  worker: 1\n", "2: switch.worker: unknown key (known here: socket-dir, "
 				   "control-group, control-ro, socket-group, socket-mode, workers, "
-				   "poll, idle-us, fdb)"},
+				   "poll, idle-us, fdb, guest-memory, memory-limit-gib)"},
 	{"switch: { control-ro: no.such.group }",
 		"1: switch.control-ro: this machine has no group 'no.such.group'"},
 	{"switch: { socket-group: no.such.group }",
@@ -49,6 +49,10 @@ static const struct {
 	{"switch: { socket-mode: '660' }",
 		"1: switch.socket-mode: '660' is not a mode of a socket: four octal digits in "
 		"quotes, such as \"0660\" (the owner may always read and write)"},
+	{"switch: { guest-memory: disk }", "1: switch.guest-memory: 'disk' is not known here: must "
+					   "be 'shmem' or 'any'"},
+	{"switch: { memory-limit-gib: 0 }",
+		"1: switch.memory-limit-gib: 0 is not between 1 and 131072"},
 	{"switch: { workers: 0 }", "1: switch.workers: 0 is not between 1 and 64"},
 	{"switch: { workers: 65 }", "1: switch.workers: 65 is not between 1 and 64"},
 	{"switch: { workers: many }", "1: switch.workers: 'many' is not a number from 1 to 64"},
@@ -141,7 +145,7 @@ static const struct {
 		"6: ports.vm1.mac: the zero address cannot be a port's"},
 	{PORT("type: vhost-user, network: blue, ip: 10.0.0.1"),
 		"6: ports.vm1.ip: unknown key (known here: type, network, trunk, native, mode, "
-		"socket, owner, group, socket-mode, queues, mac, mtu)"},
+		"socket, owner, group, socket-mode, queues, mac, mtu, memory-limit-gib)"},
 	{PORT("type: vhost-user, network: blue }\n  vm2: { type: vhost-user, network: green, "
 	      "socket: /run/virtswitch/vm1.sock"),
 		"7: ports.vm2.socket: socket path is used already by port 'vm1'"},
@@ -318,7 +322,7 @@ static const char full[] =
 	"queues: 128, mac: 52:54:00:AB:cd:02, mtu: 65535 }\n"
 	"networks:\n  plain:\n  green: { vlan: 20 }\n  blue: { vlan: 10 }\n"
 	"switch: { socket-dir: /tmp/s, workers: 64, poll: busy, idle-us: 0, "
-	"fdb: { size: 16, ageing: 0 } }\n";
+	"fdb: { size: 16, ageing: 0 }, guest-memory: any, memory-limit-gib: 512 }\n";
 
 static void test_values(void **state)
 {
@@ -332,6 +336,8 @@ static void test_values(void **state)
 	assert_int_equal(model.settings.idle_us, 0);
 	assert_int_equal(model.settings.fdb_size, 16);
 	assert_int_equal(model.settings.fdb_ageing, 0);
+	assert_int_equal(model.settings.guest_memory, MODEL_GUEST_MEMORY_ANY);
+	assert_int_equal(model.settings.memory_limit_gib, 512);
 	assert_int_equal(model_find_network(&model, "blue")->vlan, 10);
 	assert_int_equal(model_find_network(&model, "plain")->vlan, 0);
 	assert_null(model_find_network(&model, "red"));

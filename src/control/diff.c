@@ -41,14 +41,25 @@ SETTING_FIELD(idle_us, "%u", s->idle_us)
 SETTING_FIELD(fdb_size, "%u", s->fdb_size)
 SETTING_FIELD(fdb_ageing, "%u", s->fdb_ageing)
 
+SETTING_FIELD(guest_memory, "%s", model_guest_memory_names[s->guest_memory])
+
+/* A number of which 0 is "auto". */
+static void format_or_auto(FILE *out, unsigned number)
+{
+	if (number)
+		fprintf(out, "%u", number);
+	else
+		fprintf(out, "auto");
+}
+
 static void format_workers(FILE *out, const void *thing)
 {
-	const struct model_settings *settings = thing;
+	format_or_auto(out, ((const struct model_settings *)thing)->workers);
+}
 
-	if (settings->workers == MODEL_WORKERS_AUTO)
-		fprintf(out, "auto");
-	else
-		fprintf(out, "%u", settings->workers);
+static void format_memory_limit(FILE *out, const void *thing)
+{
+	format_or_auto(out, ((const struct model_settings *)thing)->memory_limit_gib);
 }
 
 static const struct field setting_fields[] = {
@@ -64,6 +75,9 @@ static const struct field setting_fields[] = {
 	{"idle-us", format_idle_us, DIFF_RESTART},
 	{"fdb.size", format_fdb_size, DIFF_RESTART},
 	{"fdb.ageing", format_fdb_ageing, DIFF_LIVE},
+	/* Both for what is mapped from then on. */
+	{"guest-memory", format_guest_memory, DIFF_LIVE},
+	{"memory-limit-gib", format_memory_limit, DIFF_LIVE},
 };
 
 static void format_vlan(FILE *out, const void *thing)
@@ -119,6 +133,11 @@ static void format_port_mtu(FILE *out, const void *thing)
 		fprintf(out, "none");
 }
 
+static void format_port_memory_limit(FILE *out, const void *thing)
+{
+	format_or_auto(out, ((const struct model_port *)thing)->memory_limit_gib);
+}
+
 static void format_port_mac(FILE *out, const void *thing)
 {
 	const struct model_port *port = thing;
@@ -142,6 +161,7 @@ static const struct field port_fields[] = {
 	{"socket-mode", format_port_socket_mode, DIFF_LIVE},
 	{"queues", format_port_queues, DIFF_REOPEN},
 	{"mtu", format_port_mtu, DIFF_REOPEN},
+	{"memory-limit-gib", format_port_memory_limit, DIFF_LIVE},
 };
 
 /* A field as a string to be freed; NULL where memory is short. */

@@ -53,6 +53,13 @@ static const struct {
 		"~ switch.workers: auto -> 2 (needs a restart of vswd)\n"
 		"~ switch.fdb.ageing: 300 -> 5\n",
 		DIFF_RESTART},
+	{BASE, "switch: { guest-memory: any, memory-limit-gib: 9 }\n" BASE,
+		"~ switch.guest-memory: shmem -> any\n~ switch.memory-limit-gib: auto -> 9\n",
+		DIFF_LIVE},
+	{"networks: { b: {} }\nports: { a: { type: vhost-user, network: b } }",
+		"networks: { b: {} }\nports: { a: { type: vhost-user, network: b, "
+		"memory-limit-gib: 3 } }",
+		"~ port a: memory-limit-gib: auto -> 3\n", DIFF_LIVE},
 	{"networks: { b: {}, g: {} }\nports: { a: { type: vhost-user, network: b } }",
 		"networks: { b: {}, g: {} }\nports: { a: { type: vhost-user, network: g, mac: "
 		"52:54:00:00:00:01 } }",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 const char *const model_poll_names[] = {"adaptive", "busy", NULL};
+const char *const model_guest_memory_names[] = {"shmem", "any", NULL};
 const char *const model_port_type_names[] = {"vhost-user", NULL};
 const char *const model_socket_mode_names[] = {"server", "client", NULL};
 

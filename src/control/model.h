@@ -33,6 +33,12 @@
 #define MODEL_FDB_AGEING_DEFAULT 300
 #define MODEL_WORKERS_AUTO       0
 
+/* Of memory limits: four times the machine's memory a port, and GUEST_MAPPINGS_BYTES in all. */
+#define MODEL_MEMORY_AUTO 0
+
+/* Files in which guests' memory may lie. */
+enum model_guest_memory { MODEL_GUEST_MEMORY_SHMEM, MODEL_GUEST_MEMORY_ANY };
+
 enum model_poll { MODEL_POLL_ADAPTIVE, MODEL_POLL_BUSY };
 
 struct model_settings {
@@ -46,6 +52,8 @@ struct model_settings {
 	unsigned idle_us;                    /* microseconds */
 	unsigned fdb_size;                   /* addresses */
 	unsigned fdb_ageing;                 /* seconds; 0: never */
+	unsigned guest_memory;               /* enum model_guest_memory */
+	unsigned memory_limit_gib;           /* of all ports, or MODEL_MEMORY_AUTO */
 	unsigned socket_dir_line;            /* as model_port.line */
 };
 
@@ -71,8 +79,9 @@ struct model_port {
 	char owner[MODEL_NAME_SIZE];
 	char group[MODEL_NAME_SIZE];
 	unsigned socket_mode;
-	unsigned queues; /* pairs */
-	unsigned mtu;    /* bytes; 0: none is offered */
+	unsigned queues;           /* pairs */
+	unsigned mtu;              /* bytes; 0: none is offered */
+	unsigned memory_limit_gib; /* or MODEL_MEMORY_AUTO */
 	bool has_mac;
 	uint8_t mac[6];
 	/* Where the file asks for the socket, for errors that show only when it is opened; 0:
@@ -121,6 +130,7 @@ const struct model_port *model_find_port(const struct model *model, const char *
 
 /* The words of the configuration for the enumerations, indexed by them; NULL ends each. */
 extern const char *const model_poll_names[];
+extern const char *const model_guest_memory_names[];
 extern const char *const model_port_type_names[];
 extern const char *const model_socket_mode_names[];
 

@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/socket_access.h"
 #include "packet/packet.h"
 #include "port/vhost_user.h"
+#include "virtio/guest_mapping.h"
 
 /* Seconds between two sweeps of the FDB: ageing is exact without (look-ups check the age), the
  * sweep only frees room. A quarter of the ageing time, within what costs nothing. */
@@ -91,6 +93,34 @@ static void announce(void *owner, struct port *port, const uint8_t mac[6])
 	worker_pool_inject(runtime->pool, port, frame, sizeof(frame));
 }
 
+/*
+ * Four times the machine's memory is more than any VM on it can use: twice for the hole below 4 GiB
+ * (guest_mapping.h), and twice again while a table replaces another. Below 64 GiB of it, 256 GiB, for VMs
+ * with room for memory that may be plugged in later.
+ */
+static uint64_t memory_limit(const struct model_port *model)
+{
+	const uint64_t gib = 1ULL << 30;
+	uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return model->memory_limit_gib == MODEL_MEMORY_AUTO ? MAX(4 * machine, 256 * gib)
+							    : model->memory_limit_gib * gib;
+}
+
+void runtime_set_memory_rules(struct runtime *runtime)
+{
+	const struct runtime_state *state = &runtime->state;
+	const struct model_settings *settings = &state->model.settings;
+
+	guest_mapping_set_rules(settings->guest_memory == MODEL_GUEST_MEMORY_ANY,
+		settings->memory_limit_gib == MODEL_MEMORY_AUTO
+			? GUEST_MAPPINGS_BYTES
+			: (uint64_t)settings->memory_limit_gib << 30);
+	for (unsigned i = 0; i < state->model.port_count; i++)
+		vhost_user_set_memory_limit(
+			state->ports[i].port, memory_limit(&state->model.ports[i]));
+}
+
 struct port *runtime_open_port(struct runtime *runtime, const struct model_port *model,
 	uint16_t index, struct error *error)
 {
@@ -102,6 +132,7 @@ struct port *runtime_open_port(struct runtime *runtime, const struct model_port 
 		.access = &access,
 		.queues = model->queues,
 		.mtu = (uint16_t)model->mtu,
+		.memory_limit = memory_limit(model),
 		.announce = announce,
 		.announce_owner = runtime,
 	};

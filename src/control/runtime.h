@@ -73,6 +73,9 @@ void runtime_mark_indices(struct runtime *runtime);
 /* (Re)starts removing aged addresses, after the ageing time has changed. */
 void runtime_schedule_expiry(struct runtime *runtime);
 
+/* Puts the limits of guests' memory in force, for what is mapped from now on. Every port is open. */
+void runtime_set_memory_rules(struct runtime *runtime);
+
 /* Frees the arrays and the model, not the ports. */
 void runtime_state_fini(struct runtime_state *state);
 

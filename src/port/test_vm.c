@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/reaper.h"
 
 struct event_base *test_base;
 char test_said[4096];
@@ -27,6 +28,7 @@ static unsigned shared_mappings(void)
 	unsigned count = 0;
 	char line[512];
 
+	reaper_wait_all();
 	require(maps);
 	while (fgets(line, sizeof(line), maps))
 		count += strstr(line, "memfd:") != NULL;

@@ -84,6 +84,7 @@ static void begin_session(struct vhost_user_port *vhost)
 		.protocol_features = VHOST_BACKEND_PROTOCOL_FEATURES,
 		.queue_pairs = vhost->options.queues,
 		.memory_slots = GUEST_MEMORY_SLOTS,
+		.reaper = vhost_endpoint_reaper(vhost->endpoint),
 	};
 
 	vhost_backend_init(&vhost->backend, &config, &backend_ops, vhost);
@@ -214,6 +215,7 @@ static void vhost_user_destroy(struct port *port)
 		event_free(vhost->memory_check);
 	fd_close(&vhost->attention_fd);
 	fd_close(&vhost->first_kick);
+	guest_quota_put(vhost->quota);
 	free(vhost->pairs);
 	free(vhost->socket);
 	port_fini(port);
@@ -287,6 +289,11 @@ struct port *vhost_user_new(struct event_base *base, const struct port_notifier 
 	else
 		result = vhost_endpoint_open(
 			base, &endpoint, &endpoint_ops, vhost, &vhost->endpoint, error);
+	if (result == 0) {
+		vhost->quota = guest_quota_new(
+			options->memory_limit, vhost_endpoint_reaper(vhost->endpoint));
+		result = vhost->quota ? 0 : error_set(error, -ENOMEM, "out of memory");
+	}
 	if (result < 0) {
 		vhost_user_destroy(&vhost->port);
 		return NULL;
@@ -298,6 +305,11 @@ int vhost_user_renew(
 	struct port *port, const struct vhost_socket_access *access, struct error *error)
 {
 	return vhost_endpoint_renew(vhost_user_port(port)->endpoint, access, error);
+}
+
+void vhost_user_set_memory_limit(struct port *port, uint64_t bytes)
+{
+	guest_quota_set_limit(vhost_user_port(port)->quota, bytes);
 }
 
 static unsigned count_running_pairs(const struct vhost_user_port *vhost)
@@ -332,4 +344,5 @@ void vhost_user_status(const struct port *port, struct vhost_user_status *status
 	status->running = status->queues > 0;
 	if (vhost->memory)
 		status->memory_bytes = guest_memory_size(vhost->memory);
+	status->mapped_bytes = guest_quota_used(vhost->quota);
 }

@@ -28,8 +28,9 @@ struct vhost_user_options {
 	const char *socket; /* path; copied */
 	/* Who may connect to it (server); copied; NULL: 0660, as the folder gives. */
 	const struct vhost_socket_access *access;
-	unsigned queues; /* queue pairs offered, 1 to PORT_QUEUE_MAX */
-	uint16_t mtu;    /* offered to the guest; 0: none */
+	unsigned queues;       /* queue pairs offered, 1 to PORT_QUEUE_MAX */
+	uint16_t mtu;          /* offered to the guest; 0: none */
+	uint64_t memory_limit; /* bytes that the VMM may have us map, 0: any; guest_mapping.h */
 	/* A VM announced itself (SEND_RARP): tell the network that `mac` is here. Control thread. */
 	void (*announce)(void *owner, struct port *port, const uint8_t mac[6]);
 	void *announce_owner;
@@ -48,6 +49,9 @@ struct port *vhost_user_new(struct event_base *base, const struct port_notifier 
 int vhost_user_renew(
 	struct port *port, const struct vhost_socket_access *access, struct error *error);
 
+/* Changes options.memory_limit; what is mapped stays. Control thread. */
+void vhost_user_set_memory_limit(struct port *port, uint64_t bytes);
+
 struct vhost_user_status {
 	bool connected;    /* a VMM is connected */
 	bool running;      /* and at least one pair of rings is started and enabled */
@@ -56,8 +60,10 @@ struct vhost_user_status {
 	uint64_t protocol_features;
 	unsigned queues;       /* queue pairs that are started and enabled */
 	uint64_t memory_bytes; /* guest memory mapped */
-	uint64_t connections;  /* how often a VMM has connected */
-	uint64_t ring_errors;  /* queues stopped for a bad descriptor chain since the start */
+	uint64_t
+		mapped_bytes; /* address space for it and the dirty log: what memory_limit is about */
+	uint64_t connections; /* how often a VMM has connected */
+	uint64_t ring_errors; /* queues stopped for a bad descriptor chain since the start */
 	const char *socket;
 	enum vhost_user_mode mode;
 };

@@ -84,7 +84,7 @@ static int update_all(struct vhost_user_port *vhost, struct error *error)
 int vhost_user_log_set(void *owner, uint64_t size, uint64_t offset, int *fd, struct error *error)
 {
 	struct vhost_user_port *vhost = owner;
-	struct dirty_log *log = dirty_log_new(size, offset, *fd, error);
+	struct dirty_log *log = dirty_log_new(vhost->quota, size, offset, *fd, error);
 	struct dirty_log *old = vhost->log;
 	struct queue_log chosen;
 	int result = log ? 0 : -EINVAL;

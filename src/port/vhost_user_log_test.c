@@ -174,7 +174,9 @@ static int unusable_file(unsigned kind, const char **words)
 	int other, pipes[2];
 
 	require(fd >= 0 && ftruncate(fd, (off_t)(LOG_OFFSET + LOG_SIZE - (kind == 0))) == 0);
-	*words = kind < 2 ? "dirty log's file has" : kind < 4 ? "cannot map" : "is not a file";
+	*words = kind < 2   ? "dirty log's file has"
+		 : kind < 4 ? "cannot map"
+			    : "is neither a memfd nor on tmpfs";
 	switch (kind) {
 	case 0: /* one byte short */
 		return fd;

@@ -60,7 +60,8 @@ struct vhost_user_port {
 	struct vhost_endpoint *endpoint;
 	struct vhost_backend backend; /* of the present connection */
 	struct guest_memory *memory;
-	struct dirty_log *log; /* SET_LOG_BASE; NULL: none yet */
+	struct guest_quota *quota; /* of what the VMM has mapped: memory and log */
+	struct dirty_log *log;     /* SET_LOG_BASE; NULL: none yet */
 	const struct port_notifier *notifier;
 	struct event *attention;
 	struct event *memory_check;  /* armed from a driver's start until its memory makes sense */

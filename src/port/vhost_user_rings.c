@@ -257,10 +257,19 @@ static void replace_memory(struct vhost_user_port *vhost, struct guest_memory *m
 	vhost->memory = memory;
 }
 
+static struct guest_memory *new_memory(const struct vhost_user_port *vhost)
+{
+	struct guest_memory *memory = guest_memory_new();
+
+	if (memory)
+		memory->quota = vhost->quota;
+	return memory;
+}
+
 int vhost_user_memory_set(void *owner, const struct vhost_region *regions, unsigned count, int *fds,
 	struct error *error)
 {
-	struct guest_memory *memory = guest_memory_new();
+	struct guest_memory *memory = new_memory(owner);
 	int result = 0;
 
 	if (!memory)
@@ -279,7 +288,7 @@ int vhost_user_memory_set(void *owner, const struct vhost_region *regions, unsig
 /* A copy of the present memory, or an empty one where there is none yet. */
 static struct guest_memory *memory_for_change(const struct vhost_user_port *vhost)
 {
-	return vhost->memory ? guest_memory_copy(vhost->memory) : guest_memory_new();
+	return vhost->memory ? guest_memory_copy(vhost->memory) : new_memory(vhost);
 }
 
 int vhost_user_memory_add(

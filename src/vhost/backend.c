@@ -361,7 +361,7 @@ void vhost_backend_close(struct vhost_backend *backend)
 {
 	vhost_rings_forget(backend);
 	for (unsigned i = 0; i < VHOST_RING_MAX; i++)
-		fd_close(&backend->rings[i].error_fd);
-	fd_close(&backend->log_fd);
+		reaper_close(backend->config.reaper, &backend->rings[i].error_fd);
+	reaper_close(backend->config.reaper, &backend->log_fd);
 	backend->region_count = 0;
 }

@@ -143,6 +143,7 @@ struct vhost_backend_config {
 	uint64_t protocol_features; /* offered; at most VHOST_BACKEND_PROTOCOL_FEATURES */
 	unsigned queue_pairs;       /* 1..VHOST_RING_MAX / 2 */
 	unsigned memory_slots;      /* 8..VHOST_MEMORY_SLOTS_MAX */
+	struct reaper *reaper;      /* closes descriptors; borrowed; NULL: at once */
 };
 
 /* The protocol features that this backend implements. */

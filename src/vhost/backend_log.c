@@ -29,6 +29,6 @@ VHOST_HANDLER(vhost_handle_set_log_fd)
 		return vhost_hang_up(result, "the descriptor is no eventfd");
 	backend->log_fd = fd_take(&message->fds[0]);
 	backend->ops->log_update(backend->owner);
-	fd_close(&old);
+	reaper_close(backend->config.reaper, &old);
 	return VHOST_ACCEPTED;
 }

@@ -27,8 +27,8 @@ void vhost_ring_halt(struct vhost_backend *backend, unsigned index)
 	struct vhost_ring *ring = &backend->rings[index];
 
 	ring_stop(backend, index);
-	fd_close(&ring->kick_fd);
-	fd_close(&ring->call_fd);
+	reaper_close(backend->config.reaper, &ring->kick_fd);
+	reaper_close(backend->config.reaper, &ring->call_fd);
 	ring->polled = false;
 }
 
@@ -153,7 +153,7 @@ static enum vhost_verdict ring_start(
 	if (backend->ops->ring_update(backend->owner, index, CHANGES_AT_START, &result->error) >= 0)
 		return VHOST_ACCEPTED;
 	ring->started = false;
-	fd_close(&ring->kick_fd);
+	reaper_close(backend->config.reaper, &ring->kick_fd);
 	error_prefix(&result->error, "ring %u", index);
 	result->log = true;
 	return VHOST_REFUSED;
@@ -169,7 +169,7 @@ static int ring_replace_fd(struct vhost_backend *backend, struct vhost_message *
 
 	*slot = message->fd_count ? fd_take(&message->fds[0]) : -1;
 	status = ring_update(backend, index, change, result);
-	fd_close(&old);
+	reaper_close(backend->config.reaper, &old);
 	return status;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 
 #define HEADER_SIZE sizeof(struct vhost_header)
 
@@ -21,11 +22,14 @@ struct outgoing {
 
 struct vhost_connection {
 	int fd;
+	const char *name; /* borrowed */
 	const struct vhost_connection_ops *ops;
 	void *owner;
 	struct event *readable;
 	struct event *writable;
 	struct event *deadline;
+	struct event *held;    /* pending while nothing is read, because the reaper is full */
+	struct reaper *reaper; /* borrowed */
 
 	/* The message that is arriving; `received` counts its bytes, header included. */
 	struct vhost_message incoming;
@@ -53,13 +57,18 @@ static void connection_free(struct vhost_connection *connection)
 		free(outgoing);
 	}
 	vhost_message_close_fds(&connection->incoming);
+	if (connection->held)
+		event_free(connection->held);
 	if (connection->deadline)
 		event_free(connection->deadline);
 	if (connection->writable)
 		event_free(connection->writable);
 	if (connection->readable)
 		event_free(connection->readable);
-	fd_close(&connection->fd);
+	/* The peer learns of it now. What lies in the socket unread may hold descriptors, too. */
+	if (connection->fd >= 0)
+		shutdown(connection->fd, SHUT_RDWR);
+	reaper_close(connection->reaper, &connection->fd);
 	free(connection);
 }
 
@@ -88,6 +97,7 @@ static void incoming_reset(struct vhost_connection *connection)
 	connection->received = 0;
 	connection->incoming.fd_count = 0;
 	connection->incoming.fds_lost = 0;
+	connection->incoming.reaper = connection->reaper;
 	for (unsigned i = 0; i < VHOST_MESSAGE_FDS_MAX; i++)
 		connection->incoming.fds[i] = -1;
 }
@@ -110,7 +120,7 @@ static void collect_fds(struct vhost_connection *connection, struct msghdr *head
 			if (incoming->fd_count < VHOST_MESSAGE_FDS_MAX) {
 				incoming->fds[incoming->fd_count++] = fds[i];
 			} else {
-				fd_close(&fds[i]);
+				reaper_close(connection->reaper, &fds[i]);
 				incoming->fds_lost++;
 			}
 		}
@@ -144,6 +154,15 @@ static ssize_t receive(struct vhost_connection *connection, void *to, size_t roo
 	return got;
 }
 
+/* Nothing is read until some of what the peer has sent could be closed. A deadline goes on. */
+static void hold(struct vhost_connection *connection)
+{
+	const struct timeval pause = {.tv_usec = VHOST_HOLD_MS * 1000};
+
+	event_del(connection->readable);
+	event_add(connection->held, &pause);
+}
+
 /*
  * Reads on until the message is whole, the socket is empty, or the peer is to be left. Returns 1, 0
  * or
@@ -165,6 +184,13 @@ static int read_message(struct vhost_connection *connection, struct error *error
 		}
 		if (connection->received == whole)
 			return 1;
+		if (reaper_full(connection->reaper)) {
+			log_limited(LOG_LEVEL_WARNING,
+				"%s: held: %u descriptors that its peer sent cannot be closed yet",
+				connection->name, reaper_pending(connection->reaper));
+			hold(connection);
+			return 0;
+		}
 		got = receive(connection, to, whole - connection->received);
 		if (got == -EAGAIN)
 			return 0;
@@ -191,6 +217,16 @@ static void deadline_update(struct vhost_connection *connection)
 		event_del(connection->deadline);
 	else if (!event_pending(connection->deadline, EV_TIMEOUT, NULL))
 		event_add(connection->deadline, &deadline);
+}
+
+static void on_held(evutil_socket_t fd, short what, void *argument)
+{
+	struct vhost_connection *connection = argument;
+
+	if (reaper_full(connection->reaper))
+		hold(connection);
+	else
+		event_add(connection->readable, NULL);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *argument)
@@ -332,14 +368,16 @@ int vhost_connection_send(struct vhost_connection *connection, const struct vhos
 	return 0;
 }
 
-struct vhost_connection *vhost_connection_new(
-	struct event_base *base, int fd, const struct vhost_connection_ops *ops, void *owner)
+struct vhost_connection *vhost_connection_new(struct event_base *base, int fd, const char *name,
+	struct reaper *reaper, const struct vhost_connection_ops *ops, void *owner)
 {
 	struct vhost_connection *connection = calloc(1, sizeof(*connection));
 
 	if (!connection)
 		return NULL;
 	connection->fd = -1;
+	connection->name = name;
+	connection->reaper = reaper;
 	connection->ops = ops;
 	connection->owner = owner;
 	connection->queue_tail = &connection->queue_head;
@@ -347,7 +385,9 @@ struct vhost_connection *vhost_connection_new(
 	connection->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, connection);
 	connection->writable = event_new(base, fd, EV_WRITE, on_writable, connection);
 	connection->deadline = event_new(base, -1, 0, on_deadline, connection);
-	if (!connection->readable || !connection->writable || !connection->deadline)
+	connection->held = event_new(base, -1, 0, on_held, connection);
+	if (!connection->readable || !connection->writable || !connection->deadline ||
+		!connection->held)
 		goto free_connection;
 	if (fd_set_nonblocking(fd) < 0 || event_add(connection->readable, NULL) < 0)
 		goto free_connection;

@@ -31,6 +31,9 @@ struct vhost_connection;
 /* A whole session's set-up is about 30 messages; larger bursts wait for the other connections. */
 #define VHOST_MESSAGES_PER_WAKE 64
 
+/* While the reaper is full: between two looks whether it still is. */
+#define VHOST_HOLD_MS 100
+
 /* Most descriptors that one sendmsg() can carry on Linux (SCM_MAX_FD). */
 #define VHOST_RECEIVE_FDS_MAX 253
 
@@ -43,12 +46,13 @@ struct vhost_connection_ops {
 };
 
 /*
- * Wraps a connected stream socket, which becomes the connection's on success. `ops` must outlive
- * it.
+ * Wraps a connected stream socket, which becomes the connection's on success. `ops`, `name` (for
+ * the log) and `reaper` must outlive it; the reaper closes what the peer has sent, and the socket. While
+ * it is full nothing is read.
  * NULL (and errno) where memory or descriptors are short.
  */
-struct vhost_connection *vhost_connection_new(
-	struct event_base *base, int fd, const struct vhost_connection_ops *ops, void *owner);
+struct vhost_connection *vhost_connection_new(struct event_base *base, int fd, const char *name,
+	struct reaper *reaper, const struct vhost_connection_ops *ops, void *owner);
 
 /*
  * Queues a message and sends what the socket takes. Its descriptors are borrowed and must stay open

@@ -30,11 +30,13 @@ struct vhost_endpoint {
 	const struct vhost_endpoint_ops *ops;
 	void *owner;
 	struct vhost_connection *connection; /* NULL: waiting for a peer */
+	struct reaper *reaper;               /* closes what peers sent, and their sockets */
 
 	/* Server mode. */
 	struct vhost_socket_access access;
 	int listen_fd;
 	struct vhost_socket_file file;
+	bool full_logged; /* since the reaper is full */
 	struct event *acceptable;
 
 	/* Client mode: `timer` is pending exactly while there is no connection. Server mode:
@@ -58,7 +60,9 @@ static void endpoint_free(struct vhost_endpoint *endpoint)
 		event_free(endpoint->timer);
 	if (endpoint->listen_fd >= 0)
 		vhost_socket_unlink(endpoint->path, &endpoint->file);
-	fd_close(&endpoint->listen_fd);
+	/* Clients that nobody accepted may have sent descriptors already. */
+	reaper_close(endpoint->reaper, &endpoint->listen_fd);
+	reaper_free(endpoint->reaper);
 	free(endpoint->name);
 	free(endpoint->path);
 	free(endpoint);
@@ -129,9 +133,10 @@ static const struct vhost_connection_ops connection_ops = {
 /* Takes the connected socket. The owner may close the endpoint from here. */
 static int endpoint_connect(struct vhost_endpoint *endpoint, int fd)
 {
-	endpoint->connection = vhost_connection_new(endpoint->base, fd, &connection_ops, endpoint);
+	endpoint->connection = vhost_connection_new(
+		endpoint->base, fd, endpoint->name, endpoint->reaper, &connection_ops, endpoint);
 	if (!endpoint->connection) {
-		fd_close(&fd);
+		reaper_close(endpoint->reaper, &fd);
 		return -ENOMEM;
 	}
 	endpoint->connected_at = clock_now_ns();
@@ -149,9 +154,37 @@ static void drop_gone_peer(struct vhost_endpoint *endpoint)
 	endpoint_lost(endpoint, "the peer closed");
 }
 
+/* Takes no client for a while. */
+static void accept_later(struct vhost_endpoint *endpoint)
+{
+	event_del(endpoint->acceptable);
+	timer_start(endpoint, ACCEPT_PAUSE_MS);
+}
+
+/* Ends a connection that was not wanted; the client learns of it now. */
+static void turn_away(struct vhost_endpoint *endpoint, int fd)
+{
+	shutdown(fd, SHUT_RDWR);
+	reaper_close(endpoint->reaper, &fd);
+}
+
 static void accept_one(struct vhost_endpoint *endpoint)
 {
-	int fd = accept4(endpoint->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd;
+
+	if (reaper_full(endpoint->reaper)) {
+		if (!endpoint->full_logged && log_limit_allows(&endpoint->log_limit))
+			log_warning(
+				"%s: no client is accepted: %u descriptors of earlier ones cannot "
+				"be "
+				"closed yet",
+				endpoint->name, reaper_pending(endpoint->reaper));
+		endpoint->full_logged = true;
+		accept_later(endpoint);
+		return;
+	}
+	endpoint->full_logged = false;
+	fd = accept4(endpoint->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0) {
 		if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS)
@@ -159,20 +192,19 @@ static void accept_one(struct vhost_endpoint *endpoint)
 		if (log_limit_allows(&endpoint->log_limit))
 			log_warning("%s: cannot accept at %s: %s", endpoint->name, endpoint->path,
 				strerror(errno));
-		event_del(endpoint->acceptable);
-		timer_start(endpoint, ACCEPT_PAUSE_MS);
+		accept_later(endpoint);
 		return;
 	}
 	endpoint_enter(endpoint);
 	drop_gone_peer(endpoint);
 	if (endpoint->closing) {
-		fd_close(&fd);
+		turn_away(endpoint, fd);
 	} else if (endpoint->connection) {
 		if (log_limit_allows(&endpoint->log_limit))
 			log_warning(
 				"%s: refused a second client (pid %d) at %s: there is one already",
 				endpoint->name, vhost_socket_peer_pid(fd), endpoint->path);
-		fd_close(&fd);
+		turn_away(endpoint, fd);
 	} else if (endpoint_connect(endpoint, fd) < 0) {
 		if (log_limit_allows(&endpoint->log_limit))
 			log_warning("%s: no memory for a client", endpoint->name);
@@ -256,7 +288,7 @@ static int open_server(struct vhost_endpoint *endpoint, struct error *error)
 	}
 	if (endpoint->acceptable)
 		event_free(endpoint->acceptable);
-	fd_close(&endpoint->listen_fd);
+	reaper_close(endpoint->reaper, &endpoint->listen_fd);
 	endpoint->acceptable = acceptable;
 	endpoint->listen_fd = fd;
 	endpoint->file = file;
@@ -293,7 +325,8 @@ int vhost_endpoint_open(struct event_base *base, const struct vhost_endpoint_con
 	endpoint->path = strdup(config->path);
 	endpoint->name = strdup(config->name);
 	endpoint->timer = event_new(base, -1, 0, on_timer, endpoint);
-	if (!endpoint->path || !endpoint->name || !endpoint->timer)
+	endpoint->reaper = reaper_new();
+	if (!endpoint->path || !endpoint->name || !endpoint->timer || !endpoint->reaper)
 		status = error_set(error, -ENOMEM, "%s: no memory", config->path);
 	else if (config->mode == VHOST_MODE_SERVER)
 		status = open_server(endpoint, error);
@@ -330,6 +363,11 @@ void vhost_endpoint_disconnect(struct vhost_endpoint *endpoint, const char *reas
 		return;
 	vhost_connection_close(endpoint->connection);
 	endpoint_lost(endpoint, reason);
+}
+
+struct reaper *vhost_endpoint_reaper(const struct vhost_endpoint *endpoint)
+{
+	return endpoint->reaper;
 }
 
 void vhost_endpoint_close(struct vhost_endpoint *endpoint)

@@ -63,6 +63,9 @@ bool vhost_endpoint_connected(const struct vhost_endpoint *endpoint);
 /* Process id of the connected peer (SO_PEERCRED), 0 where there is none or it is unknown. */
 int vhost_endpoint_peer_pid(const struct vhost_endpoint *endpoint);
 
+/* Gives up what peers of this endpoint have sent; borrowed. NULL never. */
+struct reaper *vhost_endpoint_reaper(const struct vhost_endpoint *endpoint);
+
 /* Sends to the peer; see vhost_connection_send(). -ENOTCONN where there is none. */
 int vhost_endpoint_send(struct vhost_endpoint *endpoint, const struct vhost_message *message);
 

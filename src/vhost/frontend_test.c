@@ -141,6 +141,7 @@ static void cross(const struct vhost_message *from, struct vhost_message *to)
 	assert_int_equal(length, sizeof(struct vhost_header) + to->header.size);
 	memcpy(to->payload.bytes, bytes + sizeof(struct vhost_header), to->header.size);
 	to->fds_lost = 0;
+	to->reaper = NULL;
 	to->fd_count = from->fd_count;
 	for (unsigned i = 0; i < from->fd_count; i++)
 		to->fds[i] = dup(from->fds[i]);

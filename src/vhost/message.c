@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/cursor.h"
-#include "base/fd.h"
 
 #define REPLIES       VHOST_ROW_REPLIES
 #define REPLIES_IF    VHOST_ROW_REPLIES_IF_NEGOTIATED
@@ -267,6 +266,7 @@ void vhost_message_init(struct vhost_message *message, uint32_t id, uint32_t fla
 	message->header.size = size;
 	message->fd_count = 0;
 	message->fds_lost = 0;
+	message->reaper = NULL;
 	for (unsigned i = 0; i < VHOST_MESSAGE_FDS_MAX; i++)
 		message->fds[i] = -1;
 	memset(message->payload.bytes, 0, MIN(size, VHOST_PAYLOAD_MAX));
@@ -275,6 +275,6 @@ void vhost_message_init(struct vhost_message *message, uint32_t id, uint32_t fla
 void vhost_message_close_fds(struct vhost_message *message)
 {
 	for (unsigned i = 0; i < message->fd_count; i++)
-		fd_close(&message->fds[i]);
+		reaper_close(message->reaper, &message->fds[i]);
 	message->fd_count = 0;
 }

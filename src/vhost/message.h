@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/reaper.h"
 #include "virtio/feature_bits.h"
 
 #define BIT64(n) (1ULL << (n))
@@ -199,6 +200,7 @@ struct vhost_message {
 	unsigned fd_count; /* of fds[], <= VHOST_MESSAGE_FDS_MAX */
 	unsigned fds_lost; /* more came than fit, or the kernel dropped some: already closed */
 	int fds[VHOST_MESSAGE_FDS_MAX];
+	struct reaper *reaper; /* closes them; borrowed; NULL: at once */
 	union vhost_payload payload;
 };
 

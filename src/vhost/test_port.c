@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/peer_signal.h"
+#include "base/reaper.h"
 
 #define REGION_SIZE 0x10000
 #define REGION_USER 0x7f0000000000
@@ -245,6 +246,7 @@ unsigned test_fd_count(void)
 
 	/* What signalling needs is opened at the first time, and stays. */
 	peer_signal_open(NULL);
+	reaper_wait_all();
 	directory = opendir("/proc/self/fd");
 	if (!directory)
 		return 0;

@@ -14,7 +14,8 @@ struct dirty_log {
 	uint64_t size; /* bytes */
 };
 
-struct dirty_log *dirty_log_new(uint64_t size, uint64_t offset, int fd, struct error *error)
+struct dirty_log *dirty_log_new(
+	struct guest_quota *quota, uint64_t size, uint64_t offset, int fd, struct error *error)
 {
 	struct dirty_log *log;
 	uint64_t end;
@@ -30,7 +31,7 @@ struct dirty_log *dirty_log_new(uint64_t size, uint64_t offset, int fd, struct e
 		error_set(error, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	if (guest_mapping_new(&log->mapping, fd, end, "dirty log", error) < 0) {
+	if (guest_mapping_new(&log->mapping, quota, fd, end, "dirty log", error) < 0) {
 		free(log);
 		return NULL;
 	}

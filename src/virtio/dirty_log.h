@@ -33,10 +33,11 @@ struct dirty_log;
 
 /*
  * Maps a log of `size` bytes (eight times as many pages) at `offset` of the file `fd`, which is
- * borrowed. NULL with *error filled for an empty log, a sum that wraps, or a file that is too short or
+ * borrowed, within the quota. NULL with *error filled for an empty log, a sum that wraps, or a file that is too short or
  * none. vhost-user: SET_LOG_BASE. Control thread.
  */
-struct dirty_log *dirty_log_new(uint64_t size, uint64_t offset, int fd, struct error *error);
+struct dirty_log *dirty_log_new(
+	struct guest_quota *quota, uint64_t size, uint64_t offset, int fd, struct error *error);
 
 /* NULL is allowed. Control thread, when no worker has it any more. */
 void dirty_log_free(struct dirty_log *log);

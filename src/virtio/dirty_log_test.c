@@ -54,7 +54,7 @@ static void bits_are_those_of_the_pages(void **state)
 	uint8_t model[FILE_SIZE];
 	int fd = make_file(FILE_SIZE);
 	uint8_t *bytes = map_file(fd);
-	struct dirty_log *log = dirty_log_new(LOG_SIZE, LOG_OFFSET, fd, NULL);
+	struct dirty_log *log = dirty_log_new(NULL, LOG_SIZE, LOG_OFFSET, fd, NULL);
 	uint64_t seed = 9;
 
 	require(log);
@@ -110,12 +110,13 @@ static void bad_logs_are_refused(void **state)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct error error = {.text = ""};
-		struct dirty_log *log = dirty_log_new(cases[i].size, cases[i].offset, file, &error);
+		struct dirty_log *log = dirty_log_new(
+			NULL, cases[i].size, cases[i].offset, file, &error);
 
 		require(!log == !cases[i].good && !error.text[0] == cases[i].good);
 		dirty_log_free(log);
 	}
-	require(!dirty_log_new(8, 0, event, NULL) && !dirty_log_new(8, 0, -1, NULL));
+	require(!dirty_log_new(NULL, 8, 0, event, NULL) && !dirty_log_new(NULL, 8, 0, -1, NULL));
 	fd_close(&event);
 	fd_close(&file);
 }
@@ -124,7 +125,7 @@ static void bad_logs_are_refused(void **state)
 static void a_truncated_log_is_broken(void **state)
 {
 	int fd = make_file(3 * 4096);
-	struct dirty_log *log = dirty_log_new(3 * 4096, 0, fd, NULL);
+	struct dirty_log *log = dirty_log_new(NULL, 3 * 4096, 0, fd, NULL);
 	struct queue_log queue = {.log = log};
 	unsigned faults = guest_memory_faults;
 

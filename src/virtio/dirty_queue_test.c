@@ -87,7 +87,7 @@ static void bench_begin(bool packed, bool writable, uint64_t features)
 	require(bench.batch && fd >= 0 && ftruncate(fd, LOG_SIZE) == 0);
 	memset(bench.free_tokens, true, sizeof(bench.free_tokens));
 	bench.bits = mmap(NULL, LOG_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	bench.log = dirty_log_new(LOG_SIZE, 0, fd, NULL);
+	bench.log = dirty_log_new(NULL, LOG_SIZE, 0, fd, NULL);
 	require(bench.bits != MAP_FAILED && bench.log);
 	fd_close(&fd);
 	features |= FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_RING_F_INDIRECT_DESC);

@@ -2,6 +2,7 @@
 #include "virtio/guest_mapping.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,16 +13,29 @@
 
 #include "base/checked.h"
 
+struct guest_quota {
+	struct reaper *reaper;
+	uint64_t limit;
+	uint64_t used;       /* atomic: taken by the control thread, given back by a reaper */
+	unsigned references; /* atomic: its owner's, and one for each mapping */
+};
+
 struct guest_mapping {
-	unsigned references; /* users; control thread */
-	unsigned slot;       /* in guarded[] */
-	bool broken;         /* written by the SIGBUS handler of any thread */
+	struct guest_quota *quota; /* NULL: none */
+	unsigned references;       /* users; control thread */
+	unsigned slot;             /* in guarded[] */
+	bool broken;               /* written by the SIGBUS handler of any thread */
 	uint8_t *start;
 	uint64_t size;
 	uint64_t page_size; /* of the file: a huge page is replaced whole */
 };
 
 unsigned guest_memory_faults;
+
+/* The rules for all, and what is mapped by all. */
+static bool any_file_allowed;
+static uint64_t total_limit = GUEST_MAPPINGS_BYTES;
+static uint64_t total_used; /* atomic, as guest_quota.used */
 
 /* Written by the control thread, read by the signal handler. An entry leaves before its mapping is
  * unmapped, and a mapping is unmapped only after a grace period, so no handler can still use it. */
@@ -42,9 +56,92 @@ static int guard_mapping(struct guest_mapping *mapping)
 	return -ENOSPC;
 }
 
+void guest_mapping_set_rules(bool any_file, uint64_t total)
+{
+	any_file_allowed = any_file;
+	total_limit = total;
+}
+
+struct guest_quota *guest_quota_new(uint64_t limit, struct reaper *reaper)
+{
+	struct guest_quota *quota = malloc(sizeof(*quota));
+
+	if (quota)
+		*quota = (struct guest_quota){.reaper = reaper, .limit = limit, .references = 1};
+	return quota;
+}
+
+void guest_quota_set_limit(struct guest_quota *quota, uint64_t limit)
+{
+	quota->limit = limit;
+}
+
+void guest_quota_put(struct guest_quota *quota)
+{
+	if (quota && __atomic_sub_fetch(&quota->references, 1, __ATOMIC_ACQ_REL) == 0)
+		free(quota);
+}
+
+uint64_t guest_quota_used(const struct guest_quota *quota)
+{
+	return __atomic_load_n(&quota->used, __ATOMIC_RELAXED);
+}
+
+/* Whether `size` bytes more are within a limit. */
+static int check_limit(uint64_t used, uint64_t size, uint64_t limit, const char *whose,
+	const char *what, struct error *error)
+{
+	if (used <= limit && size <= limit - used)
+		return 0;
+	return error_set(error, -EDQUOT,
+		"%s of %llu MiB: the limit of %s is %llu MiB, and %llu MiB are mapped", what,
+		(unsigned long long)(size >> 20), whose, (unsigned long long)(limit >> 20),
+		(unsigned long long)(used >> 20));
+}
+
+static int take_quota(
+	struct guest_quota *quota, uint64_t size, const char *what, struct error *error)
+{
+	uint64_t used = __atomic_load_n(&total_used, __ATOMIC_RELAXED);
+	int result = 0;
+
+	if (quota && quota->limit)
+		result = check_limit(guest_quota_used(quota), size, quota->limit,
+			"the port (memory-limit-gib)", what, error);
+	if (result == 0)
+		result = check_limit(used, size, total_limit, "all ports (switch.memory-limit-gib)",
+			what, error);
+	if (result < 0)
+		return result;
+	__atomic_add_fetch(&total_used, size, __ATOMIC_RELAXED);
+	if (quota) {
+		__atomic_add_fetch(&quota->used, size, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&quota->references, 1, __ATOMIC_RELAXED);
+	}
+	return 0;
+}
+
+static void give_back_quota(struct guest_quota *quota, uint64_t size)
+{
+	__atomic_sub_fetch(&total_used, size, __ATOMIC_RELAXED);
+	if (!quota)
+		return;
+	__atomic_sub_fetch(&quota->used, size, __ATOMIC_RELAXED);
+	guest_quota_put(quota);
+}
+
 void guest_mapping_hold(struct guest_mapping *mapping)
 {
 	mapping->references++;
+}
+
+static void unmap(void *argument)
+{
+	struct guest_mapping *mapping = argument;
+
+	munmap(mapping->start, mapping->size);
+	give_back_quota(mapping->quota, mapping->size);
+	free(mapping);
 }
 
 void guest_mapping_release(struct guest_mapping *mapping)
@@ -52,8 +149,8 @@ void guest_mapping_release(struct guest_mapping *mapping)
 	if (--mapping->references)
 		return;
 	__atomic_store_n(&guarded[mapping->slot], NULL, __ATOMIC_RELEASE);
-	munmap(mapping->start, mapping->size);
-	free(mapping);
+	/* Where the VM is dead, its pages are freed by this. */
+	reaper_run(mapping->quota ? mapping->quota->reaper : NULL, unmap, mapping);
 }
 
 static struct guest_mapping *mapping_at(uintptr_t address)
@@ -117,6 +214,15 @@ static int check_file(
 	struct statfs filesystem;
 	struct stat status;
 
+	/* The file systems that keep seals are tmpfs and hugetlbfs. This asks the kernel only: fstat()
+	 * may ask the file's server, which may be the peer and never answer. */
+	if (!any_file_allowed && fcntl(fd, F_GET_SEALS) < 0)
+		return error_set(error, -EINVAL,
+			"%s's file is neither a memfd nor on tmpfs (/dev/shm) or hugetlbfs: have "
+			"the "
+			"VMM share such memory, or allow any file with 'guest-memory: any' under "
+			"'switch'",
+			what);
 	if (fstat(fd, &status) < 0 || fstatfs(fd, &filesystem) < 0)
 		return error_set_errno(error, -errno, "%s's file", what);
 	if (!S_ISREG(status.st_mode))
@@ -130,8 +236,8 @@ static int check_file(
 	return 0;
 }
 
-int guest_mapping_new(
-	struct guest_mapping **made, int fd, uint64_t end, const char *what, struct error *error)
+int guest_mapping_new(struct guest_mapping **made, struct guest_quota *quota, int fd, uint64_t end,
+	const char *what, struct error *error)
 {
 	struct guest_mapping *mapping = calloc(1, sizeof(*mapping));
 	int result;
@@ -145,12 +251,16 @@ int guest_mapping_new(
 		result = error_set(error, -EINVAL, "%s's size wraps", what);
 		goto free_mapping;
 	}
+	result = take_quota(quota, mapping->size, what, error);
+	if (result < 0)
+		goto free_mapping;
+	mapping->quota = quota;
 	mapping->references = 1;
 	mapping->start = mmap(NULL, mapping->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (mapping->start == MAP_FAILED) {
 		result = error_set_errno(error, -errno, "cannot map %llu bytes of %s",
 			(unsigned long long)mapping->size, what);
-		goto free_mapping;
+		goto give_back;
 	}
 	/* Guests' memory has no place in our core dumps. Not every file system can promise that. */
 	madvise(mapping->start, mapping->size, MADV_DONTDUMP);
@@ -164,6 +274,8 @@ int guest_mapping_new(
 
 unmap:
 	munmap(mapping->start, mapping->size);
+give_back:
+	give_back_quota(quota, mapping->size);
 free_mapping:
 	free(mapping);
 	return result;

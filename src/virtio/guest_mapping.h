@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/reaper.h"
 
 /* Mappings that the SIGBUS handler may look at: ports times slots, far above what a node has. A
  * mapping beyond them would work, but a fault in it would be fatal. */
@@ -23,18 +24,49 @@
 
 struct guest_mapping;
 
+/* Address space of all peers together unless configured otherwise: half of what a process has. */
+#define GUEST_MAPPINGS_BYTES (64ULL << 40)
+
+/*
+ * What one peer may have mapped. Sizes are those of mappings, from the beginning of each file to the
+ * region's end: a VM with a hole below 4 GiB has twice its memory, and while one memory table takes the
+ * place of another both count. Sparse memory counts whole, though it has no pages yet: they come when
+ * somebody touches them, and if that is the switch its cgroup pays.
+ *
+ * Made by the control thread, and freed when the last mapping is.
+ */
+struct guest_quota;
+
+/* `limit` in bytes, 0: none; `reaper`, borrowed, unmaps. NULL where memory is short. */
+struct guest_quota *guest_quota_new(uint64_t limit, struct reaper *reaper);
+void guest_quota_set_limit(struct guest_quota *quota, uint64_t limit);
+
+/* Mappings may still have it; no new one will. NULL is allowed. */
+void guest_quota_put(struct guest_quota *quota);
+
+/* Bytes mapped. */
+uint64_t guest_quota_used(const struct guest_quota *quota);
+
+/*
+ * For all peers, from now on. any_file: memory may lie in a file of any file system. Otherwise only on tmpfs
+ * and hugetlbfs (memfd, /dev/shm, huge pages), because of a file system that does not answer (FUSE, NFS)
+ * a page fault waits, in a thread of ours. total: bytes of all peers. Control thread.
+ */
+void guest_mapping_set_rules(bool any_file, uint64_t total);
+
 /*
  * Maps the file `fd`, which is borrowed (the mapping keeps the file alive), from its beginning to
  * `end` bytes, rounded up to its page size, for reading and writing. The file must be a regular one
- * that holds `end` bytes. `what` names it in errors. 0 or a negative errno with *error filled.
+ * of an allowed kind that holds `end` bytes, and within the quota (NULL: without limit). `what` names it in
+ * errors. 0 or a negative errno with *error filled.
  */
-int guest_mapping_new(struct guest_mapping **mapping, int fd, uint64_t end, const char *what,
-	struct error *error);
+int guest_mapping_new(struct guest_mapping **mapping, struct guest_quota *quota, int fd,
+	uint64_t end, const char *what, struct error *error);
 
 /* One user more. */
 void guest_mapping_hold(struct guest_mapping *mapping);
 
-/* One user less; the last one unmaps. */
+/* One user less; with the last one it is unmapped, by the quota's reaper where it has one. */
 void guest_mapping_release(struct guest_mapping *mapping);
 
 /* The file's first byte. */

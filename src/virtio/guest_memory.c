@@ -100,9 +100,11 @@ int guest_memory_add(struct guest_memory *memory, uint64_t guest_address, uint64
 		return result;
 	if (!checked_add(size, offset, &end))
 		return error_set(error, -EINVAL, "memory region's offset wraps");
-	result = guest_mapping_new(&mapping, fd, end, "memory region", error);
-	if (result < 0)
+	result = guest_mapping_new(&mapping, memory->quota, fd, end, "memory region", error);
+	if (result < 0) {
+		error_prefix(error, "guest address 0x%llx", (unsigned long long)guest_address);
 		return result;
+	}
 	memory->regions[memory->count++] = (struct guest_region){
 		.guest_address = guest_address,
 		.size = size,

@@ -31,6 +31,7 @@ struct guest_region {
 };
 
 struct guest_memory {
+	struct guest_quota *quota; /* of the peer; borrowed; NULL: no limit */
 	unsigned count;
 	struct guest_region regions[GUEST_MEMORY_SLOTS];
 };

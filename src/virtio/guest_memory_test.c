@@ -350,6 +350,66 @@ static void copying_survives_a_truncation_at_any_time(void **state)
 	close(victim_fd);
 }
 
+/* What is mapped counts from its file's beginning and in whole pages, for its peer and for all. */
+static void what_is_mapped_is_limited(void **state)
+{
+	struct guest_quota *quota = guest_quota_new(4 * PAGE, NULL);
+	struct guest_quota *other = guest_quota_new(0, NULL);
+	struct guest_memory *memory = memory_new();
+	struct guest_memory *unlimited = memory_new();
+	struct error error;
+	int fd = file_of(8 * PAGE), huge = file_of(1ULL << 46);
+
+	memory->quota = quota;
+	unlimited->quota = other;
+	require(guest_memory_add(memory, 0, 1, 0, 4 * PAGE, fd, &error) == -EDQUOT);
+	require(strstr(error.text, "the limit of the port (memory-limit-gib)"));
+	require(guest_memory_add(memory, 0, (1ULL << 46) - PAGE, 0, 0, huge, &error) == -EDQUOT);
+	require(guest_quota_used(quota) == 0 && mappings() == 0);
+	require(guest_memory_add(memory, 0, 1, 0, 2 * PAGE, fd, NULL) == 0);
+	require(guest_quota_used(quota) == 3 * PAGE);
+	require(guest_memory_add(memory, PAGE, PAGE + 1, PAGE, 0, fd, NULL) == -EDQUOT);
+	require(guest_memory_add(memory, PAGE, PAGE, PAGE, 0, fd, NULL) == 0);
+	guest_mapping_set_rules(false, 5 * PAGE);
+	require(guest_memory_add(unlimited, 0, 2 * PAGE, 0, 0, fd, &error) == -EDQUOT);
+	require(strstr(error.text, "the limit of all ports (switch.memory-limit-gib)"));
+	require(guest_memory_add(unlimited, 0, PAGE, 0, 0, fd, NULL) == 0);
+	/* What fails for another reason counts for nothing. */
+	guest_mapping_set_rules(false, GUEST_MAPPINGS_BYTES);
+	require(guest_memory_add(unlimited, PAGE, 9 * PAGE, PAGE, 0, fd, NULL) == -EINVAL);
+	require(guest_quota_used(other) == PAGE);
+	/* A limit that shrinks takes nothing away. */
+	guest_quota_set_limit(quota, PAGE);
+	require(guest_memory_add(memory, 4 * PAGE, 1, 4 * PAGE, 0, fd, NULL) == -EDQUOT);
+	guest_quota_put(quota);
+	guest_quota_put(NULL);
+	guest_memory_free(memory);
+	guest_memory_free(unlimited);
+	require(guest_quota_used(other) == 0 && mappings() == 0);
+	guest_quota_put(other);
+	close(fd);
+	close(huge);
+}
+
+static void files_on_a_disk_need_permission(void **state)
+{
+	struct guest_memory *memory = memory_new();
+	char name[] = "/var/tmp/guest_memory_test.XXXXXX";
+	struct error error;
+	int fd = mkstemp(name);
+
+	require(fd >= 0 && unlink(name) == 0 && ftruncate(fd, PAGE) == 0);
+	if (fcntl(fd, F_GET_SEALS) >= 0)
+		skip(); /* /var/tmp is on tmpfs */
+	require(guest_memory_add(memory, 0, PAGE, 0, 0, fd, &error) == -EINVAL);
+	require(strstr(error.text, "guest address 0x0: memory region's file is neither a memfd"));
+	guest_mapping_set_rules(true, GUEST_MAPPINGS_BYTES);
+	require(guest_memory_add(memory, 0, PAGE, 0, 0, fd, NULL) == 0);
+	guest_mapping_set_rules(false, GUEST_MAPPINGS_BYTES);
+	guest_memory_free(memory);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +418,8 @@ int main(void)
 		cmocka_unit_test(overlaps_are_refused),
 		cmocka_unit_test(only_files_are_mapped),
 		cmocka_unit_test(slots_are_bounded),
+		cmocka_unit_test(what_is_mapped_is_limited),
+		cmocka_unit_test(files_on_a_disk_need_permission),
 		cmocka_unit_test(copies_share_their_mappings),
 		cmocka_unit_test(truncated_files_break_their_memory_only),
 		cmocka_unit_test(copying_survives_a_truncation_at_any_time),

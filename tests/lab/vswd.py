@@ -51,7 +51,7 @@ class Vswd:
 
     def start(self):
         """Starts it (again) and waits until it says that it is ready."""
-        before = self.log().count("ready") if self.log_path.exists() else 0
+        before = len(re.findall(r"\bready\b", self.log())) if self.log_path.exists() else 0
         self.process = Process("vswd", [program("vswd"), "--config", self.config_path, "--control",
                                         self.control], self.log_path, cpus=self.cpus)
         self.process.wait_log(r".*\bready\b.*", timeout=30 if sanitized() else 10,
