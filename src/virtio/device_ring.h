@@ -90,7 +90,8 @@ ALWAYS_INLINE int device_ring_take(struct device_ring *ring, bool packed,
 	return count;
 }
 
-/* The next chain if it is of the most common kind: see split_device_take_simple(). NULL takes nothing. */
+/* The next chain if it is of the most common kind: see packed_device_take_simple(). NULL takes nothing.
+ * What it took is given, or taken back, before another one is taken. */
 ALWAYS_INLINE uint8_t *device_ring_take_simple(struct device_ring *ring, bool packed, bool writable,
 	struct packed_chain *chain, uint32_t *length)
 {
@@ -106,6 +107,15 @@ ALWAYS_INLINE unsigned device_ring_known(struct device_ring *ring, bool packed)
 	if (packed)
 		return packed_device_available(&ring->packed_ring);
 	return (uint16_t)(ring->split.seen - ring->split.next_taken);
+}
+
+/* Puts back what device_ring_take_simple() took. */
+ALWAYS_INLINE void device_ring_untake_simple(struct device_ring *ring, bool packed)
+{
+	if (packed)
+		packed_device_untake_simple(&ring->packed_ring);
+	else
+		split_device_untake(&ring->split, 1);
 }
 
 /* Puts back the last chains taken, of which none was given; slots: the sum of their counts. */

@@ -378,6 +378,33 @@ static void driver_does_not_believe_the_device(void **state)
 	}
 }
 
+/* A driver that moves its index on while chains are in our hands: what is put back is never more than the
+ * ring has, and one chain more breaks it. */
+static void a_driver_that_goes_round_is_stopped(void **state)
+{
+	struct iovec pieces[2];
+	uint32_t length;
+	unsigned taken = 0;
+
+	memset(ring, 0, 0x2000);
+	((struct vring_desc *)ring)[0] = (struct vring_desc){B, 1, VRING_DESC_F_WRITE, 0};
+	available()->idx = 0;
+	device_begin(0, 0);
+	for (;; taken++) {
+		uint16_t head;
+
+		available()->idx = (uint16_t)(taken + SIZE);
+		require(split_device_available(&device));
+		head = split_device_take(&device);
+		if (split_device_buffers(&device, head, true, pieces, 2, &length) < 0)
+			break;
+	}
+	split_device_untake(&device, 1);
+	require(device.broken && taken == SIZE && split_device_outstanding(&device) == SIZE);
+	split_device_untake(&device, taken);
+	require(!split_device_outstanding(&device));
+}
+
 static bool stop_flipping;
 
 /* A driver that changes its mind all the time: values that matter, in fields that matter. */
@@ -452,6 +479,7 @@ int main(void)
 		cmocka_unit_test(chains_are_judged),
 		cmocka_unit_test(available_index_may_not_jump),
 		cmocka_unit_test(driver_does_not_believe_the_device),
+		cmocka_unit_test(a_driver_that_goes_round_is_stopped),
 		cmocka_unit_test(descriptors_that_change_lead_nowhere_else),
 	};
 

@@ -75,7 +75,7 @@ ALWAYS_INLINE unsigned take_simple(
 			break;
 		/* Long frames are for the general case, which counts bytes; so are too short ones. */
 		if (unlikely(length - header_size - ETH_HLEN > SIMPLE_LENGTH_MAX)) {
-			device_ring_untake(&ring, packed, 1);
+			device_ring_untake_simple(&ring, packed);
 			break;
 		}
 		device_ring_give(&ring, packed, chain, 0);

@@ -279,7 +279,7 @@ ALWAYS_INLINE uint64_t place_simple(
 		if (unlikely(!to))
 			break;
 		if (unlikely(capacity < need)) {
-			device_ring_untake(&ring, packed, 1);
+			device_ring_untake_simple(&ring, packed);
 			break;
 		}
 		device_ring_give(&ring, packed, chain, need);

@@ -43,6 +43,8 @@ int packed_device_init(struct packed_device *queue, const struct guest_memory *m
 		.given = packed_place_used(given & 0x7fff, given >> 15),
 		.faults = __atomic_load_n(&guest_memory_faults, __ATOMIC_ACQUIRE),
 	};
+	if (packed_device_outstanding(queue) > size)
+		return -EINVAL;
 	packed_device_disarm(queue);
 	return 0;
 }
@@ -85,7 +87,9 @@ static void log_descriptors(
 bool packed_device_publish(struct packed_device *queue)
 {
 	const struct queue_log *log = queue_log_find(queue->log);
-	unsigned count = queue->burst;
+	/* With a ring shorter than a batch, a driver that makes buffers available while we take them may
+	 * have had us go round. */
+	unsigned count = MIN(queue->burst, queue->size);
 	bool first = !queue->signalled_valid;
 
 	if (!count)
@@ -132,9 +136,11 @@ static bool walk_indirect(
 static bool walk_chain(
 	struct packed_device *queue, struct chain_walk *walk, struct packed_chain *chain)
 {
+	unsigned used = packed_device_outstanding(queue) + queue->burst;
+	unsigned room = used < queue->size ? queue->size - used : 0;
 	unsigned slot = queue->taken.slot;
 
-	for (unsigned count = 1; count <= queue->size; count++) {
+	for (unsigned count = 1; count <= room; count++) {
 		struct packed_descriptor descriptor = packed_read(&queue->descriptors[slot]);
 		bool table = descriptor.flags & VRING_DESC_F_INDIRECT;
 
@@ -152,7 +158,16 @@ static bool walk_chain(
 		if (++slot == queue->size)
 			slot = 0;
 	}
-	return false; /* longer than the ring */
+	return false; /* longer than what is left of the ring */
+}
+
+void packed_device_untake(struct packed_device *queue, unsigned slots)
+{
+	if (slots > packed_device_outstanding(queue)) {
+		__atomic_store_n(&queue->broken, true, __ATOMIC_RELAXED);
+		return;
+	}
+	packed_place_retreat(&queue->taken, slots, queue->size);
 }
 
 int packed_device_take(struct packed_device *queue, struct packed_chain *chain, bool writable,

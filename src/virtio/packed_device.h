@@ -20,7 +20,11 @@
  * a burst: a driver looks at that one first, so that nothing is visible before publish writes it.
  *
  * Trust: nothing in the ring is believed. A chain that is invalid in any way sets `broken`; from
- * then on the queue yields nothing until it is set up again. Steps are bounded by the queue's size.
+ * then on the queue yields nothing until it is set up again. Steps are bounded by the queue's size. What
+ * is taken and not yet published never exceeds the ring, however often the driver makes a descriptor
+ * available meanwhile: packed_device_take() breaks the queue where a chain does not fit beside the others.
+ * So `taken` is at most one lap ahead of `given`, and putting back whatever was taken moves back by at
+ * most one lap.
  * Ids are the driver's own and are returned as they came. A driver that makes a descriptor available
  * again before it was used gets nonsense back, within its own ring.
  */
@@ -78,7 +82,8 @@ struct packed_device {
  * checked by the caller to hold as many bytes as packed_*_size() ask for. `base` says where to go on:
  * bits 0-14 the slot of the next available chain, bit 15 its wrap counter, bits 16-30 and 31 the same
  * of the next used descriptor; an upper half of zero comes from peers that know one place only, which
- * is then both. -EINVAL where size, base or an alignment is not legal.
+ * is then both. -EINVAL where size, base or an alignment is not legal, or the two places are more than
+ * one lap apart.
  */
 int packed_device_init(struct packed_device *queue, const struct guest_memory *memory,
 	void *descriptors, void *driver_event, void *device_event, unsigned size, uint64_t features,
@@ -95,6 +100,14 @@ uint64_t packed_event_size(void);
  * caller must look again instead of sleeping. / off again. */
 bool packed_device_arm(struct packed_device *queue);
 void packed_device_disarm(struct packed_device *queue);
+
+/* Slots that are taken and not yet given: never more than the ring has. */
+ALWAYS_INLINE unsigned packed_device_outstanding(const struct packed_device *queue)
+{
+	bool lap = (queue->taken.flags ^ queue->given.flags) & PACKED_AVAIL;
+
+	return queue->taken.slot + (lap ? queue->size : 0u) - queue->given.slot;
+}
 
 /*
  * 1 where a chain may be taken, else 0. The word that tells is the one that take needs next, so that
@@ -116,7 +129,8 @@ ALWAYS_INLINE unsigned packed_device_available(struct packed_device *queue)
  * -1, sets `broken`, takes nothing and leaves *chain with no slots: a chain longer than the ring, a
  * nested, empty, oversized or un-negotiated indirect table or one with NEXT, a wrong direction, an
  * empty buffer, an address outside guest memory, more than pieces_max pieces, a sum of 4 GiB or more,
- * or a chain that is no longer available.
+ * a chain that is no longer available, or one that does not fit into the ring beside those that are
+ * taken and not yet published.
  */
 int packed_device_take(struct packed_device *queue, struct packed_chain *chain, bool writable,
 	struct iovec *pieces, unsigned pieces_max, uint32_t *length);
@@ -124,7 +138,9 @@ int packed_device_take(struct packed_device *queue, struct packed_chain *chain, 
 /*
  * By far the most common chain: one direct buffer inside one region, in the direction asked. Takes it
  * and returns where it is, its bytes in *length; otherwise takes nothing and returns NULL, and
- * packed_device_take() looks again, from the beginning. The caller knows that a chain is available.
+ * packed_device_take() looks again, from the beginning. The caller knows that a chain is available and
+ * that nothing is outstanding: it gives this chain, or takes it back, before it takes another, which is why
+ * nothing is counted here.
  */
 ALWAYS_INLINE uint8_t *packed_device_take_simple(
 	struct packed_device *queue, bool writable, struct packed_chain *chain, uint32_t *length)
@@ -146,11 +162,15 @@ ALWAYS_INLINE uint8_t *packed_device_take_simple(
 	return host;
 }
 
-/* Puts back the last chains taken, of which none was given: `slots` is the sum of their counts. */
-ALWAYS_INLINE void packed_device_untake(struct packed_device *queue, unsigned slots)
+/* Puts back what packed_device_take_simple() took. */
+ALWAYS_INLINE void packed_device_untake_simple(struct packed_device *queue)
 {
-	packed_place_retreat(&queue->taken, slots, queue->size);
+	packed_place_retreat(&queue->taken, 1, queue->size);
 }
+
+/* Puts back the last chains taken, of which none was given: `slots` is the sum of their counts. More than
+ * is outstanding, which would be a mistake of the caller's, breaks the queue. */
+void packed_device_untake(struct packed_device *queue, unsigned slots);
 
 /*
  * Returns a chain with `written` bytes written into it; visible after the next publish. With IN_ORDER

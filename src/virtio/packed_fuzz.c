@@ -38,7 +38,8 @@ static struct packed_driver driver;
 static unsigned in_flight;
 static struct packed_chain held[HELD_MAX];
 static unsigned held_count;
-static unsigned untakeable; /* how many of those may be put back */
+static unsigned untakeable;        /* how many of those may be put back */
+static unsigned first_outstanding; /* slots that the base says were taken and not given */
 
 static void require(bool condition)
 {
@@ -110,19 +111,32 @@ static void device_give(unsigned which, uint32_t written)
 	untakeable = MIN(untakeable, held_count - which);
 }
 
-static void device_untake(void)
+/* Puts back up to `chains` of the last ones taken, at once. */
+static void device_untake(unsigned chains)
 {
 	struct packed_place before = device.taken, again;
-	unsigned slots;
+	unsigned slots = 0;
 
-	if (!untakeable)
-		return;
-	untakeable--;
-	slots = held[--held_count].count;
+	for (; chains && untakeable; chains--) {
+		untakeable--;
+		slots += held[--held_count].count;
+	}
+	require(slots <= device.size);
 	packed_device_untake(&device, slots);
 	again = device.taken;
 	packed_place_advance(&again, slots, device.size);
 	require(again.slot == before.slot && again.flags == before.flags);
+}
+
+/* What is held is what the device takes for outstanding. */
+static void check_outstanding(void)
+{
+	unsigned slots = 0;
+
+	for (unsigned i = 0; i < held_count; i++)
+		slots += held[i].count;
+	require(slots + first_outstanding == packed_device_outstanding(&device));
+	require(packed_device_outstanding(&device) <= device.size);
 }
 
 static void device_operate(uint8_t operation, uint8_t argument)
@@ -139,7 +153,7 @@ static void device_operate(uint8_t operation, uint8_t argument)
 		device_give(argument, argument >> 4);
 		break;
 	case 4:
-		device_untake();
+		device_untake(argument);
 		break;
 	case 5:
 		packed_device_publish(&device);
@@ -152,6 +166,7 @@ static void device_operate(uint8_t operation, uint8_t argument)
 		packed_device_disarm(&device);
 	}
 	require(device.taken.slot < device.size && device.given.slot < device.size);
+	check_outstanding();
 	require(!device.broken || !packed_device_available(&device));
 }
 
@@ -255,6 +270,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			   : packed_device_init(&device, &memory, bytes, bytes + EVENTS_AT,
 				     bytes + EVENTS_AT + 4, prefix.size, features, prefix.base) < 0)
 		return 0;
+	first_outstanding = ours_is_driver ? 0 : packed_device_outstanding(&device);
 	for (unsigned i = 0; i < prefix.operations; i++) {
 		uint8_t operation = operations[2 * i], argument = operations[2 * i + 1];
 

@@ -349,7 +349,11 @@ static void sizes_bases_and_places_are_checked(void **state)
 		{6, 0x00058002, 0x00058002},
 		{6, 0x80050002, 0x80050002},
 		{6, 0x00068002, -1},
-		{6, 0x80000003, 0x80000003},
+		{6, 0x80000003, -1}, /* nine slots taken and not given */
+		{6, 0x00050005, 0x00050005},
+		{6, 0x80050005, 0x80050005}, /* six */
+		{6, 0x00050002, -1},         /* given before it was taken */
+		{6, 0x80058002, -1},
 		{6, 0x7fff0000, -1},
 		{6, 0xffff0000, -1},
 		{6, 0xffff, -1},
@@ -384,6 +388,66 @@ static void sizes_bases_and_places_are_checked(void **state)
 	require(packed_driver_init(&driver, ring, driver_event, device_event, RING_SIZE_MAX + 1,
 			0) == -EINVAL);
 	require(packed_descriptors_size(3) == 48 && packed_event_size() == 4);
+}
+
+/* Makes every slot an available chain of `count` buffers in the lap in which the device takes it next. */
+static void offer_everything(unsigned count)
+{
+	struct packed_place place = device.taken;
+
+	for (unsigned i = 0; i < SIZE; i++) {
+		ring[place.slot] = (struct vring_packed_desc){B, 1, (uint16_t)i,
+			(uint16_t)(place.flags | W | (i % count + 1 < count ? N : 0))};
+		packed_place_advance(&place, 1, SIZE);
+	}
+}
+
+/* Chains that are made available again while they are in our hands, taken until none is left to take:
+ * what is put back is less than a lap, and what was not taken breaks the ring. */
+static void a_driver_that_goes_round_is_stopped(void **state)
+{
+	for (unsigned count = 1; count <= SIZE; count++)
+		for (unsigned given = 0; given <= SIZE; given++)
+			for (uint16_t slot = 0; slot < SIZE; slot++) {
+				struct packed_chain chain;
+				struct iovec pieces[SIZE];
+				unsigned slots = 0, gave = 0, room;
+				uint32_t length;
+
+				require(begin(0, slot | (uint32_t)slot << 16) == 0);
+				for (;;) {
+					offer_everything(count);
+					require(packed_device_available(&device));
+					if (packed_device_take(&device, &chain, true, pieces, SIZE,
+						    &length) < 0)
+						break;
+					require(chain.count == count);
+					if (gave + count <= given) {
+						packed_device_give(&device, chain, 1);
+						gave += count;
+					} else {
+						slots += count;
+					}
+					require(slots + gave <= SIZE);
+				}
+				room = SIZE - slots - gave;
+				require(device.broken && room < count);
+				require(packed_device_outstanding(&device) == slots);
+				packed_device_untake(&device, slots);
+				require(!packed_device_outstanding(&device));
+				require(device.taken.slot < SIZE);
+				packed_device_publish(&device);
+			}
+}
+
+/* A caller's mistake does not leave the ring's bounds either. */
+static void no_more_is_put_back_than_was_taken(void **state)
+{
+	for (unsigned slots = 1; slots < 3 * SIZE; slots++) {
+		require(begin(0, 0x00008000 | 3 | (3u | 0x8000) << 16) == 0);
+		packed_device_untake(&device, slots);
+		require(device.broken && device.taken.slot == 3);
+	}
 }
 
 /* Whatever the driver's event structure says, a publish ends and answers. */
@@ -498,6 +562,8 @@ int main(void)
 		cmocka_unit_test(chains_are_judged),
 		cmocka_unit_test(only_this_lap_is_available),
 		cmocka_unit_test(sizes_bases_and_places_are_checked),
+		cmocka_unit_test(a_driver_that_goes_round_is_stopped),
+		cmocka_unit_test(no_more_is_put_back_than_was_taken),
 		cmocka_unit_test(any_event_structure_is_survived),
 		cmocka_unit_test(descriptors_that_change_lead_nowhere_else),
 	};

@@ -152,6 +152,7 @@ static void send(struct net_device_queue *queue)
 	require((uint16_t)(queue->ring.split.next_taken - taken) ==
 		(uint16_t)(queue->ring.split.next_given - given));
 	require(queue->ring.split.published == queue->ring.split.next_given);
+	require(!split_device_outstanding(&queue->ring.split));
 }
 
 /* Where a part begins; NULL where it would not lie in the first region. */

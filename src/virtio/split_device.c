@@ -57,6 +57,7 @@ int split_device_init(struct split_device *queue, const struct guest_memory *mem
 	};
 	/* The used index is in memory: that of a ring which a predecessor served goes on from there. */
 	queue->next_given = queue->published = ring_load(queue->used->idx);
+	queue->distance = (uint16_t)(next - queue->next_given);
 	split_device_disarm(queue);
 	return 0;
 }
@@ -221,7 +222,7 @@ int split_device_buffers(struct split_device *queue, uint16_t head, bool writabl
 		.pieces_max = pieces_max,
 	};
 
-	if (!walk_chain(queue, &walk, head))
+	if (split_device_outstanding(queue) > queue->size || !walk_chain(queue, &walk, head))
 		return broken(queue);
 	*length = (uint32_t)walk.length;
 	return (int)walk.count;

@@ -16,7 +16,9 @@
  *	split_device_publish()                    visible; says whether to signal the driver
  *
  * Trust: nothing in the ring is believed. A chain that is invalid in any way sets `broken`; from
- * then on the queue yields nothing until it is set up again. Steps are bounded by the queue's size.
+ * then on the queue yields nothing until it is set up again. Steps are bounded by the queue's size. What
+ * is taken and not yet given never exceeds the ring, however often the driver moves its index meanwhile:
+ * split_device_buffers() breaks the queue where it does.
  */
 #ifndef VSW_VIRTIO_SPLIT_DEVICE_H
 #define VSW_VIRTIO_SPLIT_DEVICE_H
@@ -50,6 +52,7 @@ struct split_device {
 	uint16_t seen;        /* available->idx as last read */
 	uint16_t next_given; /* used index of the next returned chain; ahead of the published one */
 	uint16_t published;  /* used->idx as last published */
+	uint16_t distance;   /* next_taken - next_given where nothing is taken and not yet given */
 	uint16_t last_head;  /* of the last chain published, read back: a hint, may be anything */
 	unsigned region;     /* hint of guest_memory_translate() */
 	unsigned faults;     /* guest_memory_faults as last seen */
@@ -79,6 +82,12 @@ void split_device_disarm(struct split_device *queue);
 
 /* Reads available->idx; sets broken where it jumped further than the ring has entries. */
 unsigned split_device_refresh(struct split_device *queue);
+
+/* Chains that are taken and not yet given. */
+ALWAYS_INLINE unsigned split_device_outstanding(const struct split_device *queue)
+{
+	return (uint16_t)(queue->next_taken - queue->next_given - queue->distance);
+}
 
 /* How many chains may be taken, without reading shared memory where some are known already. */
 ALWAYS_INLINE unsigned split_device_available(struct split_device *queue)
@@ -139,7 +148,8 @@ ALWAYS_INLINE void split_device_untake(struct split_device *queue, unsigned coun
  * entirely device-writable or entirely device-readable as asked. Returns the number of pieces and
  * the sum of their bytes in *length, or -1 and sets `broken`: head or next out of bounds, a loop,
  * a nested, empty, oversized or un-negotiated indirect table, a wrong direction, an empty buffer, an
- * address outside guest memory, more than pieces_max pieces, or a sum of 4 GiB or more.
+ * address outside guest memory, more than pieces_max pieces, a sum of 4 GiB or more, or more chains taken
+ * and not given than the ring has entries.
  */
 int split_device_buffers(struct split_device *queue, uint16_t head, bool writable,
 	struct iovec *pieces, unsigned pieces_max, uint32_t *length);
