@@ -155,6 +155,8 @@ static void print_one_port(const json_t *port)
 		command_text(port, "mode"));
 	printf("  %-10s  %s\n", "mac", command_text(port, "mac"));
 	print_number("mtu", port, "mtu");
+	if (json_is_true(json_object_get(port, "qinq")))
+		printf("  %-10s  %s\n", "qinq", "true");
 	printf("  %-10s  %" JSON_INTEGER_FORMAT ", running %" JSON_INTEGER_FORMAT "\n", "queues",
 		command_number(port, "queues"), command_number(port, "queues_running"));
 	print_number("peer pid", port, "peer_pid");

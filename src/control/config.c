@@ -354,6 +354,7 @@ static const struct key port_keys[] = {
 	FIELD("socket-mode", read_socket_mode, model_port, socket_mode),
 	NUMBER("queues", model_port, queues, 1, PORT_QUEUE_MAX),
 	FIELD("mac", read_mac, model_port, mac),
+	CHOICE("qinq", model_port, qinq, model_flag_names),
 	/* VIRTIO 1.3, 5.1.4.1: a device offers 68 to 65,535. */
 	NUMBER("mtu", model_port, mtu, 68, 65535),
 	NUMBER_OR_AUTO("memory-limit-gib", model_port, memory_limit_gib, 1, MEMORY_GIB_MAX),

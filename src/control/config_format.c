@@ -85,6 +85,8 @@ static void format_port(FILE *out, const struct model_port *port)
 		fprintf(out, "    mtu: %u\n", port->mtu);
 	if (port->memory_limit_gib != MODEL_MEMORY_AUTO)
 		fprintf(out, "    memory-limit-gib: %u\n", port->memory_limit_gib);
+	if (port->qinq)
+		fprintf(out, "    qinq: true\n");
 	if (port->has_mac) {
 		model_mac_format(port->mac, mac);
 		format_text(out, "    mac: ", mac, "\n");

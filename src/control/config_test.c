@@ -145,7 +145,9 @@ static const struct {
 		"6: ports.vm1.mac: the zero address cannot be a port's"},
 	{PORT("type: vhost-user, network: blue, ip: 10.0.0.1"),
 		"6: ports.vm1.ip: unknown key (known here: type, network, trunk, native, mode, "
-		"socket, owner, group, socket-mode, queues, mac, mtu, memory-limit-gib)"},
+		"socket, owner, group, socket-mode, queues, mac, qinq, mtu, memory-limit-gib)"},
+	{PORT("type: vhost-user, network: blue, qinq: yes"),
+		"6: ports.vm1.qinq: 'yes' is not known here: must be 'false' or 'true'"},
 	{PORT("type: vhost-user, network: blue }\n  vm2: { type: vhost-user, network: green, "
 	      "socket: /run/virtswitch/vm1.sock"),
 		"7: ports.vm2.socket: socket path is used already by port 'vm1'"},
@@ -319,7 +321,7 @@ static const char full[] =
 	"ports:\n" /* before the networks that they name */
 	"  z: { type: vhost-user, trunk: [green, 10], native: plain }\n"
 	"  a: { type: vhost-user, mode: client, socket: '/run/a,b@c.sock', network: 20, "
-	"queues: 128, mac: 52:54:00:AB:cd:02, mtu: 65535 }\n"
+	"queues: 128, mac: 52:54:00:AB:cd:02, mtu: 65535, qinq: true }\n"
 	"networks:\n  plain:\n  green: { vlan: 20 }\n  blue: { vlan: 10 }\n"
 	"switch: { socket-dir: /tmp/s, workers: 64, poll: busy, idle-us: 0, "
 	"fdb: { size: 16, ageing: 0 }, guest-memory: any, memory-limit-gib: 512 }\n";
@@ -347,6 +349,7 @@ static void test_values(void **state)
 	assert_string_equal(port->socket, "/run/a,b@c.sock");
 	assert_int_equal(port->queues, 128);
 	assert_int_equal(port->mtu, 65535);
+	assert_int_equal(port->qinq, 1);
 	assert_int_equal(port->line, 3);
 	assert_true(port->has_mac);
 	assert_memory_equal(port->mac, mac, 6);

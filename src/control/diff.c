@@ -102,6 +102,7 @@ PORT_FIELD(socket, "%s", p->socket)
 PORT_FIELD(owner, "%s", or_none(p->owner))
 PORT_FIELD(group, "%s", or_none(p->group))
 PORT_FIELD(queues, "%u", p->queues)
+PORT_FIELD(qinq, "%s", model_flag_names[p->qinq])
 
 static void format_port_socket_mode(FILE *out, const void *thing)
 {
@@ -154,6 +155,7 @@ static const struct field port_fields[] = {
 	{"trunk", format_port_trunk, DIFF_LIVE},
 	{"native", format_port_native, DIFF_LIVE},
 	{"mac", format_port_mac, DIFF_LIVE},
+	{"qinq", format_port_qinq, DIFF_LIVE},
 	{"mode", format_port_mode, DIFF_REOPEN},
 	{"socket", format_port_socket, DIFF_REOPEN},
 	{"owner", format_port_owner, DIFF_LIVE},

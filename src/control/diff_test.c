@@ -67,9 +67,11 @@ static const struct {
 	{"networks: { b: { vlan: 1 }, g: { vlan: 2 } }\n"
 	 "ports: { a: { type: vhost-user, trunk: [b] } }",
 		"networks: { b: { vlan: 1 }, g: { vlan: 2 } }\n"
-		"ports: { a: { type: vhost-user, trunk: [g, b], native: b, queues: 2, mtu: 1500 } "
-		"}",
-		"~ port a: trunk: [b] -> [b, g], native: none -> b, queues: 1 -> 2, "
+		"ports: { a: { type: vhost-user, trunk: [g, b], native: b, queues: 2, qinq: true, "
+		"mtu: "
+		"1500 } }",
+		"~ port a: trunk: [b] -> [b, g], native: none -> b, qinq: false -> true, queues: 1 "
+		"-> 2, "
 		"mtu: none -> 1500 (reopened: its VM reconnects)\n",
 		DIFF_REOPEN},
 	{BASE, "switch: { socket-group: daemon, socket-mode: '0600' }\n" BASE,

@@ -11,6 +11,7 @@ const char *const model_poll_names[] = {"adaptive", "busy", NULL};
 const char *const model_guest_memory_names[] = {"shmem", "any", NULL};
 const char *const model_port_type_names[] = {"vhost-user", NULL};
 const char *const model_socket_mode_names[] = {"server", "client", NULL};
+const char *const model_flag_names[] = {"false", "true", NULL};
 
 void model_init(struct model *model)
 {

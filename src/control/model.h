@@ -82,6 +82,7 @@ struct model_port {
 	unsigned queues;           /* pairs */
 	unsigned mtu;              /* bytes; 0: none is offered */
 	unsigned memory_limit_gib; /* or MODEL_MEMORY_AUTO */
+	unsigned qinq; /* 1: frames with several tags, or tags of other types than 0x8100 */
 	bool has_mac;
 	uint8_t mac[6];
 	/* Where the file asks for the socket, for errors that show only when it is opened; 0:
@@ -133,6 +134,7 @@ extern const char *const model_poll_names[];
 extern const char *const model_guest_memory_names[];
 extern const char *const model_port_type_names[];
 extern const char *const model_socket_mode_names[];
+extern const char *const model_flag_names[]; /* "false", "true" */
 
 /* "52:54:00:00:00:01" and back. model_mac_parse() returns false where the text is not that. */
 #define MODEL_MAC_TEXT_SIZE 18

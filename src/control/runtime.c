@@ -209,6 +209,8 @@ static int set_port(struct topology *topology, const struct runtime_state *state
 		rc = topology_access_set(topology, index, network_index(state, port->network));
 	else
 		rc = set_trunk(topology, state, port, index);
+	if (rc == 0 && port->qinq)
+		topology_allow_qinq(topology, index);
 	if (rc == 0 && port->has_mac)
 		topology_secure(topology, index, port->mac);
 	return rc;

@@ -159,6 +159,7 @@ json_t *show_port(struct runtime *runtime, unsigned position)
 	set_membership(object, runtime, model);
 	json_object_set_new(object, "mac", name_or_null(mac));
 	json_object_set_new(object, "mtu", model->mtu ? json_integer(model->mtu) : json_null());
+	json_object_set_new(object, "qinq", json_boolean(model->qinq));
 	json_object_set_new(object, "mac_moves",
 		json_integer((json_int_t)fdb_moves(runtime->fdb, entry->index)));
 	set_status(object, entry->port);

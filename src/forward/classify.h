@@ -7,9 +7,16 @@
  *   trunk   native network   native network              the network of n where the trunk lists it
  *
  * The tag is taken off here; the network index stands for its VLAN id, and the priority is kept for
- * a tag that may be put on at the output. A frame with a second 802.1Q tag inside is refused: leaving
- * untagged by a native network, that tag would carry it into a VLAN that nobody allowed it.
- */
+ * a tag that may be put on at the output.
+ *
+ * What then still begins with a tag, of whatever type, is a *stacked* frame. Leaving untagged by a
+ * native network, that tag would carry it into a VLAN that nobody allowed it, and it hides from port
+ * security what comes after it. So it passes only between ports with `qinq`:
+ *
+ *   access  every tag but a first one of VLAN id 0 is payload of its network
+ *   trunk   payload of the networks that it carries tagged, never of the native one
+ *
+ * and forward_decide() keeps it from every other port. */
 #ifndef VSW_FORWARD_CLASSIFY_H
 #define VSW_FORWARD_CLASSIFY_H
 
@@ -36,6 +43,12 @@ ALWAYS_INLINE enum drop_reason classify_addresses(
 	return STAGE_NEXT;
 }
 
+/* True where the port may send and receive stacked frames of the network. */
+static inline bool classify_stacks(const struct topology_port *port, uint16_t network)
+{
+	return port->qinq && (port->mode == TOPOLOGY_ACCESS || port->network != network);
+}
+
 /* The network of a frame that is untagged, or tagged for its priority only. */
 static inline enum drop_reason classify_untagged(
 	const struct topology_port *ingress, struct packet *packet, uint16_t pcp)
@@ -45,26 +58,44 @@ static inline enum drop_reason classify_untagged(
 	return likely(packet->network != NETWORK_NONE) ? STAGE_NEXT : DROP_NO_NATIVE_NETWORK;
 }
 
+/* A frame of the untagged network whose payload begins with a tag. */
+static inline enum drop_reason classify_stacked(
+	const struct topology_port *ingress, struct packet *packet, uint16_t pcp)
+{
+	if (!classify_stacks(ingress, ingress->network))
+		return DROP_QINQ_NOT_ALLOWED;
+	return classify_untagged(ingress, packet, pcp);
+}
+
+/* A frame that begins with an 802.1Q tag. */
 static inline enum drop_reason classify_tagged(
 	const struct topology_port *ingress, struct packet *packet)
 {
-	uint16_t tci, vlan, pcp;
+	uint16_t tci, vlan, pcp, network;
+	bool stacked;
 
 	if (packet->head_length < VLAN_HEADER)
 		return DROP_FRAME_TOO_SHORT;
 	tci = load_be16(packet->head + VLAN_TCI);
 	vlan = tci & VLAN_ID_MASK;
 	pcp = tci & VLAN_PRIORITY_MASK;
-	if (load_be16(packet->head + VLAN_TYPE) == ETH_P_8021Q)
-		return DROP_VLAN_NOT_ALLOWED;
+	stacked = vlan_type_is_tag(load_be16(packet->head + VLAN_TYPE));
 	if (vlan == 0) {
 		packet_vlan_pop(packet);
-		return classify_untagged(ingress, packet, pcp);
+		return stacked ? classify_stacked(ingress, packet, pcp)
+			       : classify_untagged(ingress, packet, pcp);
 	}
+	if (stacked && !ingress->qinq)
+		return DROP_QINQ_NOT_ALLOWED;
+	if (ingress->mode == TOPOLOGY_ACCESS && ingress->qinq)
+		return classify_stacked(ingress, packet, 0);
 	if (ingress->mode != TOPOLOGY_TRUNK || ingress->vlan_network[vlan] == NETWORK_NONE)
 		return DROP_VLAN_NOT_ALLOWED;
+	network = ingress->vlan_network[vlan];
+	if (stacked && !classify_stacks(ingress, network))
+		return DROP_QINQ_NOT_ALLOWED;
 	packet_vlan_pop(packet);
-	packet->network = ingress->vlan_network[vlan];
+	packet->network = network;
 	packet->vlan_pcp = pcp;
 	return STAGE_NEXT;
 }
@@ -72,9 +103,27 @@ static inline enum drop_reason classify_tagged(
 ALWAYS_INLINE enum drop_reason classify_vlan(
 	const struct topology_port *ingress, struct packet *packet)
 {
-	if (load_be16(packet->head + ETHERNET_TYPE) == ETH_P_8021Q)
-		return classify_tagged(ingress, packet);
+	uint16_t type = load_be16(packet->head + ETHERNET_TYPE);
+
+	if (type & VLAN_TYPE_BIT) {
+		if (type == ETH_P_8021Q)
+			return classify_tagged(ingress, packet);
+		if (unlikely(vlan_type_is_tag(type)))
+			return classify_stacked(ingress, packet, 0);
+	}
 	return classify_untagged(ingress, packet, 0);
+}
+
+/* Of the classified packets, those that are stacked. Only those of a port with `qinq` can be. */
+static inline uint64_t classify_stacked_mask(const struct packet_batch *batch, uint64_t passed)
+{
+	uint64_t stacked = 0;
+	unsigned i;
+
+	PACKET_MASK_FOR_EACH (i, passed)
+		if (vlan_type_is_tag(load_be16(batch->packets[i].head + ETHERNET_TYPE)))
+			stacked |= UINT64_C(1) << i;
+	return stacked;
 }
 
 #endif

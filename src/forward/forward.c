@@ -75,8 +75,36 @@ void forward_classify(const struct topology *topology, const struct fdb *fdb,
 	}
 	keys->passed = passed;
 	keys->first = first;
+	keys->stacked = unlikely(ingress && ingress->qinq) ? classify_stacked_mask(batch, passed)
+							   : 0;
 	counter_add(&counters->packets, batch->count);
 	counter_add(&counters->bytes, bytes);
+}
+
+/* Takes the stacked packets from the outputs that must not have them; those that then have no output
+ * are dropped. */
+static NO_INLINE void withhold_stacked(const struct topology *topology,
+	const struct packet_batch *batch, uint64_t stacked, struct forward_output *output,
+	struct counters *counters)
+{
+	uint64_t chosen = 0, kept = 0;
+	unsigned count = 0;
+
+	for (unsigned t = 0; t < output->count; t++) {
+		uint16_t port = output->touched[t];
+		uint64_t mask = output->mask[port];
+		unsigned i;
+
+		chosen |= mask & stacked;
+		PACKET_MASK_FOR_EACH (i, mask & stacked)
+			if (!classify_stacks(&topology->ports[port], batch->packets[i].network))
+				output->mask[port] &= ~(UINT64_C(1) << i);
+		kept |= output->mask[port];
+		if (output->mask[port])
+			output->touched[count++] = port;
+	}
+	output->count = count;
+	count_drops(counters, DROP_QINQ_NOT_ALLOWED, chosen & ~kept);
 }
 
 void forward_decide(const struct topology *topology, struct fdb *fdb,
@@ -107,6 +135,8 @@ void forward_decide(const struct topology *topology, struct fdb *fdb,
 			count_drops(counters, reason, mask);
 	}
 	l2_flood_flush(&run);
+	if (unlikely(keys->stacked))
+		withhold_stacked(topology, batch, keys->stacked, output, counters);
 }
 
 void forward_output_clear(struct forward_output *output)

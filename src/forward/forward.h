@@ -35,6 +35,8 @@ struct forward_keys {
 	/* Of these, the ones whose keys differ from those of the one before: a burst belongs to few
 	 * flows, and each run of equal keys is decided at once. Only these have keys here. */
 	uint64_t first;
+	uint64_t
+		stacked; /* packets that begin with a tag of their own: for ports with `qinq` only */
 	struct forward_key_pair {
 		uint64_t destination;
 		uint64_t source;

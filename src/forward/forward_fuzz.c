@@ -12,8 +12,9 @@
 #include "forward/forward.h"
 #include "packet/parse.h"
 #include "packet/test_frames.h"
+#include "packet/vlan.h"
 
-#define PORTS    6
+#define PORTS    8
 #define NETWORKS 3
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -49,6 +50,10 @@ static void build_topology(void)
 	topology_trunk_set(topology, 3, 0, both, 2);
 	topology_trunk_set(topology, 4, NETWORK_NONE, both, 2);
 	topology_trunk_set(topology, 5, 2, both, 1);
+	topology_trunk_set(topology, 6, 0, both, 2);
+	topology_allow_qinq(topology, 6);
+	topology_access_set(topology, 7, 1);
+	topology_allow_qinq(topology, 7);
 }
 
 static void add_frame(const uint8_t *bytes, size_t length)
@@ -74,6 +79,16 @@ static void check_head(unsigned i)
 		require(packet->l4_offset <= packet->head_length);
 }
 
+/* Only where the port carries stacks does a tag follow the network's own, or the lack of one. */
+static void check_tags(uint16_t port, unsigned i, bool tagged)
+{
+	const struct topology_port *egress = &topology->ports[port];
+	uint16_t type = load_be16(batch.packets[i].head + (tagged ? VLAN_TYPE : ETHERNET_TYPE));
+
+	require((tagged || egress->mode == TOPOLOGY_ACCESS ? egress->qinq : false) ||
+		!vlan_type_is_tag(type));
+}
+
 static void run_batch(void)
 {
 	struct counters counters = {0};
@@ -91,8 +106,9 @@ static void run_batch(void)
 		PACKET_MASK_FOR_EACH (i, mask) {
 			require(topology_carries(topology, port, batch.packets[i].network));
 			require((tagged >> i & 1) ==
-				(port >= 3 &&
+				(topology->ports[port].mode == TOPOLOGY_TRUNK &&
 					batch.packets[i].network != topology->ports[port].network));
+			check_tags(port, i, tagged >> i & 1);
 			check_head(i);
 		}
 		forward_tag_pop(&batch, tagged);

@@ -12,11 +12,13 @@
 
 #include "forward/forward.h"
 #include "packet/test_frames.h"
+#include "packet/vlan.h"
 
 #define PORTS    7
 #define NETWORKS 4
 #define HOSTS    8
 #define ROUNDS   3000
+#define TAGS     3
 
 /* The configuration in the model's own words. */
 struct model_port {
@@ -24,6 +26,7 @@ struct model_port {
 	bool trunk;
 	uint16_t untagged;     /* network of untagged frames, or NETWORK_NONE */
 	bool tagged[NETWORKS]; /* trunk: carries the network's tag */
+	bool qinq;
 	bool secured;
 	unsigned host; /* secured: the one host that may be here */
 };
@@ -39,9 +42,11 @@ struct model {
 struct model_frame {
 	uint64_t destination;
 	uint64_t source;
-	bool tagged;
-	uint16_t vlan;
-	bool second_tag;
+	unsigned tags;
+	struct {
+		uint16_t type;
+		uint16_t vlan;
+	} tag[TAGS]; /* the outermost first */
 	bool arp;
 	uint64_t arp_sender;
 };
@@ -49,6 +54,7 @@ struct model_frame {
 struct verdict {
 	enum drop_reason reason; /* DROP_REASON_COUNT: forwarded */
 	uint16_t network;
+	bool stacked;
 	unsigned ports; /* bit set */
 };
 
@@ -72,20 +78,47 @@ static bool model_carries(const struct model *model, unsigned port, uint16_t net
 	return p->present && (p->untagged == network || (p->trunk && p->tagged[network]));
 }
 
-static uint16_t model_network(const struct model *model, const struct model_port *port,
-	const struct model_frame *frame, enum drop_reason *reason)
+/* Whether the port may have frames of the network that begin with a tag after the network's own. */
+static bool model_stacks(const struct model_port *port, uint16_t network)
 {
-	*reason = DROP_VLAN_NOT_ALLOWED;
-	if (frame->tagged && frame->second_tag)
+	return port->qinq && !(port->trunk && port->untagged == network);
+}
+
+/* A frame of the port's untagged network, of which `left` tags are payload. */
+static uint16_t model_untagged(
+	const struct model_port *port, unsigned left, bool *stacked, enum drop_reason *reason)
+{
+	*stacked = left;
+	*reason = DROP_QINQ_NOT_ALLOWED;
+	if (left && !model_stacks(port, port->untagged))
 		return NETWORK_NONE;
-	if (!frame->tagged || frame->vlan == 0) {
-		*reason = DROP_NO_NATIVE_NETWORK;
-		return port->untagged;
-	}
-	for (uint16_t network = 0; port->trunk && network < NETWORKS; network++)
-		if (port->tagged[network] && model->vlan[network] == frame->vlan)
-			return network;
-	return NETWORK_NONE;
+	*reason = DROP_NO_NATIVE_NETWORK;
+	return port->untagged;
+}
+
+static uint16_t model_network(const struct model *model, const struct model_port *port,
+	const struct model_frame *frame, bool *stacked, enum drop_reason *reason)
+{
+	uint16_t network = 0;
+
+	if (!frame->tags || frame->tag[0].type != ETH_P_8021Q)
+		return model_untagged(port, frame->tags, stacked, reason);
+	if (frame->tag[0].vlan == 0)
+		return model_untagged(port, frame->tags - 1, stacked, reason);
+	if (!port->trunk && port->qinq)
+		return model_untagged(port, frame->tags, stacked, reason);
+	*stacked = frame->tags > 1;
+	*reason = DROP_QINQ_NOT_ALLOWED;
+	if (*stacked && !port->qinq)
+		return NETWORK_NONE;
+	*reason = DROP_VLAN_NOT_ALLOWED;
+	while (network < NETWORKS &&
+		!(port->tagged[network] && model->vlan[network] == frame->tag[0].vlan))
+		network++;
+	if (!port->trunk || network == NETWORKS)
+		return NETWORK_NONE;
+	*reason = DROP_QINQ_NOT_ALLOWED;
+	return *stacked && !model_stacks(port, network) ? NETWORK_NONE : network;
 }
 
 static unsigned model_flood(const struct model *model, unsigned ingress, uint16_t network)
@@ -118,7 +151,7 @@ static struct verdict model_forward(
 		return model_drop(DROP_BAD_SOURCE);
 	if (frame->destination >= MAC_RESERVED && frame->destination < MAC_RESERVED + 16)
 		return model_drop(DROP_RESERVED_MULTICAST);
-	verdict.network = model_network(model, port, frame, &reason);
+	verdict.network = model_network(model, port, frame, &verdict.stacked, &reason);
 	if (verdict.network == NETWORK_NONE)
 		return model_drop(reason);
 	if (port->secured && (frame->source != host_mac(port->host) ||
@@ -142,7 +175,10 @@ static struct verdict model_forward(
 	} else {
 		verdict.ports = 1u << to;
 	}
-	return verdict;
+	for (unsigned i = 0; verdict.stacked && i < PORTS; i++)
+		if (!model_stacks(&model->ports[i], verdict.network))
+			verdict.ports &= ~(1u << i);
+	return verdict.ports ? verdict : model_drop(DROP_QINQ_NOT_ALLOWED);
 }
 
 static bool chance(unsigned one_in)
@@ -157,6 +193,7 @@ static void random_port(struct model_port *port, const struct model *model)
 		.untagged = (uint16_t)(rand() % NETWORKS),
 		.host = (unsigned)rand() % HOSTS};
 	port->secured = port->present && chance(4);
+	port->qinq = chance(2);
 	if (!port->present)
 		port->untagged = NETWORK_NONE;
 	if (!port->trunk || !port->present)
@@ -231,6 +268,8 @@ static struct topology *build_topology(const struct model *model)
 		mac_from_u64(host_mac(port->host), mac);
 		if (port->secured)
 			topology_secure(topology, i, mac);
+		if (port->qinq)
+			topology_allow_qinq(topology, i);
 	}
 	return topology;
 }
@@ -239,33 +278,53 @@ static void random_frame(struct model_frame *meant, struct test_frame *frame, ui
 {
 	const uint64_t others[] = {MAC_BROADCAST, UINT64_C(0x01005e000001), MAC_RESERVED + 2,
 		UINT64_C(0x525400ffff00), 0};
+	const uint16_t types[] = {ETH_P_8021Q, ETH_P_8021AD, ETH_P_QINQ1, ETH_P_QINQ2, ETH_P_QINQ3};
 
 	*meant = (struct model_frame){
 		.destination = chance(4) ? others[rand() % 5] : host_mac((unsigned)rand() % HOSTS),
 		.source = chance(20) ? others[rand() % 2 * 4] : host_mac((unsigned)rand() % HOSTS),
-		.tagged = chance(2),
-		.vlan = chance(5)   ? (uint16_t)(rand() % 4096)
-			: chance(4) ? 0
-				    : vlan,
-		.second_tag = chance(20),
+		.tags = chance(2)   ? 0
+			: chance(2) ? 1
+				    : (unsigned)rand() % (TAGS + 1),
 		.arp = chance(3),
 		.arp_sender = host_mac((unsigned)rand() % HOSTS),
 	};
 	if (chance(2))
 		meant->arp_sender = meant->source;
 	frame_begin(frame, meant->destination, meant->source);
-	if (meant->tagged) {
-		frame_tag(frame, (uint16_t)((rand() & 15) << 12 | meant->vlan));
-		if (meant->second_tag)
-			frame_tag(frame, vlan);
+	for (unsigned i = 0; i < meant->tags; i++) {
+		meant->tag[i].type = chance(4) ? types[rand() % 5] : ETH_P_8021Q;
+		meant->tag[i].vlan = chance(5) ? (uint16_t)(rand() % 4096) : chance(4) ? 0 : vlan;
+		frame_tag_of(frame, meant->tag[i].type,
+			(uint16_t)((rand() & 15) << 12 | meant->tag[i].vlan));
 	}
 	frame_type(frame, meant->arp ? ETH_P_ARP : 0x88b5);
 	frame_arp(frame, 1, meant->arp_sender, 1, 2);
 	frame_append(frame, NULL, chance(4) ? 1000 : 20);
 }
 
+/* What a trunk sends untagged, and whatever a port without `qinq` gets behind its network's own tag, does
+ * not begin with a tag: it would be taken for the frame's own. */
+static void check_tags(
+	const struct model *model, const struct topology *topology, uint16_t port, uint64_t mask)
+{
+	uint64_t tagged = forward_tag_push(topology, port, &batch, mask);
+	unsigned i;
+
+	PACKET_MASK_FOR_EACH (i, mask) {
+		bool pushed = tagged >> i & 1;
+		uint16_t type = load_be16(
+			batch.packets[i].head + (pushed ? VLAN_TYPE : ETHERNET_TYPE));
+
+		if (!model->ports[port].qinq || (model->ports[port].trunk && !pushed))
+			assert_false(vlan_type_is_tag(type));
+	}
+	forward_tag_pop(&batch, tagged);
+}
+
 /* No packet leaves by a port that does not carry its network, whatever the model says. */
-static void check_isolation(const struct model *model, unsigned ingress)
+static void check_isolation(
+	const struct model *model, const struct topology *topology, unsigned ingress)
 {
 	for (unsigned i = 0; i < output.count; i++) {
 		unsigned bit, port = output.touched[i];
@@ -273,6 +332,7 @@ static void check_isolation(const struct model *model, unsigned ingress)
 		assert_int_not_equal(port, ingress);
 		PACKET_MASK_FOR_EACH (bit, output.mask[port])
 			assert_true(model_carries(model, port, batch.packets[bit].network));
+		check_tags(model, topology, (uint16_t)port, output.mask[port]);
 	}
 }
 
@@ -301,7 +361,7 @@ static void run_batch(struct model *model, const struct topology *topology, stru
 	}
 	forward_batch(topology, fdb, &batch, &output, &counters);
 
-	check_isolation(model, ingress);
+	check_isolation(model, topology, ingress);
 	for (unsigned i = 0; i < count; i++) {
 		unsigned ports = 0;
 

@@ -189,6 +189,20 @@ static void test_vlan_matrix(void **state)
 	}
 }
 
+/* Types of tags, and of what is none. */
+static const uint16_t tag_types[] = {
+	ETH_P_8021Q, ETH_P_8021AD, ETH_P_QINQ1, ETH_P_QINQ2, ETH_P_QINQ3};
+
+static void build_stack(uint16_t port, uint16_t outer_type, uint16_t outer, uint16_t inner_type)
+{
+	frame_begin(&frame, MAC_BROADCAST, MAC_OF(port));
+	frame_tag_of(&frame, outer_type, outer);
+	if (inner_type)
+		frame_tag_of(&frame, inner_type, VLAN_GREEN);
+	frame_type(&frame, 0x88b5);
+	frame_append(&frame, NULL, 40);
+}
+
 /* A tag within a tag would become a VLAN of its own where the outer one is taken off for good. */
 static void test_second_tag(void **state)
 {
@@ -198,13 +212,64 @@ static void test_second_tag(void **state)
 	} rows[] = {{0, 0}, {0, VLAN_BLUE}, {3, 0}, {3, VLAN_BLUE}, {3, VLAN_GREEN}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		frame_begin(&frame, MAC_BROADCAST, MAC_OF(rows[i].port));
-		frame_tag(&frame, rows[i].outer);
-		frame_tag(&frame, VLAN_GREEN);
-		frame_type(&frame, 0x88b5);
-		frame_append(&frame, NULL, 40);
-		assert_drops(rows[i].port, DROP_VLAN_NOT_ALLOWED);
+		for (size_t t = 0; t < ARRAY_SIZE(tag_types); t++) {
+			build_stack(rows[i].port, ETH_P_8021Q, rows[i].outer, tag_types[t]);
+			assert_drops(rows[i].port, DROP_QINQ_NOT_ALLOWED);
+		}
 	}
+	/* Types beside them are payload like any other. */
+	build_stack(0, ETH_P_8021AD + 1, 0, 0);
+	assert_int_equal(forward_one(0, frame.bytes, frame.length), P(1) | P(3) | P(5));
+}
+
+/* A tag of another type, alone or before an 802.1Q one, is no way past port security or into a VLAN. */
+static void test_other_tag_types(void **state)
+{
+	for (size_t t = 1; t < ARRAY_SIZE(tag_types); t++) {
+		for (uint16_t port = 0; port < 6; port++) {
+			build_stack(port, tag_types[t], 0, 0);
+			assert_drops(port, DROP_QINQ_NOT_ALLOWED);
+			build_stack(port, tag_types[t], VLAN_BLUE, ETH_P_8021Q);
+			assert_drops(port, DROP_QINQ_NOT_ALLOWED);
+			/* Cut off within the tag. */
+			assert_int_equal(forward_one(port, frame.bytes, ETHERNET_HEADER), 0);
+		}
+	}
+}
+
+/* With `qinq` the tags are payload: between such ports, and on a trunk only behind the network's tag. */
+static void test_qinq(void **state)
+{
+	const unsigned blue = P(0) | P(1) | P(3) | P(5);
+
+	topology_allow_qinq(topology, 0);
+	build_stack(0, ETH_P_8021AD, 0, ETH_P_8021Q);
+	assert_drops(0, DROP_QINQ_NOT_ALLOWED);
+	topology_allow_qinq(topology, 1);
+	topology_allow_qinq(topology, 3);
+	assert_int_equal(forward_one(0, frame.bytes, frame.length), P(1));
+	/* Blue leaves the trunk untagged: never, though the trunk may have stacks. */
+	for (size_t t = 0; t < ARRAY_SIZE(tag_types); t++) {
+		build_stack(0, tag_types[t], VLAN_GREEN, 0);
+		assert_int_equal(forward_one(0, frame.bytes, frame.length), P(1));
+		assert_int_equal(batch.packets[0].length, frame.length);
+		build_stack(0, ETH_P_8021Q, 0, tag_types[t]);
+		assert_int_equal(forward_one(0, frame.bytes, frame.length), P(1));
+		assert_int_equal(batch.packets[0].length, frame.length - VLAN_TAG);
+		build_stack(3, ETH_P_8021Q, 0, tag_types[t]);
+		assert_drops(3, DROP_QINQ_NOT_ALLOWED);
+		build_stack(3, ETH_P_8021Q, VLAN_BLUE, tag_types[t]);
+		assert_drops(3, DROP_QINQ_NOT_ALLOWED);
+		/* Green has a tag of its own there, and port 4 does not carry stacks. */
+		topology->ports[2].qinq = true;
+		build_stack(3, ETH_P_8021Q, VLAN_GREEN, tag_types[t]);
+		assert_int_equal(forward_one(3, frame.bytes, frame.length), P(2));
+		topology->ports[2].qinq = false;
+		assert_drops(3, DROP_QINQ_NOT_ALLOWED);
+	}
+	/* Whoever does not stack notices nothing. */
+	assert_int_equal(send_frame(0, MAC_BROADCAST, MAC_OF(0), NO_TAG), blue & ~P(0));
+	assert_int_equal(send_frame(0, MAC_BROADCAST, MAC_OF(0), 0x2000), blue & ~P(0));
 }
 
 static void test_too_short(void **state)
@@ -455,6 +520,8 @@ int main(void)
 		TEST(test_members_rise),
 		TEST(test_vlan_matrix),
 		TEST(test_second_tag),
+		TEST(test_other_tag_types),
+		TEST(test_qinq),
 		TEST(test_too_short),
 		TEST(test_addresses),
 		TEST(test_unicast),

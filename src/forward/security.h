@@ -11,28 +11,47 @@
 #include "forward/stage.h"
 #include "packet/headers.h"
 #include "packet/mac.h"
+#include "packet/vlan.h"
 
-static inline bool security_arp_passes(const uint8_t *mac, const struct packet *packet)
+/* Where the type stands behind which there is no more tag; beyond the head where tags fill it. */
+static inline unsigned security_type_offset(const struct packet *packet)
 {
-	const uint8_t *arp = packet->head + ETHERNET_HEADER;
+	unsigned offset = ETHERNET_TYPE;
 
-	return packet->head_length >= ETHERNET_HEADER + ARP_SENDER_HARDWARE + MAC_SIZE &&
+	while (offset + 2u <= packet->head_length &&
+		vlan_type_is_tag(load_be16(packet->head + offset)))
+		offset += VLAN_TAG;
+	return offset;
+}
+
+static inline bool security_arp_passes(
+	const uint8_t *mac, const struct packet *packet, unsigned offset)
+{
+	const uint8_t *arp = packet->head + offset;
+
+	return packet->head_length >= offset + ARP_SENDER_HARDWARE + MAC_SIZE &&
 	       arp[ARP_HARDWARE_SIZE] == MAC_SIZE && mac_equal(arp + ARP_SENDER_HARDWARE, mac);
 }
 
-/* The packet is untagged by now. */
+/* The packet is without its network's tag by now; with `qinq` others may follow. */
 ALWAYS_INLINE enum drop_reason security_check(
 	const struct topology_port *ingress, const struct packet *packet, uint64_t source)
 {
 	const uint8_t *mac = ingress->mac;
+	unsigned offset = ETHERNET_TYPE;
 	uint16_t type;
 
 	if (!ingress->secured)
 		return STAGE_NEXT;
 	if (unlikely(source != fdb_key(0, mac)))
 		return DROP_SPOOFED_SOURCE;
-	type = load_be16(packet->head + ETHERNET_TYPE);
-	if (unlikely(type == ETH_P_ARP || type == ETH_P_RARP) && !security_arp_passes(mac, packet))
+	if (unlikely(ingress->qinq))
+		offset = security_type_offset(packet);
+	if (unlikely(offset + 2u > packet->head_length))
+		return DROP_SPOOFED_SOURCE;
+	type = load_be16(packet->head + offset);
+	if (unlikely(type == ETH_P_ARP || type == ETH_P_RARP) &&
+		!security_arp_passes(mac, packet, offset + 2))
 		return DROP_SPOOFED_SOURCE;
 	return STAGE_NEXT;
 }

@@ -87,6 +87,11 @@ int topology_trunk_set(struct topology *topology, uint16_t port, uint16_t native
 	return error;
 }
 
+void topology_allow_qinq(struct topology *topology, uint16_t port)
+{
+	topology->ports[port].qinq = true;
+}
+
 void topology_secure(struct topology *topology, uint16_t port, const uint8_t mac[6])
 {
 	topology->ports[port].secured = true;

@@ -31,6 +31,7 @@ struct topology_port {
 	uint16_t network; /* access: the network; trunk: the native one or NETWORK_NONE */
 	uint16_t *
 		vlan_network; /* trunk: [TOPOLOGY_VLAN_COUNT], VLAN id to network or NETWORK_NONE */
+	bool qinq;            /* frames whose payload begins with a tag may enter and leave */
 	bool secured;         /* only `mac` may be a source address */
 	uint8_t mac[6];
 };
@@ -60,6 +61,10 @@ void topology_network_set(struct topology *topology, uint16_t network, uint16_t 
 int topology_access_set(struct topology *topology, uint16_t port, uint16_t network);
 int topology_trunk_set(struct topology *topology, uint16_t port, uint16_t native,
 	const uint16_t *networks, unsigned count);
+
+/* From now on frames with a second tag, or one of another type than 0x8100, may enter and leave by the
+ * port; not in a trunk's native network (classify.h). */
+void topology_allow_qinq(struct topology *topology, uint16_t port);
 
 /* Port security: from now on only `mac` may be a source address on this port. */
 void topology_secure(struct topology *topology, uint16_t port, const uint8_t mac[6]);

@@ -27,8 +27,12 @@
 		"destination 01:80:c2:00:00:00 to :0f, which a bridge never forwards",             \
 		"nothing: these frames (spanning tree, pause, LLDP) are meant for the next hop")   \
 	X(VLAN_NOT_ALLOWED, "vlan-not-allowed",                                                    \
-		"tag on an access port, one that the trunk does not carry, or a second one",       \
+		"tag on an access port, or one that the trunk does not carry",                     \
 		"add the network to the port's 'trunk' list, or stop tagging in the guest")        \
+	X(QINQ_NOT_ALLOWED, "qinq-not-allowed",                                                    \
+		"a second tag, or one of another type than 0x8100, where no port with 'qinq' "     \
+		"carries it tagged",                                                               \
+		"set 'qinq: true' on the ports that shall carry it, or stop tagging in the guest") \
 	X(NO_NATIVE_NETWORK, "no-native-network",                                                  \
 		"untagged frame on a trunk that has no native network",                            \
 		"set 'native' on the port, or tag the frames in the guest")                        \

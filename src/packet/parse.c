@@ -2,6 +2,7 @@
 #include "packet/parse.h"
 
 #include "packet/headers.h"
+#include "packet/vlan.h"
 
 /* Odd constants with well-mixed bits (fractions of the golden ratio and of square roots). */
 #define MIX_SUM   UINT64_C(0x9e3779b97f4a7c15)
@@ -158,7 +159,7 @@ void packet_parse_now(struct packet *packet)
 		return;
 
 	type = load_be16(head + ETHERNET_TYPE);
-	if (type == ETH_P_8021Q && packet->head_length >= VLAN_HEADER) {
+	if (vlan_type_is_tag(type) && packet->head_length >= VLAN_HEADER) {
 		type = load_be16(head + VLAN_TYPE);
 		offset = VLAN_HEADER;
 	}

@@ -47,11 +47,16 @@ static inline void frame_begin(struct test_frame *frame, uint64_t destination, u
 	mac_from_u64(source, frame_append(frame, NULL, MAC_SIZE));
 }
 
-/* Appends an 802.1Q tag; frame_type() or another tag comes next. */
+/* Appends a tag of some type; frame_type() or another tag comes next. */
+static inline void frame_tag_of(struct test_frame *frame, uint16_t type, uint16_t tci)
+{
+	frame_be16(frame, type);
+	frame_be16(frame, tci);
+}
+
 static inline void frame_tag(struct test_frame *frame, uint16_t tci)
 {
-	frame_be16(frame, ETH_P_8021Q);
-	frame_be16(frame, tci);
+	frame_tag_of(frame, ETH_P_8021Q, tci);
 }
 
 static inline void frame_type(struct test_frame *frame, uint16_t type)

@@ -161,7 +161,8 @@ static inline struct verified verify_frame(const uint8_t *frame, unsigned length
 
 	require(length >= 14);
 	type = load_be16(frame + 12);
-	if (type == 0x8100) {
+	if (type == 0x8100 || type == 0x88a8 || type == 0x9100 || type == 0x9200 ||
+		type == 0x9300) {
 		found.l3 = 18;
 		require(length >= 18);
 		type = load_be16(frame + 16);

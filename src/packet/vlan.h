@@ -7,10 +7,21 @@
 #ifndef VSW_PACKET_VLAN_H
 #define VSW_PACKET_VLAN_H
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "packet/headers.h"
 #include "packet/packet.h"
+
+/* Set in each type that says "a tag", clear in those of IPv4 and ARP: one test decides most frames. */
+#define VLAN_TYPE_BIT 0x8000u
+
+/* Ether types that bridges and kernels take for a tag: 802.1Q, 802.1ad, and three older ones of QinQ. */
+static inline bool vlan_type_is_tag(uint16_t type)
+{
+	return type == ETH_P_8021Q || type == ETH_P_8021AD || type == ETH_P_QINQ1 ||
+	       type == ETH_P_QINQ2 || type == ETH_P_QINQ3;
+}
 
 /* Moves what packet_parse() found by `change` bytes, where it found something. */
 static inline void packet_offsets_move(struct packet *packet, int change)

@@ -166,7 +166,7 @@ DROPPED = [
     ("multicast source", frame(BROADCAST, "33:33:00:00:00:01"), "bad-source"),
     ("tagged", frame(BROADCAST, mac(1), vlan=10), "vlan-not-allowed"),
     ("twice tagged", frame(BROADCAST, mac(1), b"\0\x14\x88\xb5", vlan=0, ethertype=0x8100),
-     "vlan-not-allowed"),
+     "qinq-not-allowed"),
 ]
 
 
