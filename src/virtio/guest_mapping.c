@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "base/rcu.h"
 
 struct guest_quota {
 	struct reaper *reaper;
@@ -27,7 +28,8 @@ struct guest_mapping {
 	bool broken;               /* written by the SIGBUS handler of any thread */
 	uint8_t *start;
 	uint64_t size;
-	uint64_t page_size; /* of the file: a huge page is replaced whole */
+	uint64_t page_size;         /* of the file: a huge page is replaced whole */
+	struct guest_mapping *next; /* in retired; control thread */
 };
 
 unsigned guest_memory_faults;
@@ -37,10 +39,20 @@ static bool any_file_allowed;
 static uint64_t total_limit = GUEST_MAPPINGS_BYTES;
 static uint64_t total_used; /* atomic, as guest_quota.used */
 
-/* Written by the control thread, read by the signal handler. An entry leaves before its mapping is
- * unmapped, and a mapping is unmapped only after a grace period, so no handler can still use it. */
+/*
+ * Written by the control thread, read by the signal handler, which looks at every entry to find the one
+ * that was hit. So an entry that leaves needs a grace period of its own before its mapping is freed, although
+ * no worker could touch the mapping even before: a worker in a handler for another mapping may have read
+ * the entry already. It is inside a visit, hence has not passed, and the grace period waits for it; one
+ * that enters the handler afterwards finds the entry gone. The control thread's own faults are answered
+ * before it goes on, so it never waits inside a handler. No other thread touches guest memory. And because
+ * the mapping stays mapped until then, no other one can have its addresses while its entry may be read.
+ */
 static struct guest_mapping *guarded[GUEST_MAPPINGS_MAX];
 static unsigned guarded_end; /* entries at and above this were never used */
+
+/* Without an entry, and still to be unmapped; control thread. */
+static struct guest_mapping *retired;
 
 static int guard_mapping(struct guest_mapping *mapping)
 {
@@ -144,13 +156,33 @@ static void unmap(void *argument)
 	free(mapping);
 }
 
-void guest_mapping_release(struct guest_mapping *mapping)
+void guest_mapping_retire(struct guest_mapping *mapping)
 {
 	if (--mapping->references)
 		return;
 	__atomic_store_n(&guarded[mapping->slot], NULL, __ATOMIC_RELEASE);
-	/* Where the VM is dead, its pages are freed by this. */
-	reaper_run(mapping->quota ? mapping->quota->reaper : NULL, unmap, mapping);
+	mapping->next = retired;
+	retired = mapping;
+}
+
+void guest_mapping_reclaim(void)
+{
+	if (!retired)
+		return;
+	rcu_wait();
+	while (retired) {
+		struct guest_mapping *mapping = retired;
+
+		retired = mapping->next;
+		/* Where the VM is dead, its pages are freed by this. */
+		reaper_run(mapping->quota ? mapping->quota->reaper : NULL, unmap, mapping);
+	}
+}
+
+void guest_mapping_release(struct guest_mapping *mapping)
+{
+	guest_mapping_retire(mapping);
+	guest_mapping_reclaim();
 }
 
 static struct guest_mapping *mapping_at(uintptr_t address)
@@ -166,23 +198,41 @@ static struct guest_mapping *mapping_at(uintptr_t address)
 	return NULL;
 }
 
-/* Runs on the thread that touched the missing page; only async-signal-safe calls. */
+/* Puts anonymous memory in the place of what vanished. Nothing is reserved, nothing is dumped, and what
+ * is touched of it until the ring stops is charged to us by the small page. */
+static bool replace(uint8_t *start, uint64_t size)
+{
+	if (mmap(start, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+		return false;
+	madvise(start, size, MADV_DONTDUMP);
+	madvise(start, size, MADV_NOHUGEPAGE);
+	return true;
+}
+
+/* The whole mapping, so that there is no second fault in it, however many pages are gone, and no more
+ * mappings than before. Where the kernel commits no memory in advance for so much, the page. */
+static bool replace_mapping(struct guest_mapping *mapping, uintptr_t address)
+{
+	uint64_t offset = address - (uintptr_t)mapping->start;
+
+	return replace(mapping->start, mapping->size) ||
+	       replace(mapping->start + (offset & ~(mapping->page_size - 1)), mapping->page_size);
+}
+
+/* Runs on the thread that touched the missing page; only async-signal-safe calls. Two threads may meet in
+ * one mapping: the later one replaces what the other put there, which nobody needs. */
 static void answer_fault(int number, siginfo_t *info, void *context)
 {
 	uintptr_t address = (uintptr_t)info->si_addr;
 	struct guest_mapping *mapping = mapping_at(address);
 	int saved = errno;
-	void *page;
 
-	if (mapping) {
-		page = (void *)(address & ~(uintptr_t)(mapping->page_size - 1));
-		if (mmap(page, mapping->page_size, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED) {
-			__atomic_store_n(&mapping->broken, true, __ATOMIC_RELEASE);
-			__atomic_fetch_add(&guest_memory_faults, 1, __ATOMIC_RELEASE);
-			errno = saved;
-			return;
-		}
+	if (mapping && replace_mapping(mapping, address)) {
+		__atomic_store_n(&mapping->broken, true, __ATOMIC_RELEASE);
+		__atomic_fetch_add(&guest_memory_faults, 1, __ATOMIC_RELEASE);
+		errno = saved;
+		return;
 	}
 	/* Not guest memory: a fault of our own, which shall be fatal when the access is repeated. */
 	signal(number, SIG_DFL);

@@ -3,8 +3,8 @@
  * One shared mapping of a file that a VMM gave us: a region of guest memory, or its dirty log.
  *
  * The peer owns the file and may truncate it: touching the mapping then raises SIGBUS. With
- * guest_memory_guard() the fault is answered by an anonymous page in that place, and the mapping is
- * marked broken for the ring's next visit to see: the port dies, not the switch.
+ * guest_memory_guard() the first fault is answered by anonymous memory in the place of the whole mapping,
+ * which is marked broken for its rings to see: the port dies, not the switch.
  *
  * Mappings are made, counted and released by the control thread; it releases one only when no worker
  * can touch it any more. Capacity: GUEST_MAPPINGS_MAX in all; a mapping beyond them is refused.
@@ -66,8 +66,14 @@ int guest_mapping_new(struct guest_mapping **mapping, struct guest_quota *quota,
 /* One user more. */
 void guest_mapping_hold(struct guest_mapping *mapping);
 
-/* One user less; with the last one it is unmapped, by the quota's reaper where it has one. */
+/* One user less; with the last one it is unmapped, by the quota's reaper where it has one. Waits for a grace
+ * period. */
 void guest_mapping_release(struct guest_mapping *mapping);
+
+/* The same in two halves, so that many share one grace period: with its last user a mapping is retired;
+ * what is retired is unmapped. */
+void guest_mapping_retire(struct guest_mapping *mapping);
+void guest_mapping_reclaim(void);
 
 /* The file's first byte. */
 uint8_t *guest_mapping_start(const struct guest_mapping *mapping);

@@ -35,7 +35,8 @@ void guest_memory_free(struct guest_memory *memory)
 	if (!memory)
 		return;
 	for (unsigned i = 0; i < memory->count; i++)
-		guest_mapping_release(memory->regions[i].mapping);
+		guest_mapping_retire(memory->regions[i].mapping);
+	guest_mapping_reclaim();
 	free(memory);
 }
 

@@ -62,6 +62,9 @@ ALWAYS_INLINE enum drop_reason take_landing(struct sending *sending, bool packed
 	landing->piece_count = 0;
 	landing->chain_count = 0;
 	landing->slots = 0;
+	/* Maybe by the frame before, of the same call. */
+	if (unlikely(device_ring_broken(ring)))
+		return DROP_RING_ERROR;
 	if (unlikely(sending->pieces_seen > SEND_PIECES_MAX))
 		return DROP_RECEIVE_RING_FULL;
 	do {
@@ -101,13 +104,16 @@ put_back:
 
 /* Where the next byte goes. */
 struct scatter {
+	struct device_ring *ring;
 	struct iovec *piece;
 	size_t offset;
 };
 
+/* Stops where the receiver's memory vanished: what it has many buffers in may be many pages, and each that
+ * is touched is ours by now. */
 static void scatter_copy(struct scatter *to, const uint8_t *from, size_t length, uint32_t frame)
 {
-	while (length) {
+	while (length && !device_ring_failed(to->ring, to->ring->packed)) {
 		size_t room = to->piece->iov_len - to->offset;
 		size_t step = MIN(room, length);
 
@@ -122,10 +128,10 @@ static void scatter_copy(struct scatter *to, const uint8_t *from, size_t length,
 	}
 }
 
-static void copy_scattered(
-	const struct packet *packet, uint32_t header_size, const struct landing *landing)
+static void copy_scattered(struct device_ring *ring, const struct packet *packet,
+	uint32_t header_size, const struct landing *landing)
 {
-	struct scatter to = {.piece = landing->pieces, .offset = 0};
+	struct scatter to = {.ring = ring, .piece = landing->pieces, .offset = 0};
 
 	scatter_copy(
 		&to, packet->head - header_size, header_size + packet->head_length, packet->length);
@@ -204,7 +210,7 @@ ALWAYS_INLINE void place(struct sending *sending, bool packed, struct packet *pa
 		return;
 	}
 	push_header(packet, queue->header_size, landing->chain_count);
-	copy_scattered(packet, queue->header_size, landing);
+	copy_scattered(&queue->ring, packet, queue->header_size, landing);
 	if (unlikely(rcu_read(&queue->log)))
 		log_frame(queue, landing->pieces, need);
 }

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Guest memory that is taken away under as many pages as a ring can name, while frames come for it."""
+import os
+import struct
+import threading
+import time
+
+import pytest
+
+from lab import frontend
+from lab.frames import BROADCAST, frame
+from lab.frontend import NEXT, RX, TX, USER_BASE, WRITE, Frontend
+from lab.process import wait_for
+
+PORTS = {"sender": {"network": "red"}}
+SIZE = 32768
+PAGE = 4096
+# A second region of guest memory: a buffer of one byte on every other page of it.
+REGION = 1 << 32
+REGION_SIZE = SIZE * 2 * PAGE
+# The receive ring lies in the first one, which stays.
+DESCRIPTORS, AVAILABLE, USED = 0x100000, 0x180000, 0x1A0000
+
+
+class Scattered(Frontend):
+    """Its receive ring is one chain of 32,768 one-byte buffers, offered 256 times."""
+
+    def share_memory(self):
+        self.region_fd = os.memfd_create("region", os.MFD_CLOEXEC)
+        os.ftruncate(self.region_fd, REGION_SIZE)
+        self.message(frontend.SET_MEM_TABLE, struct.pack(
+            "<IIQQQQQQQQ", 2, 0, 0, frontend.MEMORY, USER_BASE, 0,
+            REGION, REGION_SIZE, USER_BASE + REGION, 0), [self.memory_fd, self.region_fd])
+
+    def start(self):
+        self.negotiate()
+        self.share_memory()
+        for slot in range(SIZE):
+            last = slot == SIZE - 1
+            struct.pack_into("<QIHH", self.memory, DESCRIPTORS + 16 * slot,
+                             REGION + slot * 2 * PAGE, 1, WRITE | (0 if last else NEXT),
+                             0 if last else slot + 1)
+        struct.pack_into("<HH", self.memory, AVAILABLE, 0, 256)
+        self.start_ring(TX)
+        self.message(frontend.SET_VRING_NUM, struct.pack("<II", RX, SIZE))
+        self.message(frontend.SET_VRING_BASE, struct.pack("<II", RX, 0))
+        self.message(frontend.SET_VRING_ADDR, struct.pack(
+            "<IIQQQQ", RX, 0, USER_BASE + DESCRIPTORS, USER_BASE + USED, USER_BASE + AVAILABLE, 0))
+        self.message(frontend.SET_VRING_CALL, struct.pack("<Q", RX), [self.call[RX]])
+        self.message(frontend.SET_VRING_KICK, struct.pack("<Q", RX), [self.kick[RX]])
+        self.message(frontend.SET_VRING_ENABLE, struct.pack("<II", RX, 1))
+        self.ask(frontend.GET_FEATURES)
+        return self
+
+    def take_away(self):
+        os.ftruncate(self.region_fd, 0)
+
+    def close(self):
+        super().close()
+        os.close(self.region_fd)
+
+
+@pytest.fixture
+def neighbour(arena):
+    """Somebody in the attacker's network, who sends large frames."""
+    made = Frontend(arena.switch.socket("sender")).start()
+    yield made
+    made.close()
+    wait_for(lambda: not arena.switch.port("sender")["connected"], 10, "the sender to be gone")
+
+
+def flood(neighbour):
+    data = frame(BROADCAST, "02:00:00:00:00:77", bytes(32740))
+    for _ in range(8):
+        neighbour.send_large(bytes(frontend.HEADER), data)
+
+
+def connect(arena):
+    wait_for(lambda: not arena.switch.port("attacker")["connected"], 10, "the port to be free")
+    return Scattered(arena.switch.socket("attacker")).start()
+
+
+def maps(arena):
+    with open(f"/proc/{arena.switch.process.pid}/maps", encoding="ascii") as lines:
+        return sum(1 for _ in lines)
+
+
+def test_every_page_of_a_ring_is_gone(arena, neighbour):
+    """One fault, one mapping: neither the limit of mappings nor the time of 32,768 faults."""
+    before = maps(arena)
+    with arena.watched():
+        for _ in range(3):
+            peer = connect(arena)
+            peer.take_away()
+            flood(neighbour)
+            assert peer.hung_up(10)
+            assert maps(arena) < before + 100
+            peer.close()
+
+
+def test_memory_goes_under_traffic(arena, neighbour):
+    """The truncation meets the copying of a frame wherever it happens to be."""
+    stopping = threading.Event()
+
+    def send():
+        while not stopping.is_set():
+            flood(neighbour)
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=send, daemon=True)
+    with arena.watched():
+        thread.start()
+        try:
+            for round_ in range(12):
+                peer = connect(arena)
+                time.sleep(0.003 * round_)
+                peer.take_away()
+                assert peer.hung_up(10)
+                peer.close()
+        finally:
+            stopping.set()
+            thread.join()
