@@ -155,6 +155,10 @@ static void print_one_port(const json_t *port)
 		command_text(port, "mode"));
 	printf("  %-10s  %s\n", "mac", command_text(port, "mac"));
 	print_number("mtu", port, "mtu");
+	if (json_is_array(json_object_get(port, "ip")))
+		print_list("ip", json_object_get(port, "ip"));
+	if (json_is_true(json_object_get(port, "trusted")))
+		printf("  %-10s  %s\n", "trusted", "true");
 	if (json_is_true(json_object_get(port, "qinq")))
 		printf("  %-10s  %s\n", "qinq", "true");
 	printf("  %-10s  %" JSON_INTEGER_FORMAT ", running %" JSON_INTEGER_FORMAT "\n", "queues",

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "control/config_check.h"
 #include "control/config_reader.h"
+#include "forward/security_rules.h"
 #include "forward/topology.h"
 
 /* What a key may be. A row reads one value into the object that the table is about. */
@@ -288,6 +289,46 @@ static void read_trunk(struct config_reader *reader, const struct key *key,
 	config_trunk_unmark(reader, port);
 }
 
+static void read_address(
+	struct config_reader *reader, const struct yaml_tree *node, struct model_port *port)
+{
+	struct model_address address;
+	const char *wrong;
+
+	if (!require_kind(reader, node, YAML_TREE_SCALAR))
+		return;
+	wrong = model_address_parse(node->text, &address);
+	for (unsigned i = 0; i < port->address_count && !wrong; i++)
+		if (memcmp(&port->addresses[i], &address, sizeof(address)) == 0)
+			wrong = "is listed twice";
+	if (wrong)
+		config_fault(reader, node->line, "'%.64s' %s", node->text, wrong);
+	else if (model_port_add_address(port, &address) < 0)
+		config_fault_memory(reader);
+}
+
+/* One address, or a list of them. */
+static void read_addresses(struct config_reader *reader, const struct key *key,
+	const struct yaml_tree *node, void *object)
+{
+	struct model_port *port = object;
+
+	if (node->kind != YAML_TREE_LIST) {
+		read_address(reader, node, port);
+		return;
+	}
+	if (!node->count)
+		config_fault(reader, node->line, "the list is empty: name at least one address");
+	if (node->count > SECURITY_ADDRESS_MAX) {
+		config_fault(reader, node->line, "%u addresses are too many: at most %u",
+			node->count, SECURITY_ADDRESS_MAX);
+		return;
+	}
+	for (unsigned i = 0; i < node->count; i++)
+		read_address(reader, &node->children[i], port);
+	model_sort_addresses(port);
+}
+
 #define NUMBER(key, type, field, low, high)                                                        \
 	{                                                                                          \
 		.name = (key), .read = read_number, .offset = offsetof(struct type, field),        \
@@ -354,6 +395,8 @@ static const struct key port_keys[] = {
 	FIELD("socket-mode", read_socket_mode, model_port, socket_mode),
 	NUMBER("queues", model_port, queues, 1, PORT_QUEUE_MAX),
 	FIELD("mac", read_mac, model_port, mac),
+	FIELD("ip", read_addresses, model_port, addresses),
+	CHOICE("trusted", model_port, trusted, model_flag_names),
 	CHOICE("qinq", model_port, qinq, model_flag_names),
 	/* VIRTIO 1.3, 5.1.4.1: a device offers 68 to 65,535. */
 	NUMBER("mtu", model_port, mtu, 68, 65535),

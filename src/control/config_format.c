@@ -91,6 +91,18 @@ static void format_port(FILE *out, const struct model_port *port)
 		model_mac_format(port->mac, mac);
 		format_text(out, "    mac: ", mac, "\n");
 	}
+	if (port->address_count) {
+		fprintf(out, "    ip: [");
+		for (unsigned i = 0; i < port->address_count; i++) {
+			char address[MODEL_ADDRESS_TEXT_SIZE];
+
+			model_address_format(&port->addresses[i], address);
+			format_text(out, i ? ", " : "", address, "");
+		}
+		fprintf(out, "]\n");
+	}
+	if (port->trusted)
+		fprintf(out, "    trusted: true\n");
 }
 
 char *config_format(const struct model *model)

@@ -143,9 +143,30 @@ static const struct {
 		"6: ports.vm1.mac: '01:00:5e:00:00:01' is a multicast address"},
 	{PORT("type: vhost-user, network: blue, mac: 00:00:00:00:00:00"),
 		"6: ports.vm1.mac: the zero address cannot be a port's"},
-	{PORT("type: vhost-user, network: blue, ip: 10.0.0.1"),
-		"6: ports.vm1.ip: unknown key (known here: type, network, trunk, native, mode, "
-		"socket, owner, group, socket-mode, queues, mac, qinq, mtu, memory-limit-gib)"},
+	{PORT("type: vhost-user, network: blue, speed: 10"),
+		"6: ports.vm1.speed: unknown key (known here: type, network, trunk, native, mode, "
+		"socket, owner, group, socket-mode, queues, mac, ip, trusted, qinq, mtu, "
+		"memory-limit-gib)"},
+	{PORT("type: vhost-user, network: blue, ip: 10.0.0"),
+		"6: ports.vm1.ip: '10.0.0' is not an IP address or prefix such as 10.0.0.1, "
+		"10.1.0.0/16 or fd00::1"},
+	{PORT("type: vhost-user, network: blue, ip: ['fd00::1/129']"),
+		"6: ports.vm1.ip: 'fd00::1/129' needs a prefix length from 0 to 128 behind '/'"},
+	{PORT("type: vhost-user, network: blue, ip: 10.0.0.0/08"),
+		"6: ports.vm1.ip: '10.0.0.0/08' needs a prefix length from 0 to 32 behind '/'"},
+	{PORT("type: vhost-user, network: blue, ip: 10.0.0.1/24"),
+		"6: ports.vm1.ip: '10.0.0.1/24' has bits set behind its prefix: an address and its "
+		"network are two things"},
+	{PORT("type: vhost-user, network: blue, ip: [10.0.0.1, 10.0.0.1/32]"),
+		"6: ports.vm1.ip: '10.0.0.1/32' is listed twice"},
+	{PORT("type: vhost-user, network: blue, ip: 224.0.0.5"),
+		"6: ports.vm1.ip: '224.0.0.5' is a multicast address"},
+	{PORT("type: vhost-user, network: blue, ip: '::'"),
+		"6: ports.vm1.ip: '::' is the address of nobody"},
+	{PORT("type: vhost-user, network: blue, ip: []"),
+		"6: ports.vm1.ip: the list is empty: name at least one address"},
+	{PORT("type: vhost-user, network: blue, ip: {a: b}"),
+		"6: ports.vm1.ip: must be a single value, not a map of keys"},
 	{PORT("type: vhost-user, network: blue, qinq: yes"),
 		"6: ports.vm1.qinq: 'yes' is not known here: must be 'false' or 'true'"},
 	{PORT("type: vhost-user, network: blue }\n  vm2: { type: vhost-user, network: green, "
@@ -321,7 +342,9 @@ static const char full[] =
 	"ports:\n" /* before the networks that they name */
 	"  z: { type: vhost-user, trunk: [green, 10], native: plain }\n"
 	"  a: { type: vhost-user, mode: client, socket: '/run/a,b@c.sock', network: 20, "
-	"queues: 128, mac: 52:54:00:AB:cd:02, mtu: 65535, qinq: true }\n"
+	"queues: 128, mac: 52:54:00:AB:cd:02, mtu: 65535, qinq: true, ip: ['fd00::1', 10.1.0.0/16, "
+	"10.0.0.9], "
+	"trusted: true }\n"
 	"networks:\n  plain:\n  green: { vlan: 20 }\n  blue: { vlan: 10 }\n"
 	"switch: { socket-dir: /tmp/s, workers: 64, poll: busy, idle-us: 0, "
 	"fdb: { size: 16, ageing: 0 }, guest-memory: any, memory-limit-gib: 512 }\n";
@@ -350,6 +373,11 @@ static void test_values(void **state)
 	assert_int_equal(port->queues, 128);
 	assert_int_equal(port->mtu, 65535);
 	assert_int_equal(port->qinq, 1);
+	assert_int_equal(port->trusted, 1);
+	assert_int_equal(port->address_count, 3);
+	assert_int_equal(port->addresses[0].length, 32);
+	assert_int_equal(port->addresses[1].length, 16);
+	assert_true(port->addresses[2].ipv6);
 	assert_int_equal(port->line, 3);
 	assert_true(port->has_mac);
 	assert_memory_equal(port->mac, mac, 6);

@@ -102,6 +102,7 @@ PORT_FIELD(socket, "%s", p->socket)
 PORT_FIELD(owner, "%s", or_none(p->owner))
 PORT_FIELD(group, "%s", or_none(p->group))
 PORT_FIELD(queues, "%u", p->queues)
+PORT_FIELD(trusted, "%s", model_flag_names[p->trusted])
 PORT_FIELD(qinq, "%s", model_flag_names[p->qinq])
 
 static void format_port_socket_mode(FILE *out, const void *thing)
@@ -149,12 +150,30 @@ static void format_port_mac(FILE *out, const void *thing)
 	fputs(text, out);
 }
 
+static void format_port_ip(FILE *out, const void *thing)
+{
+	const struct model_port *port = thing;
+
+	if (!port->address_count)
+		fputs("any", out);
+	for (unsigned i = 0; i < port->address_count; i++) {
+		char text[MODEL_ADDRESS_TEXT_SIZE];
+
+		model_address_format(&port->addresses[i], text);
+		fprintf(out, "%s%s", i ? ", " : "[", text);
+	}
+	if (port->address_count)
+		fputc(']', out);
+}
+
 static const struct field port_fields[] = {
 	{"type", format_port_type, DIFF_REOPEN},
 	{"network", format_port_network, DIFF_LIVE},
 	{"trunk", format_port_trunk, DIFF_LIVE},
 	{"native", format_port_native, DIFF_LIVE},
 	{"mac", format_port_mac, DIFF_LIVE},
+	{"ip", format_port_ip, DIFF_LIVE},
+	{"trusted", format_port_trusted, DIFF_LIVE},
 	{"qinq", format_port_qinq, DIFF_LIVE},
 	{"mode", format_port_mode, DIFF_REOPEN},
 	{"socket", format_port_socket, DIFF_REOPEN},

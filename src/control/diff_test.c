@@ -64,6 +64,12 @@ static const struct {
 		"networks: { b: {}, g: {} }\nports: { a: { type: vhost-user, network: g, mac: "
 		"52:54:00:00:00:01 } }",
 		"~ port a: network: b -> g, mac: any -> 52:54:00:00:00:01\n", DIFF_LIVE},
+	{"networks: { b: {} }\nports: { a: { type: vhost-user, network: b } }",
+		"networks: { b: {} }\nports: { a: { type: vhost-user, network: b, trusted: true, "
+		"ip: "
+		"['fd00::/64', 10.0.0.9, 10.0.0.8/31] } }",
+		"~ port a: ip: any -> [10.0.0.8/31, 10.0.0.9, fd00::/64], trusted: false -> true\n",
+		DIFF_LIVE},
 	{"networks: { b: { vlan: 1 }, g: { vlan: 2 } }\n"
 	 "ports: { a: { type: vhost-user, trunk: [b] } }",
 		"networks: { b: { vlan: 1 }, g: { vlan: 2 } }\n"

@@ -32,8 +32,11 @@ void model_init(struct model *model)
 void model_port_fini(struct model_port *port)
 {
 	free(port->trunk);
+	free(port->addresses);
 	port->trunk = NULL;
+	port->addresses = NULL;
 	port->trunk_count = 0;
+	port->address_count = 0;
 }
 
 void model_fini(struct model *model)
@@ -94,13 +97,19 @@ int model_port_copy(struct model_port *to, const struct model_port *from)
 	*to = *from;
 	to->trunk = NULL;
 	to->trunk_count = 0;
-	for (unsigned i = 0; i < from->trunk_count; i++) {
-		if (model_port_add_trunk(to, from->trunk[i]) < 0) {
-			model_port_fini(to);
-			return -ENOMEM;
-		}
-	}
+	to->addresses = NULL;
+	to->address_count = 0;
+	for (unsigned i = 0; i < from->trunk_count; i++)
+		if (model_port_add_trunk(to, from->trunk[i]) < 0)
+			goto fini_port;
+	for (unsigned i = 0; i < from->address_count; i++)
+		if (model_port_add_address(to, &from->addresses[i]) < 0)
+			goto fini_port;
 	return 0;
+
+fini_port:
+	model_port_fini(to);
+	return -ENOMEM;
 }
 
 int model_copy(struct model *to, const struct model *from)

@@ -62,6 +62,13 @@ struct model_network {
 	unsigned vlan; /* 1 to 4094; 0: none */
 };
 
+/* An address or a prefix that a port may use. */
+struct model_address {
+	bool ipv6;
+	uint8_t bytes[16]; /* as on the wire; of IPv4 the first four. Zero behind the prefix. */
+	unsigned length;   /* bits: 32 or 128 for one address */
+};
+
 enum model_port_type { MODEL_VHOST_USER };
 enum model_socket_mode { MODEL_SERVER, MODEL_CLIENT };
 
@@ -85,6 +92,9 @@ struct model_port {
 	unsigned qinq; /* 1: frames with several tags, or tags of other types than 0x8100 */
 	bool has_mac;
 	uint8_t mac[6];
+	struct model_address *addresses; /* sorted, each once; owned. None: any may be used. */
+	unsigned address_count;
+	unsigned trusted; /* 1: may be a router and a DHCP server */
 	/* Where the file asks for the socket, for errors that show only when it is opened; 0:
 	 * unknown. Says nothing about the port: two models that differ here only are equal. */
 	unsigned line;
@@ -119,11 +129,15 @@ void model_port_fini(struct model_port *port);
 /* Adds a network's name to the port's trunk list. 0 or -ENOMEM. */
 int model_port_add_trunk(struct model_port *port, const char *network);
 
+/* Adds an address to those that the port may use. 0 or -ENOMEM. */
+int model_port_add_address(struct model_port *port, const struct model_address *address);
+
 /* Takes the port out, closing the gap. */
 void model_remove_port(struct model *model, unsigned position);
 
 void model_sort_networks(struct model *model);
 void model_sort_ports(struct model *model);
+void model_sort_addresses(struct model_port *port);
 
 /* By name, in a sorted model; NULL where there is none. */
 const struct model_network *model_find_network(const struct model *model, const char *name);
@@ -140,5 +154,11 @@ extern const char *const model_flag_names[]; /* "false", "true" */
 #define MODEL_MAC_TEXT_SIZE 18
 void model_mac_format(const uint8_t mac[6], char text[MODEL_MAC_TEXT_SIZE]);
 bool model_mac_parse(const char *text, uint8_t mac[6]);
+
+/* "10.0.0.1", "10.0.0.0/24", "fd00::1", "fd00::/64" and back. model_address_parse() returns NULL, or what is
+ * wrong with the text. */
+#define MODEL_ADDRESS_TEXT_SIZE 50
+void model_address_format(const struct model_address *address, char text[MODEL_ADDRESS_TEXT_SIZE]);
+const char *model_address_parse(const char *text, struct model_address *address);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/socket_access.h"
+#include "forward/security_rules.h"
 #include "packet/packet.h"
 #include "port/vhost_user.h"
 #include "virtio/guest_mapping.h"
@@ -200,6 +201,23 @@ static int set_trunk(struct topology *topology, const struct runtime_state *stat
 	return rc;
 }
 
+static int secure_port(struct topology *topology, const struct model_port *port, uint16_t index)
+{
+	struct security_rules rules = {.has_mac = port->has_mac, .trusted = port->trusted};
+
+	memcpy(rules.mac, port->mac, sizeof(rules.mac));
+	for (unsigned i = 0; i < port->address_count; i++) {
+		const struct model_address *address = &port->addresses[i];
+
+		/* There is room: config.h has seen to it. */
+		if (address->ipv6)
+			security_allow_ipv6(&rules, address->bytes, address->length);
+		else
+			security_allow_ipv4(&rules, address->bytes, address->length);
+	}
+	return topology_secure(topology, index, &rules);
+}
+
 static int set_port(struct topology *topology, const struct runtime_state *state,
 	const struct model_port *port, uint16_t index)
 {
@@ -211,8 +229,8 @@ static int set_port(struct topology *topology, const struct runtime_state *state
 		rc = set_trunk(topology, state, port, index);
 	if (rc == 0 && port->qinq)
 		topology_allow_qinq(topology, index);
-	if (rc == 0 && port->has_mac)
-		topology_secure(topology, index, port->mac);
+	if (rc == 0 && (port->has_mac || port->address_count))
+		rc = secure_port(topology, port, index);
 	return rc;
 }
 

@@ -144,6 +144,20 @@ static json_t *queue_list(
 	return list;
 }
 
+/* What the port is bound to; null: any address. */
+static json_t *address_list(const struct model_port *port)
+{
+	json_t *list = port->address_count ? json_array() : json_null();
+
+	for (unsigned i = 0; i < port->address_count; i++) {
+		char text[MODEL_ADDRESS_TEXT_SIZE];
+
+		model_address_format(&port->addresses[i], text);
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
 json_t *show_port(struct runtime *runtime, unsigned position)
 {
 	const struct model_port *model = &runtime->state.model.ports[position];
@@ -159,6 +173,8 @@ json_t *show_port(struct runtime *runtime, unsigned position)
 	set_membership(object, runtime, model);
 	json_object_set_new(object, "mac", name_or_null(mac));
 	json_object_set_new(object, "mtu", model->mtu ? json_integer(model->mtu) : json_null());
+	json_object_set_new(object, "ip", address_list(model));
+	json_object_set_new(object, "trusted", json_boolean(model->trusted));
 	json_object_set_new(object, "qinq", json_boolean(model->qinq));
 	json_object_set_new(object, "mac_moves",
 		json_integer((json_int_t)fdb_moves(runtime->fdb, entry->index)));

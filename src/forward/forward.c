@@ -19,7 +19,7 @@ ALWAYS_INLINE enum drop_reason classify_packet(
 	reason = classify_vlan(ingress, packet);
 	if (unlikely(reason != STAGE_NEXT))
 		return reason;
-	reason = security_check(ingress, packet, keys->source);
+	reason = security_check(ingress, packet);
 	if (unlikely(reason != STAGE_NEXT))
 		return reason;
 	keys->source |= packet->network;

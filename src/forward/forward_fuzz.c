@@ -10,6 +10,7 @@
 
 #include "base/cursor.h"
 #include "forward/forward.h"
+#include "forward/security_rules.h"
 #include "packet/parse.h"
 #include "packet/test_frames.h"
 #include "packet/vlan.h"
@@ -37,7 +38,7 @@ static void require(bool condition)
 static void build_topology(void)
 {
 	const uint16_t both[] = {0, 1};
-	const uint8_t mac[MAC_SIZE] = {0x52, 0x54, 0, 0, 0, 1};
+	const struct security_rules rules = {.has_mac = true, .mac = {0x52, 0x54, 0, 0, 0, 1}};
 
 	topology = topology_new(PORTS, NETWORKS);
 	topology_network_set(topology, 0, 10);
@@ -46,7 +47,7 @@ static void build_topology(void)
 	topology_access_set(topology, 0, 0);
 	topology_access_set(topology, 1, 1);
 	topology_access_set(topology, 2, 0);
-	topology_secure(topology, 2, mac);
+	topology_secure(topology, 2, &rules);
 	topology_trunk_set(topology, 3, 0, both, 2);
 	topology_trunk_set(topology, 4, NETWORK_NONE, both, 2);
 	topology_trunk_set(topology, 5, 2, both, 1);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "forward/forward.h"
+#include "forward/security_rules.h"
 #include "packet/test_frames.h"
 #include "packet/vlan.h"
 
@@ -254,7 +255,7 @@ static struct topology *build_topology(const struct model *model)
 		const struct model_port *port = &model->ports[i];
 		uint16_t networks[NETWORKS];
 		unsigned count = 0;
-		uint8_t mac[MAC_SIZE];
+		struct security_rules rules = {.has_mac = true};
 
 		for (uint16_t network = 0; network < NETWORKS; network++)
 			if (port->tagged[network])
@@ -265,9 +266,9 @@ static struct topology *build_topology(const struct model *model)
 				0);
 		else if (port->present)
 			assert_int_equal(topology_access_set(topology, i, port->untagged), 0);
-		mac_from_u64(host_mac(port->host), mac);
+		mac_from_u64(host_mac(port->host), rules.mac);
 		if (port->secured)
-			topology_secure(topology, i, mac);
+			assert_int_equal(topology_secure(topology, i, &rules), 0);
 		if (port->qinq)
 			topology_allow_qinq(topology, i);
 	}

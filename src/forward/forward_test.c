@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "forward/forward.h"
+#include "forward/security_rules.h"
 #include "packet/test_frames.h"
 
 enum { BLUE, GREEN, LONE, NETWORKS };
@@ -38,6 +39,7 @@ static struct test_frame frame;
 static int set_up(void **state)
 {
 	const uint16_t both[] = {BLUE, GREEN};
+	struct security_rules rules = {.has_mac = true};
 	uint8_t mac[MAC_SIZE];
 
 	memset(&output, 0, sizeof(output));
@@ -56,7 +58,8 @@ static int set_up(void **state)
 	topology_trunk_set(topology, 3, BLUE, both, 2);
 	topology_trunk_set(topology, 4, NETWORK_NONE, both + 1, 1);
 	mac_from_u64(MAC_5, mac);
-	topology_secure(topology, 5, mac);
+	memcpy(rules.mac, mac, sizeof(mac));
+	topology_secure(topology, 5, &rules);
 	return fdb_bind(fdb, BLUE, mac, 5);
 }
 
@@ -379,9 +382,8 @@ static void test_port_security(void **state)
 	arp_length = frame.length;
 	assert_int_equal(forward_one(5, frame.bytes, frame.length), others);
 	/* A sender that cannot be read cannot be judged. */
-	assert_int_equal(forward_one(5, frame.bytes, ETHERNET_HEADER + 14), others);
-	frame.length = ETHERNET_HEADER + 13;
-	assert_drops(5, DROP_SPOOFED_SOURCE);
+	frame.length--;
+	assert_drops(5, DROP_UNVERIFIABLE);
 	arp_from_5(MAC_5, MAC_5, 0x2000);
 	assert_int_equal(forward_one(5, frame.bytes, frame.length), others);
 	assert_int_equal(frame.length, arp_length + VLAN_TAG);
@@ -398,7 +400,7 @@ static void test_port_security(void **state)
 	assert_drops(5, DROP_SPOOFED_SOURCE);
 	arp_from_5(MAC_5, MAC_5, NO_TAG);
 	frame.bytes[ETHERNET_HEADER + ARP_HARDWARE_SIZE] = 8;
-	assert_drops(5, DROP_SPOOFED_SOURCE);
+	assert_drops(5, DROP_UNVERIFIABLE);
 	assert_int_equal(fdb_count(fdb), 1);
 
 	/* Nobody else may use it in that network; elsewhere it is free. */

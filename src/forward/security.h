@@ -1,59 +1,42 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Port security, before anything is learned: where the port has a `mac`, every frame must have it as
- * its Ethernet source, and (R)ARP must name it as the sender, too, so that a guest cannot poison the
- * neighbours' caches with another's address. ARP for anything but Ethernet addresses, or cut off
- * before the sender, cannot be judged and does not pass.
+ * Port security, before anything is learned. A port that has a `mac` or an `ip` list is *secured*; all
+ * others pay one test and are not judged at all. What a secured port sends must be readable in the
+ * private head (all of the frame, or its first 256 bytes), behind any tags, and:
+ *
+ *   Ethernet   the source is `mac`, where there is one
+ *   ARP, RARP  complete, for Ethernet and IPv4; the sender is the frame's source; its protocol address is
+ *              listed, or 0.0.0.0 in a request: a probe (RFC 5227, 2.1.1)
+ *   IPv4       the source is listed, or 0.0.0.0 of a DHCP client (RFC 2131, 4.1) or in a report of IGMP
+ *              (RFC 3376, 4.2.13); fragments as well. 169.254.0.0/16 must be listed like any other.
+ *   IPv6       the source is listed or link-local (RFC 4291, 2.5.6: every interface has such an address,
+ *              and how it chooses it is its own affair), or :: in what comes before an address is one's
+ *              own: duplicate address detection, router solicitation (RFC 4862, RFC 4861), reports of
+ *              MLD (RFC 3810, 5.2.13). Where a link-local one is listed, only listed ones are allowed.
+ *   ND         link-layer options are the frame's source; the target of an advertisement, and that of a
+ *              solicitation from ::, are as a source must be; no fragments (RFC 6980)
+ *   servers    to UDP port 68 or 546, router advertisements and redirects of ICMP and ICMPv6, and
+ *              replies of RARP only from a `trusted` port
+ *   LLC        no ARP or IP in SNAP or under a SAP of its own
+ *
+ * "Listed" asks nothing where the port has no `ip`. Frames of other ether types pass.
  */
 #ifndef VSW_FORWARD_SECURITY_H
 #define VSW_FORWARD_SECURITY_H
 
+#include "forward/security_rules.h"
 #include "forward/stage.h"
-#include "packet/headers.h"
-#include "packet/mac.h"
-#include "packet/vlan.h"
 
-/* Where the type stands behind which there is no more tag; beyond the head where tags fill it. */
-static inline unsigned security_type_offset(const struct packet *packet)
-{
-	unsigned offset = ETHERNET_TYPE;
+/* Judges a frame of a secured port; the packet is without its network's tag. Reads nothing but the head,
+ * which begins with a whole Ethernet header. Any thread. */
+enum drop_reason security_judge(const struct security_rules *rules, const struct packet *packet);
 
-	while (offset + 2u <= packet->head_length &&
-		vlan_type_is_tag(load_be16(packet->head + offset)))
-		offset += VLAN_TAG;
-	return offset;
-}
-
-static inline bool security_arp_passes(
-	const uint8_t *mac, const struct packet *packet, unsigned offset)
-{
-	const uint8_t *arp = packet->head + offset;
-
-	return packet->head_length >= offset + ARP_SENDER_HARDWARE + MAC_SIZE &&
-	       arp[ARP_HARDWARE_SIZE] == MAC_SIZE && mac_equal(arp + ARP_SENDER_HARDWARE, mac);
-}
-
-/* The packet is without its network's tag by now; with `qinq` others may follow. */
 ALWAYS_INLINE enum drop_reason security_check(
-	const struct topology_port *ingress, const struct packet *packet, uint64_t source)
+	const struct topology_port *ingress, const struct packet *packet)
 {
-	const uint8_t *mac = ingress->mac;
-	unsigned offset = ETHERNET_TYPE;
-	uint16_t type;
-
-	if (!ingress->secured)
+	if (likely(!ingress->security))
 		return STAGE_NEXT;
-	if (unlikely(source != fdb_key(0, mac)))
-		return DROP_SPOOFED_SOURCE;
-	if (unlikely(ingress->qinq))
-		offset = security_type_offset(packet);
-	if (unlikely(offset + 2u > packet->head_length))
-		return DROP_SPOOFED_SOURCE;
-	type = load_be16(packet->head + offset);
-	if (unlikely(type == ETH_P_ARP || type == ETH_P_RARP) &&
-		!security_arp_passes(mac, packet, offset + 2))
-		return DROP_SPOOFED_SOURCE;
-	return STAGE_NEXT;
+	return security_judge(ingress->security, packet);
 }
 
 #endif

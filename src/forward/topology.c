@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "forward/security_rules.h"
 #include "packet/packet.h"
 
 struct topology *topology_new(unsigned port_count, unsigned network_count)
@@ -92,18 +93,25 @@ void topology_allow_qinq(struct topology *topology, uint16_t port)
 	topology->ports[port].qinq = true;
 }
 
-void topology_secure(struct topology *topology, uint16_t port, const uint8_t mac[6])
+int topology_secure(struct topology *topology, uint16_t port, const struct security_rules *rules)
 {
-	topology->ports[port].secured = true;
-	memcpy(topology->ports[port].mac, mac, sizeof(topology->ports[port].mac));
+	struct security_rules *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	*copy = *rules;
+	topology->ports[port].security = copy;
+	return 0;
 }
 
 void topology_free(struct topology *topology)
 {
 	if (!topology)
 		return;
-	for (unsigned port = 0; topology->ports && port < topology->port_count; port++)
+	for (unsigned port = 0; topology->ports && port < topology->port_count; port++) {
 		free(topology->ports[port].vlan_network);
+		free(topology->ports[port].security);
+	}
 	for (unsigned network = 0; topology->networks && network < topology->network_count;
 		network++)
 		free(topology->networks[network].members);

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct security_rules;
+
 /* Ports of one switch. Sets the size of per-worker tables (10 bytes a port), nothing else. */
 #define TOPOLOGY_PORT_MAX    1024
 /* Networks of one switch: as many as there are VLAN ids, and some without one. */
@@ -32,8 +34,7 @@ struct topology_port {
 	uint16_t *
 		vlan_network; /* trunk: [TOPOLOGY_VLAN_COUNT], VLAN id to network or NETWORK_NONE */
 	bool qinq;            /* frames whose payload begins with a tag may enter and leave */
-	bool secured;         /* only `mac` may be a source address */
-	uint8_t mac[6];
+	struct security_rules *security; /* what its frames may claim; NULL: anything */
 };
 
 struct topology_network {
@@ -66,8 +67,9 @@ int topology_trunk_set(struct topology *topology, uint16_t port, uint16_t native
  * port; not in a trunk's native network (classify.h). */
 void topology_allow_qinq(struct topology *topology, uint16_t port);
 
-/* Port security: from now on only `mac` may be a source address on this port. */
-void topology_secure(struct topology *topology, uint16_t port, const uint8_t mac[6]);
+/* Port security: from now on the port's frames must keep to these rules, which are copied (security.h).
+ * Once a port. 0 or -ENOMEM. */
+int topology_secure(struct topology *topology, uint16_t port, const struct security_rules *rules);
 
 /* NULL is allowed. Only after a grace period where it was published. */
 void topology_free(struct topology *topology);

@@ -37,8 +37,20 @@
 		"untagged frame on a trunk that has no native network",                            \
 		"set 'native' on the port, or tag the frames in the guest")                        \
 	X(SPOOFED_SOURCE, "spoofed-source",                                                        \
-		"source MAC address, or the sender in ARP, is not the one in the port's 'mac'",    \
+		"source MAC address is not the port's 'mac', or ARP or neighbour discovery names " \
+		"another one than the frame's",                                                    \
 		"correct 'mac' in the configuration, or the address in the guest")                 \
+	X(SPOOFED_ADDRESS, "spoofed-address",                                                      \
+		"source of IP, sender of ARP or target of a neighbour advertisement is not in "    \
+		"the port's 'ip'",                                                                 \
+		"add the address to 'ip' in the configuration, or correct it in the guest")        \
+	X(UNTRUSTED_SERVER, "untrusted-server",                                                    \
+		"DHCP reply, router advertisement or redirect from a port with 'mac' or 'ip'",     \
+		"set 'trusted: true' on the port if its guest is a router or DHCP server")         \
+	X(UNVERIFIABLE, "unverifiable",                                                            \
+		"from a port with 'mac' or 'ip': headers cut short, beyond the first 256 bytes, "  \
+		"or hidden in another encapsulation",                                              \
+		"look for a broken or hostile driver in the sending guest")                        \
 	X(SOURCE_BOUND_ELSEWHERE, "source-bound-elsewhere",                                        \
 		"source MAC address is bound by 'mac' to another port",                            \
 		"give the guest an address of its own")                                            \

@@ -33,6 +33,7 @@
 #define VLAN_PRIORITY_MASK 0xf000u
 
 /* RFC 826, for Ethernet and IPv4. */
+#define ARP_PROTOCOL        2
 #define ARP_HARDWARE_SIZE   4
 #define ARP_PROTOCOL_SIZE   5
 #define ARP_OPERATION       6
@@ -85,6 +86,9 @@
 #define UDP_LENGTH          4
 #define UDP_CHECKSUM        6
 #define UDP_HEADER          8
+#define UDP_DHCP_SERVER     67
+#define UDP_DHCP_CLIENT     68
+#define UDP_DHCPV6_CLIENT   546
 #define ICMP_HEADER         8
 
 static inline uint16_t load_be16(const uint8_t *bytes)
