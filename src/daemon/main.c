@@ -25,6 +25,7 @@
 #include "control/runtime.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
+#include "daemon/watchdog.h"
 
 static const int stop_signals[] = {SIGTERM, SIGINT};
 
@@ -35,7 +36,8 @@ struct daemon {
 	struct event *reload;
 	struct runtime *runtime;
 	struct rpc *rpc;
-	struct rpc *read_only; /* NULL: none is configured */
+	struct rpc *read_only;     /* NULL: none is configured */
+	struct watchdog *watchdog; /* NULL: no service manager asks for it */
 };
 
 static void print_faults(const struct config_errors *errors)
@@ -155,6 +157,7 @@ static int watch_signals(struct daemon *daemon)
 
 static void stop(struct daemon *daemon)
 {
+	watchdog_free(daemon->watchdog);
 	rpc_free(daemon->read_only);
 	rpc_free(daemon->rpc);
 	runtime_free(daemon->runtime);
@@ -209,6 +212,7 @@ static int run(struct daemon *daemon)
 		daemon->runtime->state.model.network_count, daemon->runtime->state.model.port_count,
 		daemon->options.control);
 	notify("READY=1");
+	daemon->watchdog = watchdog_new(daemon->base, daemon->runtime->pool);
 	event_base_dispatch(daemon->base);
 	notify("STOPPING=1");
 	stop(daemon);

@@ -278,6 +278,22 @@ unsigned worker_pool_count(const struct worker_pool *pool)
 	return pool->count;
 }
 
+int worker_pool_stuck(struct worker_pool *pool)
+{
+	int stuck = -1;
+
+	for (unsigned i = pool->count; i-- > 0;) {
+		struct worker *worker = &pool->workers[i];
+		uint64_t rounds = counter_read(&worker->counters.rounds);
+
+		if (rounds == worker->seen_rounds &&
+			!__atomic_load_n(&worker->counters.asleep, __ATOMIC_RELAXED))
+			stuck = (int)i;
+		worker->seen_rounds = rounds;
+	}
+	return stuck;
+}
+
 unsigned worker_pool_assignment(const struct worker_pool *pool, uint16_t port, unsigned queue)
 {
 	return plan_assignment(pool->count, port, queue);

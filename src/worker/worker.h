@@ -94,6 +94,12 @@ struct worker_stats {
 	uint64_t measured_frames;
 	double stages[WORKER_STAGE_COUNT]; /* cycles a measured frame; 0 where there were none */
 };
+/*
+ * For a watchdog: the first worker that has neither slept nor finished a round over its queues since the
+ * last call, or -1 where all are well. Calls must be further apart than a round may take.
+ */
+int worker_pool_stuck(struct worker_pool *pool);
+
 unsigned worker_pool_count(const struct worker_pool *pool);
 void worker_pool_stats(struct worker_pool *pool, unsigned id, struct worker_stats *stats);
 void worker_pool_reset(struct worker_pool *pool);

@@ -182,6 +182,59 @@ static uint64_t wakeups(void)
 	return sum;
 }
 
+static bool hold;
+
+static void receive_when_let(struct port *port, unsigned queue, struct packet_batch *batch)
+{
+	while (__atomic_load_n(&hold, __ATOMIC_ACQUIRE))
+		usleep(1000);
+}
+
+/* So that its worker never sleeps. */
+static enum port_arm arm_never(struct port *port, unsigned queue)
+{
+	return PORT_PENDING;
+}
+
+/* What a watchdog asks: workers that sleep, or poll with or without frames, are well; one that does not
+ * come back from a visit is not. */
+static void a_stuck_worker_is_found(void **state)
+{
+	const struct port_class *memory;
+	struct port_class class;
+	bool found = false;
+
+	begin(2, PORTS);
+	memory = ports[0]->class;
+	class = *memory;
+	class.receive = receive_when_let;
+	class.arm = arm_never;
+	for (unsigned i = 0; i < 20; i++) {
+		usleep(20000);
+		require(worker_pool_stuck(pool) < 0 || i == 0);
+	}
+	require(worker_pool_publish(pool, one_network(0), NULL, 0) == 0);
+	ports[0]->class = &class;
+	publish(PORTS);
+	__atomic_store_n(&hold, true, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < 1000 && !found; i++) {
+		usleep(20000);
+		found = worker_pool_stuck(pool) >= 0;
+	}
+	require(found);
+	usleep(20000);
+	require(worker_pool_stuck(pool) >= 0);
+	__atomic_store_n(&hold, false, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < 1000 && found; i++) {
+		usleep(20000);
+		found = worker_pool_stuck(pool) >= 0;
+	}
+	require(!found);
+	require(worker_pool_publish(pool, one_network(0), NULL, 0) == 0);
+	ports[0]->class = memory;
+	end();
+}
+
 static void idle_workers_sleep_and_wake(void **state)
 {
 	uint64_t before;
@@ -209,6 +262,7 @@ int main(void)
 		cmocka_unit_test(plans_change_under_traffic),
 		cmocka_unit_test(ports_come_and_go_under_traffic),
 		cmocka_unit_test(injected_frames_are_forwarded),
+		cmocka_unit_test(a_stuck_worker_is_found),
 		cmocka_unit_test(idle_workers_sleep_and_wake),
 	};
 

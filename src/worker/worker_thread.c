@@ -263,11 +263,13 @@ static void look(struct worker *worker, const struct plan *plan, struct roster *
 
 	if (sleep) {
 		__atomic_store_n(&worker->counters.cpu, sched_getcpu(), __ATOMIC_RELAXED);
+		__atomic_store_n(&worker->counters.asleep, true, __ATOMIC_RELAXED);
 		rcu_sleep();
 	}
 	count = epoll_wait(worker->epoll, events, EVENTS_MAX, timeout);
 	if (sleep) {
 		rcu_awake();
+		__atomic_store_n(&worker->counters.asleep, false, __ATOMIC_RELAXED);
 		counter_add(&worker->counters.wakeups, 1);
 		/* While we slept the plan may have been replaced and freed. Under the new one every
 		 * queue will be visited, so the events may be forgotten. */
@@ -285,7 +287,7 @@ void *worker_main(void *argument)
 {
 	struct worker *worker = argument;
 	uint64_t current = UINT64_MAX;
-	unsigned rounds = 0;
+	uint64_t rounds = 0;
 	int prepared = peer_signal_open(&worker->preparation);
 
 	sem_post(&worker->prepared);
@@ -302,9 +304,10 @@ void *worker_main(void *argument)
 			poll_all(roster, false);
 		}
 		visit_round(worker, plan, roster);
+		__atomic_store_n(&worker->counters.rounds, ++rounds, __ATOMIC_RELAXED);
 		/* With nothing armed there is nothing that a look could find. */
 		if (!roster->polled_count ||
-			(roster->polled_count < roster->count && ++rounds % ROUNDS_PER_LOOK == 0))
+			(roster->polled_count < roster->count && rounds % ROUNDS_PER_LOOK == 0))
 			look(worker, plan, roster);
 		rcu_pass();
 	}

@@ -15,6 +15,7 @@
 
 /* Rising counters. The worker writes, the control thread reads (both relaxed). */
 struct worker_counters {
+	uint64_t rounds; /* over its queues; stands still while it sleeps, or hangs */
 	uint64_t wakeups;
 	uint64_t frames;
 	uint64_t batches;
@@ -22,6 +23,7 @@ struct worker_counters {
 	uint64_t measured_frames;
 	uint64_t stage_cycles[WORKER_STAGE_COUNT]; /* of the measured frames */
 	int cpu;
+	bool asleep; /* in epoll_wait(), until something comes */
 };
 
 /* What carries a batch through forwarding to its outputs; one for each thread that does so. */
@@ -47,6 +49,7 @@ struct worker {
 	struct worker_counters baseline; /* the counters at the last reset; control thread */
 	uint64_t baseline_cycles;        /* clock_cycles() then */
 	uint64_t baseline_ns;
+	uint64_t seen_rounds;    /* at the last worker_pool_stuck(); control thread */
 	struct carrier *carrier; /* the worker's own */
 	unsigned unmeasured;     /* 0: the next batch is measured, else batches till then */
 };
