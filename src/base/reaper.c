@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/peer_signal.h"
 
 struct job {
 	struct job *next;
@@ -71,6 +72,8 @@ static void *work(void *argument)
 	pthread_mutex_unlock(&reaper->lock);
 	if (last)
 		destroy(reaper);
+	/* Another thread may have begun already. */
+	peer_signal_close();
 	return NULL;
 }
 
@@ -130,6 +133,17 @@ void reaper_close(struct reaper *reaper, int *fd)
 	if (taken >= 0)
 		reaper_run(reaper, close_it, (void *)(intptr_t)taken);
 	errno = saved;
+}
+
+static void signal_it(void *argument)
+{
+	peer_signal((int)(intptr_t)argument);
+}
+
+void reaper_signal(struct reaper *reaper, int fd)
+{
+	if (fd >= 0)
+		reaper_run(reaper, signal_it, (void *)(intptr_t)fd);
 }
 
 unsigned reaper_pending(struct reaper *reaper)

@@ -36,6 +36,9 @@ void reaper_run(struct reaper *reaper, void (*run)(void *argument), void *argume
 /* Closes *fd as a job, where it is one, and sets it to -1. errno is kept. */
 void reaper_close(struct reaper *reaper, int *fd);
 
+/* Signals a peer's eventfd, unless it is -1. A close of it that comes later is done later, too. */
+void reaper_signal(struct reaper *reaper, int fd);
+
 /* Jobs that are not done. */
 unsigned reaper_pending(struct reaper *reaper);
 

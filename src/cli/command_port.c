@@ -166,6 +166,8 @@ static void print_one_port(const json_t *port)
 	print_number("peer pid", port, "peer_pid");
 	print_number("memory", port, "memory_bytes");
 	print_number("connected", port, "connections");
+	if (command_number(port, "owed_signals"))
+		print_number("late intr.", port, "owed_signals");
 	print_list("features", json_object_get(port, "features"));
 	print_list("protocol", json_object_get(port, "protocol_features"));
 	printf("  %-10s  %" JSON_INTEGER_FORMAT " packets, %" JSON_INTEGER_FORMAT " bytes\n", "rx",

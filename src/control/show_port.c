@@ -68,7 +68,7 @@ static void set_status(json_t *object, const struct port *port)
 	json_t *part;
 
 	vhost_user_status(port, &status);
-	part = json_pack("{s:b, s:b, s:o, s:o, s:o, s:i, s:I, s:I, s:I, s:I}", "connected",
+	part = json_pack("{s:b, s:b, s:o, s:o, s:o, s:i, s:I, s:I, s:I, s:I, s:I}", "connected",
 		(int)status.connected, "running", (int)status.running, "peer_pid",
 		status.peer ? json_integer(status.peer) : json_null(), "features",
 		feature_names(status.features, vhost_feature_name), "protocol_features",
@@ -76,7 +76,7 @@ static void set_status(json_t *object, const struct port *port)
 		"queues_running", (int)status.queues, "memory_bytes",
 		(json_int_t)status.memory_bytes, "mapped_bytes", (json_int_t)status.mapped_bytes,
 		"connections", (json_int_t)status.connections, "ring_errors",
-		(json_int_t)status.ring_errors);
+		(json_int_t)status.ring_errors, "owed_signals", (json_int_t)status.owed_signals);
 	json_object_update(object, part);
 	json_decref(part);
 }

@@ -94,6 +94,7 @@ static void begin_session(struct vhost_user_port *vhost)
 static void end_session(struct vhost_user_port *vhost)
 {
 	vhost_backend_close(&vhost->backend);
+	vhost->log_bell.fd = -1;
 	evtimer_del(vhost->memory_check);
 	guest_memory_free(vhost->memory);
 	vhost->memory = NULL;
@@ -215,6 +216,7 @@ static void vhost_user_destroy(struct port *port)
 		event_free(vhost->memory_check);
 	fd_close(&vhost->attention_fd);
 	fd_close(&vhost->first_kick);
+	vhost_user_bells_fini(vhost);
 	guest_quota_put(vhost->quota);
 	free(vhost->pairs);
 	free(vhost->socket);
@@ -255,6 +257,8 @@ static int allocate(struct vhost_user_port *vhost, struct event_base *base, cons
 	vhost->attention_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (vhost->attention_fd < 0)
 		return -errno;
+	if (vhost_user_bells_init(vhost, base) < 0)
+		return -ENOMEM;
 	vhost->attention = event_new(
 		base, vhost->attention_fd, EV_READ | EV_PERSIST, attention_event, vhost);
 	vhost->memory_check = evtimer_new(base, memory_check_event, vhost);
@@ -334,6 +338,7 @@ void vhost_user_status(const struct port *port, struct vhost_user_status *status
 	status->mode = vhost->options.mode;
 	status->connections = vhost->connections;
 	status->ring_errors = vhost->ring_errors;
+	status->owed_signals = __atomic_load_n(&vhost->bells.owed, __ATOMIC_RELAXED);
 	status->connected = vhost_endpoint_connected(vhost->endpoint);
 	if (!status->connected)
 		return;

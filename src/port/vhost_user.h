@@ -62,8 +62,9 @@ struct vhost_user_status {
 	uint64_t memory_bytes; /* guest memory mapped */
 	uint64_t
 		mapped_bytes; /* address space for it and the dirty log: what memory_limit is about */
-	uint64_t connections; /* how often a VMM has connected */
-	uint64_t ring_errors; /* queues stopped for a bad descriptor chain since the start */
+	uint64_t connections;  /* how often a VMM has connected */
+	uint64_t ring_errors;  /* queues stopped for a bad descriptor chain since the start */
+	uint64_t owed_signals; /* sent late, because the VM's eventfds are slow */
 	const char *socket;
 	enum vhost_user_mode mode;
 };

@@ -2,9 +2,7 @@
 /*
  * The data side of the vhost-user port; see vhost_user_port.h for who may touch what.
  */
-#include "base/clock.h"
 #include "base/fd.h"
-#include "base/peer_signal.h"
 #include "base/rcu.h"
 #include "packet/parse.h"
 #include "port/vhost_user_port.h"
@@ -32,13 +30,11 @@ void vhost_user_receive(struct port *port, unsigned queue, struct packet_batch *
 		report_failure(vhost, &pair->receive_ring);
 }
 
-/* Interrupts the guest. A system call: what reading the clock costs does not matter beside it. */
-static void notify(const struct vhost_user_ring *ring, struct packet_batch *batch)
+/* Interrupts the guest. A system call: what reading the clock costs does not matter beside it. What it
+ * takes is counted as the notification's, and a guest whose signals are slow gets them later. */
+static void notify(struct vhost_user_ring *ring, struct packet_batch *batch)
 {
-	uint64_t begin = clock_cycles();
-
-	peer_signal(ring->call_fd);
-	batch->kick_cycles += clock_cycles() - begin;
+	batch->kick_cycles += bell_ring(&ring->bell);
 }
 
 void vhost_user_release(struct port *port, unsigned queue, struct packet_batch *batch)

@@ -13,7 +13,7 @@
  * What of ring `index` is to be logged with `log`, in *chosen; chosen->log is NULL where nothing is.
  * Only receiveqs have buffers that we write to.
  */
-static int choose(const struct vhost_user_port *vhost, unsigned index, const struct dirty_log *log,
+static int choose(struct vhost_user_port *vhost, unsigned index, const struct dirty_log *log,
 	struct queue_log *chosen, struct error *error)
 {
 	const struct vhost_ring *asked = &vhost->backend.rings[index];
@@ -27,7 +27,7 @@ static int choose(const struct vhost_user_port *vhost, unsigned index, const str
 		.ring = asked->address_flags & 1u << VHOST_VRING_F_LOG,
 		.device_area = asked->log,
 		.device_area_size = sizes.device_area,
-		.signal_fd = vhost->backend.log_fd,
+		.bell = &vhost->log_bell,
 	};
 	if (!log)
 		return 0;
@@ -105,6 +105,10 @@ int vhost_user_log_set(void *owner, uint64_t size, uint64_t offset, int *fd, str
 
 void vhost_user_log_update(void *owner)
 {
+	struct vhost_user_port *vhost = owner;
+
+	/* The old one is closed after the grace period that follows. */
+	__atomic_store_n(&vhost->log_bell.fd, vhost->backend.log_fd, __ATOMIC_RELAXED);
 	/* The rings' places in the log were checked when they were set. */
-	update_all(owner, NULL);
+	update_all(vhost, NULL);
 }

@@ -15,6 +15,7 @@
 #ifndef VSW_PORT_VHOST_USER_PORT_H
 #define VSW_PORT_VHOST_USER_PORT_H
 
+#include "base/bell.h"
 #include "base/log.h"
 #include "base/spinlock.h"
 #include "port/vhost_user.h"
@@ -25,11 +26,11 @@
 
 struct vhost_user_ring {
 	struct net_device_queue queue;
-	int call_fd;    /* borrowed from the backend; -1: the driver polls */
-	bool ready;     /* queue is set up over the present memory */
-	uint32_t next;  /* base at which to go on; kept while unpublished */
-	bool published; /* a worker may be using it */
-	bool failed;    /* written by its thread: broken, and the control thread has been told */
+	struct bell bell; /* the call eventfd, borrowed from the backend; -1: the driver polls */
+	bool ready;       /* queue is set up over the present memory */
+	uint32_t next;    /* base at which to go on; kept while unpublished */
+	bool published;   /* a worker may be using it */
+	bool failed;      /* written by its thread: broken, and the control thread has been told */
 	struct queue_log logs[2]; /* one that queue.log may point to, and its successor */
 };
 
@@ -62,6 +63,16 @@ struct vhost_user_port {
 	struct guest_memory *memory;
 	struct guest_quota *quota; /* of what the VMM has mapped: memory and log */
 	struct dirty_log *log;     /* SET_LOG_BASE; NULL: none yet */
+	/* vhost_user_bells.c */
+	struct bells bells;
+	struct bell log_bell; /* SET_LOG_FD */
+	struct event *bell_timer;
+	struct vhost_user_errand *errand; /* for the reaper */
+	bool errand_sent;                 /* and not looked at since */
+	unsigned bell_turn;               /* the bell that is looked at first */
+	unsigned quick_signals;           /* in a row, of those that were owed */
+	bool owed_logged;
+
 	const struct port_notifier *notifier;
 	struct event *attention;
 	struct event *memory_check;  /* armed from a driver's start until its memory makes sense */
@@ -112,6 +123,11 @@ int vhost_user_log_ring(struct vhost_user_port *vhost, unsigned index, struct er
 
 /* Ring 0 was started, or has another kick descriptor: see from now on whether the guest kicks it. */
 void vhost_user_watch_first_kick(struct vhost_user_port *vhost);
+
+/* vhost_user_bells.c: signals that are owed. attend() is told of them. */
+int vhost_user_bells_init(struct vhost_user_port *vhost, struct event_base *base);
+void vhost_user_bells_fini(struct vhost_user_port *vhost);
+void vhost_user_bells_attend(struct vhost_user_port *vhost);
 
 /* A driver started: see in a while whether its memory is what the guest sees. */
 void vhost_user_expect_memory(struct vhost_user_port *vhost);

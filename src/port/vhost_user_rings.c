@@ -11,7 +11,6 @@
 #include "base/edge.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/peer_signal.h"
 #include "base/rcu.h"
 #include "port/vhost_user_port.h"
 
@@ -202,6 +201,7 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 		return result;
 	}
 	unpublish(vhost, index);
+	ring->bell.fd = asked->call_fd;
 	/* A ring that failed stays out of service until the driver starts it anew. */
 	if (changes & VHOST_RING_START)
 		ring->failed = place_lost(vhost, index);
@@ -220,7 +220,6 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 	result = vhost_user_log_ring(vhost, index, error);
 	if (result < 0)
 		return result;
-	ring->call_fd = asked->call_fd;
 	if (index % 2) {
 		result = publish_receive(vhost, index / 2, error);
 	} else if (asked->enabled) {
@@ -229,7 +228,7 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 	}
 	/* A signal that went to the old descriptor, or to none, may be what the driver waits for. */
 	if (changes & (VHOST_RING_CALL | VHOST_RING_START))
-		peer_signal(ring->call_fd);
+		reaper_signal(vhost_endpoint_reaper(vhost->endpoint), ring->bell.fd);
 	if (index == 0 && changes & (VHOST_RING_START | VHOST_RING_KICK))
 		vhost_user_watch_first_kick(vhost);
 	if (changes & VHOST_RING_START)
@@ -244,6 +243,7 @@ uint32_t vhost_user_ring_stop(void *owner, unsigned index)
 
 	unpublish(vhost, index);
 	ring->ready = false;
+	ring->bell.fd = -1;
 	if (index == 0)
 		fd_close(&vhost->first_kick);
 	return ring->next;
@@ -335,6 +335,7 @@ void vhost_user_attend(struct vhost_user_port *vhost)
 			"punched");
 		return;
 	}
+	vhost_user_bells_attend(vhost);
 	for (unsigned i = 0; i < vhost->port.queue_count * 2u; i++) {
 		struct vhost_user_ring *ring = vhost_user_ring(vhost, i);
 
@@ -345,6 +346,7 @@ void vhost_user_attend(struct vhost_user_port *vhost)
 		if (log_limit_allows(&vhost->log_limit))
 			log_warning("port %s: ring %u stopped: invalid descriptor chain or index",
 				vhost->port.name, i);
-		peer_signal(vhost->backend.rings[i].error_fd);
+		reaper_signal(
+			vhost_endpoint_reaper(vhost->endpoint), vhost->backend.rings[i].error_fd);
 	}
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/fd.h"
-#include "base/peer_signal.h"
 #include "vhost/backend_private.h"
 
 /* The largest ring that the virtio specification knows (2.7, 2.8). */
@@ -190,7 +189,7 @@ VHOST_HANDLER(vhost_handle_set_vring_kick)
 		return VHOST_REFUSED;
 	/* An interrupt may have been lost while nobody served the ring: one too many does no harm.
 	 * */
-	peer_signal(ring->call_fd);
+	reaper_signal(backend->config.reaper, ring->call_fd);
 	return VHOST_ACCEPTED;
 }
 
@@ -204,7 +203,7 @@ VHOST_HANDLER(vhost_handle_set_vring_call)
 	/* What was signalled through the old eventfd may have gone unseen. A stopped ring is
 	 * silent. */
 	if (ring->started)
-		peer_signal(ring->call_fd);
+		reaper_signal(backend->config.reaper, ring->call_fd);
 	return VHOST_ACCEPTED;
 }
 

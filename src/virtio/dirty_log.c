@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/peer_signal.h"
-
 #define BITS 8 /* of a byte of the log */
 
 struct dirty_log {
@@ -113,8 +111,8 @@ void queue_log_pieces(const struct queue_log *log, const struct iovec *pieces, u
 
 void queue_log_signal(const struct queue_log *log)
 {
-	if (log->signal_fd >= 0)
-		peer_signal(log->signal_fd);
+	if (log->bell)
+		bell_ring(log->bell);
 }
 
 bool queue_log_broken(const struct queue_log *log)

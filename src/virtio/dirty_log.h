@@ -22,6 +22,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/bell.h"
 #include "base/error.h"
 #include "base/rcu.h"
 #include "virtio/guest_memory.h"
@@ -61,7 +62,7 @@ struct queue_log {
 	uint64_t device_area;      /* split: used ring; packed: device event suppression */
 	uint64_t device_area_size; /* bytes */
 	uint64_t descriptors;      /* packed: descriptor ring */
-	int signal_fd;             /* eventfd for "something was logged", or -1; borrowed */
+	struct bell *bell;         /* for "something was logged", or NULL; borrowed */
 };
 
 /* What is logged at present: `place` is where the control thread publishes it, NULL for a queue that

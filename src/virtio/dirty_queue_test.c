@@ -286,7 +286,6 @@ static const struct queue_log *log_what(bool frames, bool ring, uint64_t log_add
 		.device_area = log_address,
 		.device_area_size = device_area().size,
 		.descriptors = RINGS + PACKED_DESCRIPTORS,
-		.signal_fd = -1,
 	};
 	net_device_set_log(&bench.queue, frames || ring ? log : NULL);
 	return log;
@@ -432,13 +431,15 @@ static void the_eventfd_tells_of_logging(void **state)
 {
 	const struct driver_buffer buffer = {LEFT, 100};
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct bells bells = {.attention = -1};
+	struct bell bell = {.bells = &bells, .fd = fd};
 	uint64_t count;
 
 	require(fd >= 0);
 	for (unsigned packed = 0; packed < 2; packed++) {
 		bench_begin(packed, false, 0);
 		log_what(false, true, ELSEWHERE);
-		bench.logs[bench.queue.log == &bench.logs[1]].signal_fd = fd;
+		bench.logs[bench.queue.log == &bench.logs[1]].bell = &bell;
 		device_receive();
 		require(read(fd, &count, sizeof(count)) < 0);
 		require(driver_add(&buffer, 1, 0, false));

@@ -184,3 +184,59 @@ def test_stops_when_told(arena):
     arena.switch.stop()
     peer.close()
     arena.switch.start()
+
+
+def test_watched_by_a_multitude(arena, peer):
+    """Each epoll that watches the call eventfd is told within the switch's system call: a hundred thousand
+    make it a millisecond. Such a guest is interrupted rarely, but never not at all, and when they are gone
+    as usual."""
+    copies = [os.dup(peer.call[RX]) for _ in range(300)]
+    epolls = [select.epoll() for _ in range(300)]
+    for epoll in epolls:
+        for copy in copies:
+            epoll.register(copy, select.EPOLLIN)
+    counted = os.dup(peer.call[RX])
+    with arena.watched():
+        assert frames_for(arena, peer, 1200) >= 600
+        assert arena.switch.port("attacker")["owed_signals"] > 0
+        signals = os.eventfd_read(counted) if select.select([counted], [], [], 3)[0] else 0
+        assert 0 < signals < 300
+        # The last frame, alone: its signal comes, though late.
+        frames_for(arena, peer, 1)
+        wait_for(lambda: select.select([counted], [], [], 0)[0], 10, "the signal of a lone frame")
+        assert "is interrupted rarely from now on" in arena.switch.log()
+        for epoll in epolls:
+            epoll.close()
+        for copy in copies:
+            os.close(copy)
+
+        def at_once():
+            before = arena.switch.port("attacker")["owed_signals"]
+            frames_for(arena, peer, 40)
+            return arena.switch.port("attacker")["owed_signals"] == before
+        wait_for(at_once, 30, "signals that are sent at once")
+        os.close(counted)
+        peer.close()
+    assert arena.switch.log().count("is interrupted rarely from now on") == 1
+
+
+def frames_for(arena, peer, count):
+    """Sends so many frames to the attacker, who gives each buffer back; how many came so far."""
+    raw = arena.victim.raw()
+    given = getattr(peer, "given", 0)
+    first = given
+
+    def give_back():
+        nonlocal given
+        for _ in range((peer.used(RX) - given) & 0xFFFF):
+            peer.offer(RX, given % 64)
+            given += 1
+        return given > first
+
+    for _ in range(count):
+        raw.send(frame(BROADCAST, arena.victim.mac, b"one of many"))
+        time.sleep(0.001)
+        give_back()
+    wait_for(give_back, 10, "a frame in the attacker's ring")
+    peer.given = given
+    return given - first

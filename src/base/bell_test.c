@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Eventfds with so many watchers that a signal takes too long, and those that only seem slow. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/bell.h"
+
+/* A duplicate of an eventfd is watched by an epoll of its own: as many as make a signal slow. */
+#define DUPLICATES 200
+#define EPOLLS     200
+
+static struct bells bells;
+static struct bell bell;
+static int epolls[EPOLLS];
+static int duplicates[DUPLICATES];
+
+static uint64_t taken(int fd)
+{
+	uint64_t count = 0;
+
+	return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
+}
+
+static int setup(void **state)
+{
+	bells = (struct bells){.attention = eventfd(0, EFD_NONBLOCK)};
+	bell = (struct bell){.bells = &bells, .fd = eventfd(0, EFD_NONBLOCK)};
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	close(bells.attention);
+	close(bell.fd);
+	return 0;
+}
+
+static void crowd(void)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	for (unsigned i = 0; i < DUPLICATES; i++)
+		duplicates[i] = dup(bell.fd);
+	for (unsigned i = 0; i < EPOLLS; i++) {
+		epolls[i] = epoll_create1(0);
+		for (unsigned k = 0; k < DUPLICATES; k++)
+			assert_int_equal(
+				epoll_ctl(epolls[i], EPOLL_CTL_ADD, duplicates[k], &event), 0);
+	}
+}
+
+static void disperse(void)
+{
+	for (unsigned i = 0; i < EPOLLS; i++)
+		close(epolls[i]);
+	for (unsigned i = 0; i < DUPLICATES; i++)
+		close(duplicates[i]);
+}
+
+static void a_usual_one_is_signalled_at_once(void **state)
+{
+	for (unsigned i = 0; i < 1000; i++)
+		bell_ring(&bell);
+	assert_int_equal(taken(bell.fd), 1000);
+	assert_int_equal(bells.owed, 0);
+	assert_false(bell_take(&bell));
+}
+
+static void nobody_listens(void **state)
+{
+	struct bell silent = {.bells = &bells, .fd = -1};
+
+	assert_int_equal(bell_ring(&silent), 0);
+}
+
+static void a_slow_one_is_owed(void **state)
+{
+	uint64_t rung = 0;
+
+	crowd();
+	while (!bells.owed && rung < 10000) {
+		bell_ring(&bell);
+		rung++;
+	}
+	/* Some were sent, a few: the last one is owed, and whoever is to send it has been told. */
+	assert_int_equal(taken(bell.fd), rung - 1);
+	assert_true(rung < 1000);
+	assert_int_equal(taken(bells.attention), 1);
+	for (unsigned i = 0; i < 100; i++)
+		bell_ring(&bell);
+	assert_int_equal(taken(bell.fd), 0);
+	assert_int_equal(taken(bells.attention), 0);
+	assert_int_equal(bells.owed, 101);
+	assert_true(bell_take(&bell));
+	assert_false(bell_take(&bell));
+	assert_true(bell_measure(bell.fd) > BELL_SLOW_NS);
+	assert_int_equal(taken(bell.fd), 1);
+	/* Owed anew, told anew. */
+	bell_ring(&bell);
+	assert_int_equal(taken(bells.attention), 1);
+	assert_true(bell_take(&bell));
+	disperse();
+	bells_forgive(&bells);
+	bell_ring(&bell);
+	assert_int_equal(taken(bell.fd), 1);
+}
+
+/* What took long was another thread's turn: suspicion wears off. */
+static void one_that_was_suspected_once(void **state)
+{
+	bells.suspicion = BELLS_OWED - 3;
+	for (unsigned i = 0; i < 100; i++)
+		bell_ring(&bell);
+	assert_int_equal(taken(bell.fd), 100);
+	assert_int_equal(bells.owed, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_usual_one_is_signalled_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(nobody_listens, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_slow_one_is_owed, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_that_was_suspected_once, setup, teardown),
+	};
+
+	alarm(60);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
