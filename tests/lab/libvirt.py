@@ -18,10 +18,8 @@ from .process import Directory, LabError, Process, missing, wait_for
 
 LIBVIRTD = "libvirtd"
 TOOLS = (LIBVIRTD, "virsh", "unshare")
-# What libvirtd keeps, each with a private copy or an empty folder in its place.
-FOLDERS = ("etc/libvirt", "var/lib/libvirt", "var/log/libvirt", "var/cache/libvirt")
 
-# The folder is $1.
+# The folder is $1. What libvirtd keeps gets a private copy or an empty folder in its place.
 BEGIN = r"""
 set -e
 PATH=$PATH:/usr/sbin:/sbin

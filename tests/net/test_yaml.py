@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What we print as YAML is the same to other programs' readers: PyYAML knows YAML 1.1."""
+import re
+
 import pytest
 import yaml
 
@@ -37,6 +39,15 @@ def test_same_strings(bed, shown):
             assert entry[key] == (sorted(value) if isinstance(value, list) else value), (name, key)
         assert entry["socket"] == keys.get("socket", f"{bed.path}/{name}.sock")
     assert tree["switch"]["socket-dir"] == str(bed.path)
+
+
+def test_plain_words(shown):
+    """What stands without quotes are keys and words of ours, and decimal numbers: nothing of the user's."""
+    for token in yaml.scan(shown[2]):
+        if isinstance(token, yaml.ScalarToken) and token.plain:
+            assert re.fullmatch(r"[a-z]{2,}(-[a-z]+)*|0|[1-9][0-9]*", token.value), token.value
+            value = load(token.value)
+            assert isinstance(value, str) or value == int(token.value), token.value
 
 
 def test_written_by_another_program(bed, shown):
