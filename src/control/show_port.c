@@ -79,6 +79,11 @@ static void set_status(json_t *object, const struct port *port)
 		(json_int_t)status.ring_errors, "owed_signals", (json_int_t)status.owed_signals);
 	json_object_update(object, part);
 	json_decref(part);
+	json_object_set_new(object, "state", json_string(vhost_user_state_names[status.state]));
+	json_object_set_new(
+		object, "problem", status.problem ? json_string(status.problem) : json_null());
+	json_object_set_new(object, "problem_age",
+		status.problem ? json_integer(status.problem_age) : json_null());
 }
 
 /* every_reason: also those that have not occurred. */

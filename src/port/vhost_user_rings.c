@@ -10,7 +10,6 @@
 
 #include "base/edge.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/rcu.h"
 #include "port/vhost_user_port.h"
 
@@ -148,6 +147,8 @@ static int set_up(struct vhost_user_port *vhost, unsigned index, struct error *e
 	int result;
 
 	ring->ready = false;
+	if (!vhost->memory)
+		vhost_user_memory_check(vhost);
 	if (!vhost->memory || !asked->address_set || !asked->size)
 		return error_set(error, -EINVAL, "ring %u: started before its %s", index,
 			!vhost->memory        ? "memory table"
@@ -172,16 +173,16 @@ static int set_up(struct vhost_user_port *vhost, unsigned index, struct error *e
  * was restarted under a running VM. Serving such a ring would write into buffers that the guest has
  * taken back.
  */
-static bool place_lost(const struct vhost_user_port *vhost, unsigned index)
+static bool place_lost(struct vhost_user_port *vhost, unsigned index)
 {
 	if (!(vhost->backend.features & BIT64(VIRTIO_F_RING_PACKED)) ||
 		vhost->backend.rings[index].base != 0)
 		return false;
-	log_warning(
-		"port %s: ring %u is out of service: the VM does not know where its packed ring "
-		"stands, as the switch was restarted; restart the guest's driver (reboot, or "
-		"unbind and bind virtio_net), or use split rings (packed=off)",
-		vhost->port.name, index);
+	vhost_user_problem(vhost, VHOST_USER_PROBLEM_RING,
+		"ring %u is out of service: the VM does not know where its packed ring stands, as "
+		"the switch was restarted; restart the guest's driver (reboot, or unbind and bind "
+		"virtio_net), or use split rings (packed=off)",
+		index);
 	return true;
 }
 
@@ -231,8 +232,8 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 		reaper_signal(vhost_endpoint_reaper(vhost->endpoint), ring->bell.fd);
 	if (index == 0 && changes & (VHOST_RING_START | VHOST_RING_KICK))
 		vhost_user_watch_first_kick(vhost);
-	if (changes & VHOST_RING_START)
-		vhost_user_expect_memory(vhost);
+	if (result == 0 && changes & (VHOST_RING_START | VHOST_RING_ENABLE))
+		vhost_user_problem_served(vhost);
 	return result;
 }
 
@@ -245,7 +246,7 @@ uint32_t vhost_user_ring_stop(void *owner, unsigned index)
 	ring->ready = false;
 	ring->bell.fd = -1;
 	if (index == 0)
-		fd_close(&vhost->first_kick);
+		vhost_user_unwatch_first_kick(vhost);
 	return ring->next;
 }
 
@@ -330,9 +331,10 @@ void vhost_user_attend(struct vhost_user_port *vhost)
 	if ((vhost->memory && guest_memory_broken(vhost->memory)) ||
 		(vhost->log && dirty_log_broken(vhost->log))) {
 		vhost->ring_errors++;
-		vhost_endpoint_disconnect(vhost->endpoint,
+		vhost_user_problem(vhost, VHOST_USER_PROBLEM_LEFT,
 			"guest memory or its dirty log vanished: the file was truncated or "
 			"punched");
+		vhost_endpoint_disconnect(vhost->endpoint, "guest memory vanished");
 		return;
 	}
 	vhost_user_bells_attend(vhost);
@@ -343,9 +345,10 @@ void vhost_user_attend(struct vhost_user_port *vhost)
 			continue;
 		unpublish(vhost, i);
 		vhost->ring_errors++;
-		if (log_limit_allows(&vhost->log_limit))
-			log_warning("port %s: ring %u stopped: invalid descriptor chain or index",
-				vhost->port.name, i);
+		vhost_user_problem(vhost, VHOST_USER_PROBLEM_RING,
+			"ring %u stopped: invalid descriptor chain or index; it is served again "
+			"when the guest's driver has started it anew",
+			i);
 		reaper_signal(
 			vhost_endpoint_reaper(vhost->endpoint), vhost->backend.rings[i].error_fd);
 	}
