@@ -13,8 +13,8 @@
 struct bridge_pair {
 	struct bridge *bridge;
 	int tap_fd;
-	struct nic_queue *receive;
-	struct nic_queue *transmit;
+	struct driver_queue *receive;
+	struct driver_queue *transmit;
 	struct event *tap_readable; /* not pending while `full` */
 	struct event *received;     /* the receive queue's call */
 	struct event *sent;         /* the transmit queue's call */
@@ -28,7 +28,7 @@ struct bridge {
 	void *owner;
 	struct bridge_counters counters;
 	unsigned running_pairs; /* of pairs[]; 0: stopped */
-	struct bridge_pair pairs[NIC_QUEUES_MAX];
+	struct bridge_pair pairs[DRIVER_QUEUES_MAX];
 	uint32_t frame_size;
 	uint8_t frame[]; /* [frame_size], on its way to the TAP */
 };
@@ -42,14 +42,14 @@ static void drain(int event_fd)
 		return;
 }
 
-static void publish(struct nic_queue *queue)
+static void publish(struct driver_queue *queue)
 {
 	if (net_driver_publish(&queue->net))
 		fd_signal(queue->kick_fd);
 }
 
 /* True where the pair, and perhaps the bridge, is no more. */
-static bool pair_failed(struct bridge_pair *pair, const struct nic_queue *queue)
+static bool pair_failed(struct bridge_pair *pair, const struct driver_queue *queue)
 {
 	struct bridge *bridge = pair->bridge;
 
@@ -199,7 +199,7 @@ static struct event *listen_to(struct bridge_pair *pair, int fd, event_callback_
 	return event;
 }
 
-static int pair_start(struct bridge *bridge, unsigned index, struct nic_device *device)
+static int pair_start(struct bridge *bridge, unsigned index, struct driver_device *device)
 {
 	struct bridge_pair *pair = &bridge->pairs[index];
 
@@ -238,7 +238,7 @@ struct bridge *bridge_new(struct event_base *base, const struct tap *tap, uint32
 	return bridge;
 }
 
-int bridge_start(struct bridge *bridge, struct nic_device *device)
+int bridge_start(struct bridge *bridge, struct driver_device *device)
 {
 	for (unsigned i = 0; i < device->queue_pairs; i++) {
 		if (pair_start(bridge, i, device) < 0) {

@@ -18,8 +18,8 @@
 #ifndef VSW_NIC_BRIDGE_H
 #define VSW_NIC_BRIDGE_H
 
-#include "nic/device.h"
-#include "nic/tap.h"
+#include "driver/device.h"
+#include "host/tap.h"
 
 struct event_base;
 struct bridge;
@@ -48,7 +48,7 @@ struct bridge *bridge_new(struct event_base *base, const struct tap *tap, uint32
 
 /* Makes the receive buffers available and moves frames from now on; the backend must be running with
  * the device's queues, and the device stay until bridge_stop(). 0, or -ENOMEM: then it is stopped. */
-int bridge_start(struct bridge *bridge, struct nic_device *device);
+int bridge_start(struct bridge *bridge, struct driver_device *device);
 
 /* Leaves queues and TAP alone. Allowed when stopped. */
 void bridge_stop(struct bridge *bridge);

@@ -28,7 +28,7 @@ struct rig {
 	struct event_base *base;
 	struct tap tap;
 	int wire; /* the other end of the TAP */
-	struct nic_device device;
+	struct driver_device device;
 	struct guest_memory *memory;
 	struct split_device receive, transmit; /* the backend's view */
 	struct bridge *bridge;
@@ -82,8 +82,8 @@ static void rig_connect(struct rig *rig, uint64_t features)
 	struct error error;
 	int fd;
 
-	assert_int_equal(nic_device_lay_out(&rig->device, features, 1, rings, &error), 0);
-	nic_device_region(&rig->device, &region, &fd);
+	assert_int_equal(driver_device_lay_out(&rig->device, features, 1, rings, &error), 0);
+	driver_device_region(&rig->device, &region, &fd);
 	guest_memory_free(rig->memory);
 	rig->memory = guest_memory_new();
 	assert_int_equal(guest_memory_add(rig->memory, region.guest_address, region.size,
@@ -96,7 +96,7 @@ static void rig_connect(struct rig *rig, uint64_t features)
 
 static void rig_open(struct rig *rig, unsigned queue_size, uint16_t mtu, uint64_t features)
 {
-	const struct nic_device_config config = {
+	const struct driver_device_config config = {
 		.queue_pairs = 1, .queue_size = queue_size, .mtu = mtu};
 	struct error error;
 	int sockets[2];
@@ -107,7 +107,7 @@ static void rig_open(struct rig *rig, unsigned queue_size, uint16_t mtu, uint64_
 	rig->tap.queues = 1;
 	rig->tap.fds[0] = sockets[0];
 	rig->wire = sockets[1];
-	assert_int_equal(nic_device_open(&rig->device, &config, &error), 0);
+	assert_int_equal(driver_device_open(&rig->device, &config, &error), 0);
 	rig->bridge = bridge_new(rig->base, &rig->tap, rig->device.frame_max, &ops, rig);
 	assert_non_null(rig->bridge);
 	rig_connect(rig, features);
@@ -117,7 +117,7 @@ static void rig_close(struct rig *rig)
 {
 	bridge_free(rig->bridge);
 	guest_memory_free(rig->memory);
-	nic_device_close(&rig->device);
+	driver_device_close(&rig->device);
 	fd_close(&rig->tap.fds[0]);
 	fd_close(&rig->wire);
 	event_base_free(rig->base);
@@ -185,7 +185,7 @@ static void backend_expect(struct rig *rig, unsigned number, size_t length)
 	split_device_give(&rig->transmit, head, 0);
 }
 
-static void backend_publish(struct split_device *queue, const struct nic_queue *ours)
+static void backend_publish(struct split_device *queue, const struct driver_queue *ours)
 {
 	if (split_device_publish(queue))
 		fd_signal(ours->call_fd);

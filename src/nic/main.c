@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/tap.h"
 #include "nic/options.h"
 #include "nic/session.h"
-#include "nic/tap.h"
 
 /* Exit statuses. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };

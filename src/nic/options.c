@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "nic/options.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <net/if.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "driver/options.h"
 
 const char nic_options_help[] =
 	"usage: vsw-nic --socket PATH [--server] --tap NAME [OPTION...]\n"
@@ -29,7 +29,7 @@ const char nic_options_help[] =
 	"  --help               print this text\n";
 
 enum option_key {
-	OPTION_SOCKET = 256, /* beyond any character that getopt may return */
+	OPTION_SOCKET = OPTION_KEY_FIRST,
 	OPTION_SERVER,
 	OPTION_TAP,
 	OPTION_MAC,
@@ -59,25 +59,10 @@ static const struct option long_options[] = {
 	{NULL, 0, NULL, 0},
 };
 
-/* Decimal digits and nothing else. */
-static int parse_number(const char *name, const char *text, unsigned long minimum,
-	unsigned long maximum, unsigned long *number, struct error *error)
-{
-	char *end;
-
-	errno = 0;
-	*number = strtoul(text, &end, 10);
-	if (!isdigit((unsigned char)text[0]) || *end || errno || *number < minimum ||
-		*number > maximum)
-		return error_set(error, -EINVAL, "%s: '%s' is not a number from %lu to %lu", name,
-			text, minimum, maximum);
-	return 0;
-}
-
 static int parse_queues(struct nic_options *options, const char *text, struct error *error)
 {
-	unsigned long number;
-	int status = parse_number("--queues", text, 1, NIC_QUEUES_MAX, &number, error);
+	uint64_t number;
+	int status = option_number("queues", text, 1, DRIVER_QUEUES_MAX, &number, error);
 
 	if (status == 0)
 		options->queues = (unsigned)number;
@@ -86,22 +71,21 @@ static int parse_queues(struct nic_options *options, const char *text, struct er
 
 static int parse_queue_size(struct nic_options *options, const char *text, struct error *error)
 {
-	unsigned long number;
-	int status = parse_number(
-		"--queue-size", text, NIC_QUEUE_SIZE_MIN, NIC_QUEUE_SIZE_MAX, &number, error);
+	uint64_t number;
+	int status = option_number(
+		"queue-size", text, DRIVER_QUEUE_SIZE_MIN, DRIVER_QUEUE_SIZE_MAX, &number, error);
 
-	if (status < 0)
-		return status;
-	if (number & (number - 1))
-		return error_set(error, -EINVAL, "--queue-size: %lu is not a power of two", number);
-	options->queue_size = (unsigned)number;
-	return 0;
+	if (status == 0)
+		status = option_check_queue_size(number, error);
+	if (status == 0)
+		options->queue_size = (unsigned)number;
+	return status;
 }
 
 static int parse_mtu(struct nic_options *options, const char *text, struct error *error)
 {
-	unsigned long number;
-	int status = parse_number("--mtu", text, NIC_MTU_MIN, NIC_MTU_MAX, &number, error);
+	uint64_t number;
+	int status = option_number("mtu", text, DRIVER_MTU_MIN, DRIVER_MTU_MAX, &number, error);
 
 	if (status == 0)
 		options->mtu = (uint16_t)number;
@@ -186,19 +170,6 @@ static int apply(struct nic_options *options, int key, const char *value, struct
 	}
 }
 
-/* What getopt found fault with. */
-static void explain(int key, const char *argument, struct error *error)
-{
-	if (key == ':')
-		error_set(error, -EINVAL, "%s needs a value", argument);
-	else if (optopt >= OPTION_SOCKET)
-		error_set(error, -EINVAL, "%s: the option takes no value", argument);
-	else if (optopt)
-		error_set(error, -EINVAL, "unknown option -%c", optopt);
-	else
-		error_set(error, -EINVAL, "unknown option %s", argument);
-}
-
 enum nic_options_verdict nic_options_parse(
 	struct nic_options *options, int argc, char **argv, struct error *error)
 {
@@ -206,8 +177,8 @@ enum nic_options_verdict nic_options_parse(
 
 	*options = (struct nic_options){
 		.queues = 1,
-		.queue_size = NIC_QUEUE_SIZE_DEFAULT,
-		.mtu = NIC_MTU_DEFAULT,
+		.queue_size = DRIVER_QUEUE_SIZE_DEFAULT,
+		.mtu = DRIVER_MTU_DEFAULT,
 		.mergeable = true,
 		.event_index = true,
 		.log_level = LOG_LEVEL_INFO,
@@ -221,7 +192,7 @@ enum nic_options_verdict nic_options_parse(
 		if (key == OPTION_VERSION)
 			return NIC_OPTIONS_VERSION;
 		if (key == ':' || key == '?') {
-			explain(key, argv[optind - 1], error);
+			option_explain(key, argv[optind - 1], error);
 			return NIC_OPTIONS_WRONG;
 		}
 		if (apply(options, key, optarg, error) < 0)

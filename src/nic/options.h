@@ -11,20 +11,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "driver/device.h"
 #include "packet/mac.h"
-
-/* What the kernel's TAP accepts: an IPv4 minimum, and 64 KiB less the Ethernet header. */
-#define NIC_MTU_MIN     68
-#define NIC_MTU_MAX     65521
-#define NIC_MTU_DEFAULT 1500
-
-/* As many as vhost-user can name: see VHOST_RING_MAX. */
-#define NIC_QUEUES_MAX 128
-
-/* Descriptors of a ring. The default holds bursts of a sender while we wait for a processor. */
-#define NIC_QUEUE_SIZE_MIN     2
-#define NIC_QUEUE_SIZE_MAX     32768
-#define NIC_QUEUE_SIZE_DEFAULT 1024
 
 struct nic_options {
 	const char *socket;
@@ -32,9 +20,9 @@ struct nic_options {
 	const char *tap;
 	bool mac_given;
 	uint8_t mac[MAC_SIZE];
-	unsigned queues;     /* pairs, 1..NIC_QUEUES_MAX */
+	unsigned queues;     /* pairs, 1..DRIVER_QUEUES_MAX */
 	unsigned queue_size; /* a power of two */
-	uint16_t mtu;        /* bytes, NIC_MTU_MIN..NIC_MTU_MAX */
+	uint16_t mtu;        /* bytes, DRIVER_MTU_MIN..DRIVER_MTU_MAX */
 	bool mergeable;
 	bool event_index;
 	enum log_level log_level;

@@ -40,7 +40,7 @@ static void defaults_hold(void **state)
 	assert_false(options.server);
 	assert_false(options.mac_given);
 	assert_int_equal(options.queues, 1);
-	assert_int_equal(options.queue_size, NIC_QUEUE_SIZE_DEFAULT);
+	assert_int_equal(options.queue_size, DRIVER_QUEUE_SIZE_DEFAULT);
 	assert_int_equal(options.mtu, 1500);
 	assert_true(options.mergeable);
 	assert_true(options.event_index);

@@ -8,27 +8,19 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "driver/link.h"
 #include "nic/bridge.h"
-#include "nic/device.h"
-#include "vhost/endpoint.h"
-#include "vhost/frontend.h"
 
 struct session {
 	const struct nic_options *options;
 	struct tap *tap;
 	session_ended *ended;
 	void *owner;
-	struct vhost_endpoint *endpoint;
 	struct bridge *bridge;
 	struct event *timer; /* bounds the set-up and the stop */
 	bool stopping;
 	bool over; /* ended() was called */
-
-	/* Of the present connection. */
-	bool device_open;
-	struct nic_device device;
-	struct vhost_frontend frontend;
-	struct error failure; /* why it cannot go on; empty: it can */
+	struct driver_link link;
 };
 
 static void session_end(struct session *session, bool failed)
@@ -67,28 +59,28 @@ static int on_negotiated(void *owner, uint64_t features, unsigned queue_pairs, s
 {
 	struct session *session = owner;
 
-	return nic_device_lay_out(
-		&session->device, features, queue_pairs, session->frontend.rings, error);
+	return driver_device_lay_out(
+		&session->link.device, features, queue_pairs, session->link.frontend.rings, error);
 }
 
 static void on_running(void *owner)
 {
 	struct session *session = owner;
-	unsigned queues = session->device.queue_pairs;
+	unsigned queues = session->link.device.queue_pairs;
 	char features[1024];
 
 	/* The rings are being stopped already, and the timer bounds that. */
 	if (session->stopping)
 		return;
 	event_del(session->timer);
-	if (tap_use_queues(session->tap, queues, &session->failure) < 0)
+	if (tap_use_queues(session->tap, queues, &session->link.failure) < 0)
 		return;
-	if (bridge_start(session->bridge, &session->device) < 0) {
-		error_set(&session->failure, -ENOMEM, "no memory");
+	if (bridge_start(session->bridge, &session->link.device) < 0) {
+		error_set(&session->link.failure, -ENOMEM, "no memory");
 		return;
 	}
 	tap_set_carrier(session->tap, true);
-	format_features(session->frontend.features, features, sizeof(features));
+	format_features(session->link.frontend.features, features, sizeof(features));
 	log_info("connected: %u queue%s, features: %s", queues, queues == 1 ? "" : "s", features);
 }
 
@@ -97,83 +89,11 @@ static void on_stopped(void *owner)
 	session_end(owner, false);
 }
 
-static void on_failed(void *owner, const struct error *error)
-{
-	struct session *session = owner;
-
-	session->failure = *error;
-}
-
-static const struct vhost_frontend_ops frontend_ops = {
-	.negotiated = on_negotiated,
-	.running = on_running,
-	.stopped = on_stopped,
-	.failed = on_failed,
-};
-
-/* Sends what the frontend has to say; ends a connection that cannot go on. */
-static void advance(struct session *session)
-{
-	struct vhost_message message;
-
-	while (vhost_frontend_next(&session->frontend, &message)) {
-		/* On failure disconnected() follows from the event loop. */
-		if (vhost_endpoint_send(session->endpoint, &message) < 0)
-			return;
-	}
-	if (session->failure.text[0])
-		vhost_endpoint_disconnect(session->endpoint, session->failure.text);
-}
-
-static uint64_t wanted_features(const struct nic_options *options)
-{
-	uint64_t features = BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_NET_F_MTU);
-
-	if (options->mergeable)
-		features |= BIT64(VIRTIO_NET_F_MRG_RXBUF);
-	if (options->event_index)
-		features |= BIT64(VIRTIO_RING_F_EVENT_IDX);
-	/* The control queue is the VMM's in vhost-user; MQ depends on the feature nonetheless. */
-	if (options->queues > 1)
-		features |= BIT64(VIRTIO_NET_F_MQ) | BIT64(VIRTIO_NET_F_CTRL_VQ);
-	return features;
-}
-
 static void on_connected(void *owner)
 {
 	struct session *session = owner;
-	const struct nic_options *options = session->options;
-	const struct nic_device_config device_config = {
-		.queue_pairs = options->queues,
-		.queue_size = options->queue_size,
-		.mtu = options->mtu,
-	};
-	struct vhost_frontend_config config = {
-		.features = wanted_features(options),
-		.protocol_features = VHOST_FRONTEND_PROTOCOL_FEATURES,
-		.queue_pairs = options->queues,
-		.mtu = options->mtu,
-		.region_count = 1,
-	};
 
-	session->failure.text[0] = '\0';
-	if (nic_device_open(&session->device, &device_config, &session->failure) < 0) {
-		vhost_endpoint_disconnect(session->endpoint, session->failure.text);
-		return;
-	}
-	session->device_open = true;
-	nic_device_region(&session->device, &config.regions[0], &config.region_fds[0]);
-	vhost_frontend_init(&session->frontend, &config, &frontend_ops, session);
 	timer_start(session, SESSION_SETUP_SECONDS);
-	advance(session);
-}
-
-static void on_message(void *owner, struct vhost_message *message)
-{
-	struct session *session = owner;
-
-	vhost_frontend_handle(&session->frontend, message);
-	advance(session);
 }
 
 static void on_disconnected(void *owner, const char *reason)
@@ -183,9 +103,6 @@ static void on_disconnected(void *owner, const char *reason)
 	event_del(session->timer);
 	tap_set_carrier(session->tap, false);
 	bridge_stop(session->bridge);
-	if (session->device_open)
-		nic_device_close(&session->device);
-	session->device_open = false;
 	if (session->stopping) {
 		session_end(session, false);
 		return;
@@ -193,9 +110,11 @@ static void on_disconnected(void *owner, const char *reason)
 	log_info("disconnected: %s, trying again", reason);
 }
 
-static const struct vhost_endpoint_ops endpoint_ops = {
+static const struct driver_link_ops link_ops = {
 	.connected = on_connected,
-	.message = on_message,
+	.negotiated = on_negotiated,
+	.running = on_running,
+	.stopped = on_stopped,
 	.disconnected = on_disconnected,
 };
 
@@ -203,7 +122,7 @@ static void on_device_failed(void *owner, const char *reason)
 {
 	struct session *session = owner;
 
-	vhost_endpoint_disconnect(session->endpoint, reason);
+	driver_link_disconnect(&session->link, reason);
 }
 
 static void on_tap_failed(void *owner, const char *reason)
@@ -228,16 +147,25 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 		session_end(session, false);
 		return;
 	}
-	vhost_endpoint_disconnect(session->endpoint, "the backend does not answer");
+	driver_link_disconnect(&session->link, "the backend does not answer");
 }
 
 int session_open(struct event_base *base, const struct nic_options *options, struct tap *tap,
 	session_ended *ended, void *owner, struct session **result, struct error *error)
 {
-	const struct vhost_endpoint_config config = {
-		.mode = options->server ? VHOST_MODE_SERVER : VHOST_MODE_CLIENT,
+	const struct driver_link_config config = {
 		.path = options->socket,
 		.name = options->tap,
+		.server = options->server,
+		.device =
+			{
+				.queue_pairs = options->queues,
+				.queue_size = options->queue_size,
+				.mtu = options->mtu,
+			},
+		.features = driver_link_features(
+			options->mergeable, options->event_index, options->queues),
+		.mtu = options->mtu,
 	};
 	struct session *session = calloc(1, sizeof(*session));
 	int status;
@@ -250,12 +178,11 @@ int session_open(struct event_base *base, const struct nic_options *options, str
 	session->owner = owner;
 	session->timer = event_new(base, -1, 0, on_timer, session);
 	session->bridge = bridge_new(
-		base, tap, (uint32_t)options->mtu + NIC_FRAME_OVERHEAD, &bridge_ops, session);
+		base, tap, (uint32_t)options->mtu + DRIVER_FRAME_OVERHEAD, &bridge_ops, session);
 	if (!session->timer || !session->bridge)
 		status = error_set(error, -ENOMEM, "no memory");
 	else
-		status = vhost_endpoint_open(
-			base, &config, &endpoint_ops, session, &session->endpoint, error);
+		status = driver_link_open(&session->link, base, &config, &link_ops, session, error);
 	if (status < 0) {
 		session_free(session);
 		return status;
@@ -271,13 +198,12 @@ void session_stop(struct session *session)
 	session->stopping = true;
 	bridge_stop(session->bridge);
 	tap_set_carrier(session->tap, false);
-	if (!vhost_endpoint_connected(session->endpoint)) {
+	if (!driver_link_connected(&session->link)) {
 		session_end(session, false);
 		return;
 	}
 	timer_start(session, SESSION_STOP_SECONDS);
-	vhost_frontend_stop(&session->frontend);
-	advance(session);
+	driver_link_stop(&session->link);
 }
 
 void session_free(struct session *session)
@@ -286,16 +212,14 @@ void session_free(struct session *session)
 
 	if (!session)
 		return;
-	if (session->endpoint) {
+	if (session->link.endpoint) {
 		counters = bridge_counters(session->bridge);
 		log_info("stopped: %llu frames sent, %llu received, %llu dropped",
 			(unsigned long long)counters->sent, (unsigned long long)counters->received,
 			(unsigned long long)counters->dropped);
 	}
-	vhost_endpoint_close(session->endpoint);
 	bridge_free(session->bridge);
-	if (session->device_open)
-		nic_device_close(&session->device);
+	driver_link_close(&session->link);
 	if (session->timer)
 		event_free(session->timer);
 	free(session);

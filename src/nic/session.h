@@ -16,8 +16,8 @@
 #ifndef VSW_NIC_SESSION_H
 #define VSW_NIC_SESSION_H
 
+#include "host/tap.h"
 #include "nic/options.h"
-#include "nic/tap.h"
 
 struct event_base;
 struct session;
