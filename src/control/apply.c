@@ -156,7 +156,8 @@ static int open_ports(struct transition *t)
 			continue;
 		}
 		entry->index = (uint16_t)index;
-		entry->port = runtime_open_port(t->runtime, model, entry->index, t->error);
+		entry->port = runtime_open_port(
+			t->runtime, &t->next.model.settings, model, entry->index, t->error);
 		if (!entry->port) {
 			locate_error(t, model);
 			return -EINVAL;
@@ -296,8 +297,8 @@ static void restore_torn_down(struct transition *t)
 
 		if (old->ports[i].port)
 			continue;
-		old->ports[i].port = runtime_open_port(
-			t->runtime, &old->model.ports[i], old->ports[i].index, &error);
+		old->ports[i].port = runtime_open_port(t->runtime, &old->model.settings,
+			&old->model.ports[i], old->ports[i].index, &error);
 		if (old->ports[i].port)
 			continue;
 		log_error(
@@ -350,6 +351,16 @@ static void flush(struct transition *t)
 			fdb_flush(t->runtime->fdb, FDB_PORT_NONE, old->networks[i]);
 }
 
+/* What was noted of the rings of ports that are no more is of no use. */
+static void forget_places(const struct transition *t)
+{
+	const struct model *old = &t->runtime->state.model;
+
+	for (unsigned i = 0; i < old->port_count; i++)
+		if (t->leaves[i] && runtime_find_port(&t->next, old->ports[i].name) < 0)
+			runtime_forget_places(&old->settings, old->ports[i].name);
+}
+
 /* The lines of one change belong together, so together they are limited. */
 static void log_changes(const struct diff *diff)
 {
@@ -370,6 +381,7 @@ static void commit(struct transition *t)
 		destroy_leaving(t);
 	rebind(t);
 	flush(t);
+	forget_places(t);
 	if (t->next.model.settings.fdb_ageing != runtime->state.model.settings.fdb_ageing)
 		fdb_set_ageing(runtime->fdb, t->next.model.settings.fdb_ageing);
 	log_changes(&t->diff);

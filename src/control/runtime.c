@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -13,6 +14,7 @@
 #include "control/socket_access.h"
 #include "forward/security_rules.h"
 #include "packet/packet.h"
+#include "port/ring_places.h"
 #include "port/vhost_user.h"
 #include "virtio/guest_mapping.h"
 
@@ -122,9 +124,25 @@ void runtime_set_memory_rules(struct runtime *runtime)
 			state->ports[i].port, memory_limit(&state->model.ports[i]));
 }
 
-struct port *runtime_open_port(struct runtime *runtime, const struct model_port *model,
-	uint16_t index, struct error *error)
+/* The folder of ring positions: beside the sockets, where the next process will look for it. */
+static void format_places_folder(
+	char folder[MODEL_PATH_SIZE + 16], const struct model_settings *settings)
 {
+	snprintf(folder, MODEL_PATH_SIZE + 16, "%s/.positions", settings->socket_dir);
+}
+
+void runtime_forget_places(const struct model_settings *settings, const char *port_name)
+{
+	char folder[MODEL_PATH_SIZE + 16];
+
+	format_places_folder(folder, settings);
+	ring_places_remove(folder, port_name);
+}
+
+struct port *runtime_open_port(struct runtime *runtime, const struct model_settings *settings,
+	const struct model_port *model, uint16_t index, struct error *error)
+{
+	char places_folder[MODEL_PATH_SIZE + 16];
 	struct vhost_socket_access access;
 	struct port *port;
 	const struct vhost_user_options options = {
@@ -134,12 +152,14 @@ struct port *runtime_open_port(struct runtime *runtime, const struct model_port 
 		.queues = model->queues,
 		.mtu = (uint16_t)model->mtu,
 		.memory_limit = memory_limit(model),
+		.places_folder = places_folder,
 		.announce = announce,
 		.announce_owner = runtime,
 	};
 
 	if (socket_access_of(model, &access, error) < 0)
 		return NULL;
+	format_places_folder(places_folder, settings);
 	port = vhost_user_new(runtime->base, worker_pool_notifier(runtime->pool), model->name,
 		index, &options, error);
 	if (port)

@@ -55,9 +55,13 @@ struct runtime *runtime_new(
 /* Closes every port and stops the workers. NULL is allowed. */
 void runtime_free(struct runtime *runtime);
 
-/* Opens the port that the model asks for under this index. NULL with *error filled. */
-struct port *runtime_open_port(struct runtime *runtime, const struct model_port *model,
-	uint16_t index, struct error *error);
+/* Opens the port that the model asks for under this index; its packed rings note where they stand in the
+ * folder of the settings' sockets. NULL with *error filled. */
+struct port *runtime_open_port(struct runtime *runtime, const struct model_settings *settings,
+	const struct model_port *model, uint16_t index, struct error *error);
+
+/* Removes what the rings of a port noted that is no more. */
+void runtime_forget_places(const struct model_settings *settings, const char *port_name);
 
 /* Makes the workers use this state; entries without a port are left out. After it returns no worker
  * can see what was there before. 0 or -ENOMEM (nothing has changed then). */

@@ -68,22 +68,18 @@ static void set_status(json_t *object, const struct port *port)
 	json_t *part;
 
 	vhost_user_status(port, &status);
-	part = json_pack("{s:b, s:b, s:o, s:o, s:o, s:i, s:I, s:I, s:I, s:I, s:I}", "connected",
-		(int)status.connected, "running", (int)status.running, "peer_pid",
+	part = json_pack("{s:b, s:b, s:o, s:o, s:o, s:i, s:I, s:I, s:I, s:I, s:I, s:i}",
+		"connected", (int)status.connected, "running", (int)status.running, "peer_pid",
 		status.peer ? json_integer(status.peer) : json_null(), "features",
 		feature_names(status.features, vhost_feature_name), "protocol_features",
 		feature_names(status.protocol_features, vhost_protocol_feature_name),
 		"queues_running", (int)status.queues, "memory_bytes",
 		(json_int_t)status.memory_bytes, "mapped_bytes", (json_int_t)status.mapped_bytes,
 		"connections", (json_int_t)status.connections, "ring_errors",
-		(json_int_t)status.ring_errors, "owed_signals", (json_int_t)status.owed_signals);
+		(json_int_t)status.ring_errors, "owed_signals", (json_int_t)status.owed_signals,
+		"rings_lost", (int)status.rings_lost);
 	json_object_update(object, part);
 	json_decref(part);
-	json_object_set_new(object, "state", json_string(vhost_user_state_names[status.state]));
-	json_object_set_new(
-		object, "problem", status.problem ? json_string(status.problem) : json_null());
-	json_object_set_new(object, "problem_age",
-		status.problem ? json_integer(status.problem_age) : json_null());
 }
 
 /* every_reason: also those that have not occurred. */

@@ -31,6 +31,8 @@ struct vhost_user_options {
 	unsigned queues;       /* queue pairs offered, 1 to PORT_QUEUE_MAX */
 	uint16_t mtu;          /* offered to the guest; 0: none */
 	uint64_t memory_limit; /* bytes that the VMM may have us map, 0: any; guest_mapping.h */
+	/* Where packed rings note how far they are; copied. NULL: nowhere; see port/ring_places.h. */
+	const char *places_folder;
 	/* A VM announced itself (SEND_RARP): tell the network that `mac` is here. Control thread. */
 	void (*announce)(void *owner, struct port *port, const uint8_t mac[6]);
 	void *announce_owner;
@@ -52,25 +54,11 @@ int vhost_user_renew(
 /* Changes options.memory_limit; what is mapped stays. Control thread. */
 void vhost_user_set_memory_limit(struct port *port, uint64_t bytes);
 
-enum vhost_user_state {
-	VHOST_USER_DOWN,      /* no VMM */
-	VHOST_USER_REFUSED,   /* a VMM was, or is, refused what it needs; `problem` says what */
-	VHOST_USER_CONNECTED, /* a VMM, whose guest's driver has not started */
-	VHOST_USER_NO_MEMORY, /* the driver has, and nothing of its memory is seen */
-	VHOST_USER_RUNNING,   /* frames pass */
-	VHOST_USER_BROKEN,    /* a ring is out of service */
-};
-
-extern const char *const vhost_user_state_names[];
-
 struct vhost_user_status {
-	enum vhost_user_state state;
-	const char *problem;  /* what is or was wrong last, until it is over; NULL: nothing */
-	unsigned problem_age; /* seconds since then */
-	bool connected;       /* a VMM is connected */
-	bool running;         /* and at least one pair of rings is started and enabled */
-	pid_t peer;           /* its process, 0 where unknown */
-	uint64_t features;    /* virtio features acked by the guest */
+	bool connected;    /* a VMM is connected */
+	bool running;      /* and at least one pair of rings is started and enabled */
+	pid_t peer;        /* its process, 0 where unknown */
+	uint64_t features; /* virtio features acked by the guest */
 	uint64_t protocol_features;
 	unsigned queues;       /* queue pairs that are started and enabled */
 	uint64_t memory_bytes; /* guest memory mapped */
@@ -79,6 +67,7 @@ struct vhost_user_status {
 	uint64_t connections;  /* how often a VMM has connected */
 	uint64_t ring_errors;  /* queues stopped for a bad descriptor chain since the start */
 	uint64_t owed_signals; /* sent late, because the VM's eventfds are slow */
+	unsigned rings_lost;   /* packed rings out of service: nobody knows where they stand */
 	const char *socket;
 	enum vhost_user_mode mode;
 };

@@ -10,6 +10,7 @@
 
 #include "base/edge.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/rcu.h"
 #include "port/vhost_user_port.h"
 
@@ -120,25 +121,9 @@ static int find_parts(const struct vhost_user_port *vhost, unsigned index,
 	return 0;
 }
 
-/*
- * Where a ring goes on that was asked to at `base`. A split ring at rest owes its driver nothing, so
- * its used index, which lies in the guest's memory, is the place; the base of a frontend that kept
- * none (0, over a ring that a predecessor of ours served) or of a device that died is not.
- */
-static uint32_t place(
-	const struct vhost_user_port *vhost, const struct device_ring_parts *parts, uint32_t base)
-{
-	uint16_t index;
-
-	if (vhost->backend.features & BIT64(VIRTIO_F_RING_PACKED))
-		return base;
-	memcpy(&index, (char *)parts->device_area + offsetof(struct vring_used, idx),
-		sizeof(index));
-	return index;
-}
-
-/* Lays the queue over the ring's three parts in guest memory; goes on at ring->next. */
-static int set_up(struct vhost_user_port *vhost, unsigned index, struct error *error)
+/* Lays the queue over the ring's three parts in guest memory; goes on at ring->next, or, where it starts,
+ * where it stands. A ring whose place is lost is not ready afterwards. */
+static int set_up(struct vhost_user_port *vhost, unsigned index, bool starts, struct error *error)
 {
 	const struct vhost_ring *asked = &vhost->backend.rings[index];
 	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
@@ -147,8 +132,6 @@ static int set_up(struct vhost_user_port *vhost, unsigned index, struct error *e
 	int result;
 
 	ring->ready = false;
-	if (!vhost->memory)
-		vhost_user_memory_check(vhost);
 	if (!vhost->memory || !asked->address_set || !asked->size)
 		return error_set(error, -EINVAL, "ring %u: started before its %s", index,
 			!vhost->memory        ? "memory table"
@@ -157,33 +140,16 @@ static int set_up(struct vhost_user_port *vhost, unsigned index, struct error *e
 	result = find_parts(vhost, index, &parts, error);
 	if (result < 0)
 		return result;
-	ring->next = place(vhost, &parts, ring->next);
+	if (!vhost_user_place_find(vhost, index, &parts, starts))
+		return 0;
 	if (net_device_init(&ring->queue, vhost->memory, &parts, asked->size,
 		    vhost->backend.features, ring->next, mtu) < 0)
 		return error_set(error, -EINVAL,
 			"ring %u: size %u or base 0x%x is not legal, or a part is not aligned",
 			index, asked->size, ring->next);
+	vhost_user_place_keep(vhost, index);
 	ring->ready = true;
 	return 0;
-}
-
-/*
- * True where the frontend does not know where a packed ring stands, and says so with a base of 0: no
- * ring begins there (VIRTIO 1.3, 2.8.1: the wrap counters start as 1). QEMU does that when the switch
- * was restarted under a running VM. Serving such a ring would write into buffers that the guest has
- * taken back.
- */
-static bool place_lost(struct vhost_user_port *vhost, unsigned index)
-{
-	if (!(vhost->backend.features & BIT64(VIRTIO_F_RING_PACKED)) ||
-		vhost->backend.rings[index].base != 0)
-		return false;
-	vhost_user_problem(vhost, VHOST_USER_PROBLEM_RING,
-		"ring %u is out of service: the VM does not know where its packed ring stands, as "
-		"the switch was restarted; restart the guest's driver (reboot, or unbind and bind "
-		"virtio_net), or use split rings (packed=off)",
-		index);
-	return true;
 }
 
 int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct error *error)
@@ -205,14 +171,14 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 	ring->bell.fd = asked->call_fd;
 	/* A ring that failed stays out of service until the driver starts it anew. */
 	if (changes & VHOST_RING_START)
-		ring->failed = place_lost(vhost, index);
-	if (ring->failed)
+		ring->failed = ring->lost = ring->resumed = false;
+	if (ring->failed || ring->lost)
 		return 0;
 	if (changes & layout) {
 		/* A new layout of a running ring goes on where the ring is. */
 		if (changes & (VHOST_RING_START | VHOST_RING_BASE))
 			ring->next = asked->base;
-		result = set_up(vhost, index, error);
+		result = set_up(vhost, index, changes & VHOST_RING_START, error);
 		if (result < 0)
 			return result;
 	}
@@ -221,6 +187,7 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 	result = vhost_user_log_ring(vhost, index, error);
 	if (result < 0)
 		return result;
+	vhost_user_place_log(vhost, index);
 	if (index % 2) {
 		result = publish_receive(vhost, index / 2, error);
 	} else if (asked->enabled) {
@@ -232,8 +199,8 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 		reaper_signal(vhost_endpoint_reaper(vhost->endpoint), ring->bell.fd);
 	if (index == 0 && changes & (VHOST_RING_START | VHOST_RING_KICK))
 		vhost_user_watch_first_kick(vhost);
-	if (result == 0 && changes & (VHOST_RING_START | VHOST_RING_ENABLE))
-		vhost_user_problem_served(vhost);
+	if (changes & VHOST_RING_START)
+		vhost_user_expect_memory(vhost);
 	return result;
 }
 
@@ -243,10 +210,12 @@ uint32_t vhost_user_ring_stop(void *owner, unsigned index)
 	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
 
 	unpublish(vhost, index);
+	vhost_user_place_stop(vhost, index);
 	ring->ready = false;
 	ring->bell.fd = -1;
+	ring->lost = false;
 	if (index == 0)
-		vhost_user_unwatch_first_kick(vhost);
+		fd_close(&vhost->first_kick);
 	return ring->next;
 }
 
@@ -331,10 +300,9 @@ void vhost_user_attend(struct vhost_user_port *vhost)
 	if ((vhost->memory && guest_memory_broken(vhost->memory)) ||
 		(vhost->log && dirty_log_broken(vhost->log))) {
 		vhost->ring_errors++;
-		vhost_user_problem(vhost, VHOST_USER_PROBLEM_LEFT,
+		vhost_endpoint_disconnect(vhost->endpoint,
 			"guest memory or its dirty log vanished: the file was truncated or "
 			"punched");
-		vhost_endpoint_disconnect(vhost->endpoint, "guest memory vanished");
 		return;
 	}
 	vhost_user_bells_attend(vhost);
@@ -345,10 +313,9 @@ void vhost_user_attend(struct vhost_user_port *vhost)
 			continue;
 		unpublish(vhost, i);
 		vhost->ring_errors++;
-		vhost_user_problem(vhost, VHOST_USER_PROBLEM_RING,
-			"ring %u stopped: invalid descriptor chain or index; it is served again "
-			"when the guest's driver has started it anew",
-			i);
+		if (log_limit_allows(&vhost->log_limit))
+			log_warning("port %s: ring %u stopped: invalid descriptor chain or index",
+				vhost->port.name, i);
 		reaper_signal(
 			vhost_endpoint_reaper(vhost->endpoint), vhost->backend.rings[i].error_fd);
 	}

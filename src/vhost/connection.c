@@ -197,7 +197,7 @@ static int read_message(struct vhost_connection *connection, struct error *error
 		if (got == 0)
 			return error_set(error, -ECONNRESET, "%s",
 				connection->received ? "the peer closed within a message"
-						     : VHOST_PEER_CLOSED);
+						     : "the peer closed");
 		if (got < 0)
 			return error_set_errno(error, (int)got, "receiving");
 		connection->received += (size_t)got;

@@ -45,6 +45,12 @@ void device_ring_set_log(struct device_ring *ring, const struct queue_log *const
 		ring->split.log = log;
 }
 
+void device_ring_set_place(struct device_ring *ring, struct ring_place *place)
+{
+	if (ring->packed)
+		ring->packed_ring.place = place;
+}
+
 bool device_ring_arm(struct device_ring *ring)
 {
 	return ring->packed ? packed_device_arm(&ring->packed_ring)

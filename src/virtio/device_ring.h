@@ -45,6 +45,10 @@ uint32_t device_ring_base(const struct device_ring *ring);
  * the ring runs, and which lives as long as the ring. After init. */
 void device_ring_set_log(struct device_ring *ring, const struct queue_log *const *log);
 
+/* Has a packed ring's thread note in *place how far it is; NULL: nowhere. A split ring needs no note. After
+ * init; the record lives as long as the ring. */
+void device_ring_set_place(struct device_ring *ring, struct ring_place *place);
+
 /* Notifications on: true where there is work already. / off. */
 bool device_ring_arm(struct device_ring *ring);
 void device_ring_disarm(struct device_ring *ring);

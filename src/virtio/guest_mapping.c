@@ -257,13 +257,9 @@ uint8_t *guest_mapping_start(const struct guest_mapping *mapping)
 	return mapping->start;
 }
 
-/* The page size of the file, and whether it holds `end` bytes. */
-static int check_file(
-	int fd, uint64_t end, uint64_t *page_size, const char *what, struct error *error)
+/* Whether a peer's file is of a kind that is allowed. */
+static int check_kind(int fd, const char *what, struct error *error)
 {
-	struct statfs filesystem;
-	struct stat status;
-
 	/* The file systems that keep seals are tmpfs and hugetlbfs. This asks the kernel only: fstat()
 	 * may ask the file's server, which may be the peer and never answer. */
 	if (!any_file_allowed && fcntl(fd, F_GET_SEALS) < 0)
@@ -273,6 +269,16 @@ static int check_file(
 			"VMM share such memory, or allow any file with 'guest-memory: any' under "
 			"'switch'",
 			what);
+	return 0;
+}
+
+/* The page size of the file, and whether it holds `end` bytes. */
+static int check_file(
+	int fd, uint64_t end, uint64_t *page_size, const char *what, struct error *error)
+{
+	struct statfs filesystem;
+	struct stat status;
+
 	if (fstat(fd, &status) < 0 || fstatfs(fd, &filesystem) < 0)
 		return error_set_errno(error, -errno, "%s's file", what);
 	if (!S_ISREG(status.st_mode))
@@ -286,15 +292,18 @@ static int check_file(
 	return 0;
 }
 
-int guest_mapping_new(struct guest_mapping **made, struct guest_quota *quota, int fd, uint64_t end,
-	const char *what, struct error *error)
+/* foreign: the file is a peer's, whose quota and kinds of files are limited. */
+static int map_file(struct guest_mapping **made, bool foreign, struct guest_quota *quota, int fd,
+	uint64_t end, const char *what, struct error *error)
 {
 	struct guest_mapping *mapping = calloc(1, sizeof(*mapping));
 	int result;
 
 	if (!mapping)
 		return error_set(error, -ENOMEM, "out of memory");
-	result = check_file(fd, end, &mapping->page_size, what, error);
+	result = foreign ? check_kind(fd, what, error) : 0;
+	if (result == 0)
+		result = check_file(fd, end, &mapping->page_size, what, error);
 	if (result < 0)
 		goto free_mapping;
 	if (!checked_round_up(end, mapping->page_size, &mapping->size)) {
@@ -329,4 +338,16 @@ give_back:
 free_mapping:
 	free(mapping);
 	return result;
+}
+
+int guest_mapping_new(struct guest_mapping **made, struct guest_quota *quota, int fd, uint64_t end,
+	const char *what, struct error *error)
+{
+	return map_file(made, true, quota, fd, end, what, error);
+}
+
+int guest_mapping_new_own(
+	struct guest_mapping **made, int fd, uint64_t end, const char *what, struct error *error)
+{
+	return map_file(made, false, NULL, fd, end, what, error);
 }

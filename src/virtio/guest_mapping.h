@@ -63,6 +63,11 @@ void guest_mapping_set_rules(bool any_file, uint64_t total);
 int guest_mapping_new(struct guest_mapping **mapping, struct guest_quota *quota, int fd,
 	uint64_t end, const char *what, struct error *error);
 
+/* The same for a file that only this process's user can write: on any file system, in no
+ * peer's quota. */
+int guest_mapping_new_own(struct guest_mapping **mapping, int fd, uint64_t end, const char *what,
+	struct error *error);
+
 /* One user more. */
 void guest_mapping_hold(struct guest_mapping *mapping);
 

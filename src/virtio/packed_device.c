@@ -84,6 +84,19 @@ static void log_descriptors(
 		queue->first_slot, count);
 }
 
+/* Writes the burst's first word, which makes all of it visible, with a note before and after. */
+static void show_burst(struct packed_device *queue)
+{
+	uint64_t *word = packed_second_word(&queue->descriptors[queue->first_slot]);
+	if (!queue->place) {
+		ring_store_release(*word, queue->first_word);
+		return;
+	}
+	ring_place_publishing(queue->place, queue->given);
+	ring_store_release(*word, queue->first_word);
+	ring_place_published(queue->place, queue->given);
+}
+
 bool packed_device_publish(struct packed_device *queue)
 {
 	const struct queue_log *log = queue_log_find(queue->log);
@@ -96,8 +109,7 @@ bool packed_device_publish(struct packed_device *queue)
 		return false;
 	if (unlikely(log))
 		log_descriptors(queue, log, count);
-	ring_store_release(
-		*packed_second_word(&queue->descriptors[queue->first_slot]), queue->first_word);
+	show_burst(queue);
 	if (unlikely(log)) {
 		log_descriptors(queue, log, 1);
 		queue_log_signal(log);

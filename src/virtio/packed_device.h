@@ -40,6 +40,7 @@
 #include "virtio/guest_memory.h"
 #include "virtio/packed_ring.h"
 #include "virtio/ring.h"
+#include "virtio/ring_place.h"
 
 /* A chain in our hands. */
 struct packed_chain {
@@ -60,6 +61,7 @@ struct packed_device {
 	/* Where to find what is logged at present; not in here, because the control thread writes it
 	 * while the queue runs. NULL: nothing ever. */
 	const struct queue_log *const *log;
+	struct ring_place *place; /* where the ring's thread notes how far it is; NULL: nowhere */
 
 	/* Written by the one thread that runs the queue. */
 	bool broken;               /* also read by the control thread */
@@ -192,6 +194,9 @@ ALWAYS_INLINE void packed_device_give(
 		queue->first_word = packed_word(0, chain.id, packed_word_flags(queue->first_word));
 	} else {
 		queue->batch = false;
+		/* With one slot the end shows without a note. */
+		if (chain.count != 1 && queue->place)
+			ring_place_giving(queue->place, queue->given.slot, chain.count);
 		ring_store(*packed_second_word(&queue->descriptors[queue->given.slot]), word);
 	}
 	queue->burst += chain.count;

@@ -22,6 +22,13 @@ uint64_t split_used_size(unsigned size)
 	return sizeof(uint16_t) * 3 + (uint64_t)size * sizeof(struct vring_used_elem);
 }
 
+uint16_t split_used_index(const void *used)
+{
+	const struct vring_used *ring = used;
+
+	return ring_load(ring->idx);
+}
+
 /* The event fields lie behind the rings (2.7.7): where to ask the driver to notify us ... */
 static uint16_t *available_event(struct split_device *queue)
 {
@@ -56,7 +63,7 @@ int split_device_init(struct split_device *queue, const struct guest_memory *mem
 		.faults = __atomic_load_n(&guest_memory_faults, __ATOMIC_ACQUIRE),
 	};
 	/* The used index is in memory: that of a ring which a predecessor served goes on from there. */
-	queue->next_given = queue->published = ring_load(queue->used->idx);
+	queue->next_given = queue->published = split_used_index(used);
 	queue->distance = (uint16_t)(next - queue->next_given);
 	split_device_disarm(queue);
 	return 0;

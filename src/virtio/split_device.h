@@ -69,6 +69,10 @@ uint64_t split_descriptors_size(unsigned size);
 uint64_t split_available_size(unsigned size);
 uint64_t split_used_size(unsigned size);
 
+/* How many chains of a ring were returned, as its used ring says, modulo 2^16. A ring at rest owes its
+ * driver nothing, so that this is also the base at which to go on. */
+uint16_t split_used_index(const void *used);
+
 /* The descriptor at which the next chain will probably begin: drivers use them in turn. A hint. */
 ALWAYS_INLINE const struct vring_desc *split_device_guess(const struct split_device *queue)
 {

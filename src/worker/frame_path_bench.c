@@ -35,7 +35,8 @@ struct link {
 	struct split_driver split;
 	struct packed_driver packed;
 	struct net_device_queue device;
-	uint8_t *base; /* of its memory */
+	struct ring_place place; /* as a port has one */
+	uint8_t *base;           /* of its memory */
 	uint64_t address;
 	unsigned next_slot;
 };
@@ -81,6 +82,7 @@ static void open_link(struct link *link, uint64_t address)
 		die("no driver");
 	if (net_device_init(&link->device, memory, &parts, RING_SIZE, features, start, 0) < 0)
 		die("no device");
+	device_ring_set_place(&link->device.ring, &link->place);
 }
 
 static void add_slot(struct link *link, uint32_t length, bool writable)
