@@ -24,6 +24,8 @@ def shown(bed):
     ports = {name: {"network": names[i % len(names)]} for i, name in enumerate(NASTY)}
     ports["trunk"] = {"trunk": names, "native": names[0], "mac": MAC, "mtu": 1500}
     ports["paths"] = {"network": "on", "socket": f"{bed.path}/a,b=c:d@e.sock"}
+    ports["rights"] = {"network": "on", "owner": "root", "group": "root", "socket-mode": "0640",
+                       "ip": ["10.0.0.1", "fd00::1"], "trusted": True, "qinq": True}
     bed.vswd(ports, networks={name: 100 + i for i, name in enumerate(names)})
     text = bed.switch.vsw_raw("config", "show").stdout
     return names, ports, text, load(text)
