@@ -23,7 +23,8 @@ struct reaper {
 	pthread_cond_t idle;
 	struct job *first, **end;
 	unsigned pending;
-	bool running; /* the thread exists */
+	unsigned owners; /* control thread */
+	bool running;    /* the thread exists */
 	bool given_up;
 };
 
@@ -38,6 +39,14 @@ struct reaper *reaper_new(void)
 	pthread_mutex_init(&reaper->lock, NULL);
 	pthread_cond_init(&reaper->idle, NULL);
 	reaper->end = &reaper->first;
+	reaper->owners = 1;
+	return reaper;
+}
+
+struct reaper *reaper_share(struct reaper *reaper)
+{
+	if (reaper)
+		reaper->owners++;
 	return reaper;
 }
 
@@ -172,7 +181,7 @@ void reaper_free(struct reaper *reaper)
 {
 	bool running;
 
-	if (!reaper)
+	if (!reaper || --reaper->owners)
 		return;
 	pthread_mutex_lock(&reaper->lock);
 	reaper->given_up = true;

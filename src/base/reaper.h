@@ -44,7 +44,10 @@ unsigned reaper_pending(struct reaper *reaper);
 
 bool reaper_full(struct reaper *reaper);
 
-/* Gives it up; jobs are done all the same. NULL is allowed. */
+/* One more owner, who calls reaper_free() too. Returns it; NULL is allowed. */
+struct reaper *reaper_share(struct reaper *reaper);
+
+/* Gives it up; with the last owner it goes. Jobs are done all the same. NULL is allowed. */
 void reaper_free(struct reaper *reaper);
 
 /* For tests: waits until there is no job, of this one or of any. */

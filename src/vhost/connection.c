@@ -29,7 +29,7 @@ struct vhost_connection {
 	struct event *writable;
 	struct event *deadline;
 	struct event *held;    /* pending while nothing is read, because the reaper is full */
-	struct reaper *reaper; /* borrowed */
+	struct reaper *reaper; /* shared: the owner may go first, from inside an operation */
 
 	/* The message that is arriving; `received` counts its bytes, header included. */
 	struct vhost_message incoming;
@@ -69,6 +69,7 @@ static void connection_free(struct vhost_connection *connection)
 	if (connection->fd >= 0)
 		shutdown(connection->fd, SHUT_RDWR);
 	reaper_close(connection->reaper, &connection->fd);
+	reaper_free(connection->reaper);
 	free(connection);
 }
 
@@ -377,7 +378,7 @@ struct vhost_connection *vhost_connection_new(struct event_base *base, int fd, c
 		return NULL;
 	connection->fd = -1;
 	connection->name = name;
-	connection->reaper = reaper;
+	connection->reaper = reaper_share(reaper);
 	connection->ops = ops;
 	connection->owner = owner;
 	connection->queue_tail = &connection->queue_head;

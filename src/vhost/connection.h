@@ -46,9 +46,9 @@ struct vhost_connection_ops {
 };
 
 /*
- * Wraps a connected stream socket, which becomes the connection's on success. `ops`, `name` (for
- * the log) and `reaper` must outlive it; the reaper closes what the peer has sent, and the socket. While
- * it is full nothing is read.
+ * Wraps a connected stream socket, which becomes the connection's on success. `ops` and `name` (for the
+ * log) must outlive it, but for the rest of an operation that closes it. The reaper is shared; it closes
+ * what the peer has sent, and the socket. While it is full nothing is read.
  * NULL (and errno) where memory or descriptors are short.
  */
 struct vhost_connection *vhost_connection_new(struct event_base *base, int fd, const char *name,
