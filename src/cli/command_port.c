@@ -145,6 +145,19 @@ static void print_number(const char *title, const json_t *object, const char *ke
 		printf("  %-10s  -\n", title);
 }
 
+/* Where a loop was noticed: nothing is flooded into or out of the port there for a while. */
+static void print_holds(const json_t *port)
+{
+	const json_t *hold;
+	size_t i;
+
+	json_array_foreach (json_object_get(port, "held"), i, hold)
+		printf("  %-10s  in %s for %" JSON_INTEGER_FORMAT
+		       " s more: %s moves back and forth between it and %s\n",
+			"held", command_text(hold, "network"), command_number(hold, "seconds"),
+			command_text(hold, "mac"), command_text(hold, "other"));
+}
+
 static void print_one_port(const json_t *port)
 {
 	char *drops = drops_text(json_object_get(port, "drops"));
@@ -162,6 +175,9 @@ static void print_one_port(const json_t *port)
 		print_list("ip", json_object_get(port, "ip"));
 	if (json_is_true(json_object_get(port, "trusted")))
 		printf("  %-10s  %s\n", "trusted", "true");
+	print_holds(port);
+	if (json_is_integer(json_object_get(port, "flood_limit")))
+		print_number("flooding", port, "flood_limit");
 	if (json_is_true(json_object_get(port, "qinq")))
 		printf("  %-10s  %s\n", "qinq", "true");
 	printf("  %-10s  %" JSON_INTEGER_FORMAT ", running %" JSON_INTEGER_FORMAT "\n", "queues",

@@ -91,6 +91,11 @@ static void print_switch(const json_t *result)
 	       " addresses, ageing %" JSON_INTEGER_FORMAT " s\n",
 		command_number(fdb, "addresses"), command_number(fdb, "size"),
 		command_number(fdb, "ageing"));
+	if (command_number(json_object_get(result, "loops"), "noticed"))
+		printf("loops     %" JSON_INTEGER_FORMAT
+		       " noticed, ports held now: %" JSON_INTEGER_FORMAT "\n",
+			command_number(json_object_get(result, "loops"), "noticed"),
+			command_number(json_object_get(result, "loops"), "held"));
 	if (command_number(result, "log-lines-lost"))
 		printf("log       %" JSON_INTEGER_FORMAT " lines lost: nobody reads the log\n",
 			command_number(result, "log-lines-lost"));
@@ -128,7 +133,7 @@ int command_fdb_show(const struct command_line *line)
 
 static void print_networks(const json_t *result)
 {
-	static const char *const titles[] = {"NAME", ">VLAN", "PORTS", NULL};
+	static const char *const titles[] = {"NAME", ">VLAN", "PORTS", "HELD", NULL};
 	struct table table;
 	const json_t *network;
 	size_t i;
@@ -138,6 +143,7 @@ static void print_networks(const json_t *result)
 		table_add(&table, "%s", command_text(network, "name"));
 		command_add_number(&table, network, "vlan");
 		add_joined(&table, json_object_get(network, "ports"), " ");
+		add_joined(&table, json_object_get(network, "held"), " ");
 	}
 	table_print(&table);
 }

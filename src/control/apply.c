@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "control/loops.h"
 #include "control/socket_access.h"
 #include "packet/packet.h"
 
@@ -156,6 +157,7 @@ static int open_ports(struct transition *t)
 			continue;
 		}
 		entry->index = (uint16_t)index;
+		entry->opened = ++t->runtime->ports_opened;
 		entry->port = runtime_open_port(
 			t->runtime, &t->next.model.settings, model, entry->index, t->error);
 		if (!entry->port) {
@@ -389,6 +391,7 @@ static void commit(struct transition *t)
 	runtime->state = t->next;
 	t->next = (struct runtime_state){0};
 	runtime_mark_indices(runtime);
+	loops_prune(runtime);
 	runtime_schedule_expiry(runtime);
 	runtime_set_memory_rules(runtime);
 }

@@ -381,6 +381,10 @@ static const struct key switch_keys[] = {
 
 static const struct key network_keys[] = {
 	NUMBER("vlan", model_network, vlan, 1, 4094),
+	CHOICE("stp", model_network, stp, model_pass_names),
+	CHOICE("lldp", model_network, lldp, model_pass_names),
+	CHOICE("lacp", model_network, lacp, model_pass_names),
+	CHOICE("802.1x", model_network, dot1x, model_pass_names),
 };
 
 static const struct key port_keys[] = {
@@ -398,6 +402,7 @@ static const struct key port_keys[] = {
 	FIELD("ip", read_addresses, model_port, addresses),
 	CHOICE("trusted", model_port, trusted, model_flag_names),
 	CHOICE("qinq", model_port, qinq, model_flag_names),
+	NUMBER("flood-limit", model_port, flood_limit, 1, 1000000000),
 	/* VIRTIO 1.3, 5.1.4.1: a device offers 68 to 65,535. */
 	NUMBER("mtu", model_port, mtu, 68, 65535),
 	NUMBER_OR_AUTO("memory-limit-gib", model_port, memory_limit_gib, 1, MEMORY_GIB_MAX),

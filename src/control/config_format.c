@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/common.h"
 #include "control/config.h"
 
 /*
@@ -85,6 +86,8 @@ static void format_port(FILE *out, const struct model_port *port)
 		fprintf(out, "    mtu: %u\n", port->mtu);
 	if (port->memory_limit_gib != MODEL_MEMORY_AUTO)
 		fprintf(out, "    memory-limit-gib: %u\n", port->memory_limit_gib);
+	if (port->flood_limit)
+		fprintf(out, "    flood-limit: %u\n", port->flood_limit);
 	if (port->qinq)
 		fprintf(out, "    qinq: true\n");
 	if (port->has_mac) {
@@ -105,6 +108,27 @@ static void format_port(FILE *out, const struct model_port *port)
 		fprintf(out, "    trusted: true\n");
 }
 
+static void format_network(FILE *out, const struct model_network *network)
+{
+	const struct {
+		const char *name;
+		unsigned value;
+	} groups[] = {
+		{"stp", network->stp},
+		{"lldp", network->lldp},
+		{"lacp", network->lacp},
+		{"802.1x", network->dot1x},
+	};
+
+	fputs(" {", out);
+	if (network->vlan)
+		fprintf(out, " vlan: %u,", network->vlan);
+	for (unsigned i = 0; i < ARRAY_SIZE(groups); i++)
+		fprintf(out, "%s %s: %s", i ? "," : "", groups[i].name,
+			model_pass_names[groups[i].value]);
+	fputs(" }\n", out);
+}
+
 char *config_format(const struct model *model)
 {
 	char *text = NULL;
@@ -119,10 +143,7 @@ char *config_format(const struct model *model)
 		const struct model_network *network = &model->networks[i];
 
 		format_text(out, "  ", network->name, ":");
-		if (network->vlan)
-			fprintf(out, " { vlan: %u }\n", network->vlan);
-		else
-			fprintf(out, " {}\n");
+		format_network(out, network);
 	}
 	fprintf(out, "ports:%s\n", model->port_count ? "" : " {}");
 	for (unsigned i = 0; i < model->port_count; i++)

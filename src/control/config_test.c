@@ -86,7 +86,7 @@ static const struct {
 	{"networks: { blue: { vlan: 4095 } }",
 		"1: networks.blue.vlan: 4095 is not between 1 and 4094"},
 	{"networks: { blue: { subnet: 10.0.0.0/8 } }",
-		"1: networks.blue.subnet: unknown key (known here: vlan)"},
+		"1: networks.blue.subnet: unknown key (known here: vlan, stp, lldp, lacp, 802.1x)"},
 	{"networks:\n  a: { vlan: 5 }\n  b: { vlan: 5 }\n",
 		"3: networks.b.vlan: VLAN id is used already by network 'a'"},
 	{"networks:\n  a: {}\n  a: {}\n", "3: networks.a: stands here twice: first in line 2"},
@@ -145,7 +145,8 @@ static const struct {
 		"6: ports.vm1.mac: the zero address cannot be a port's"},
 	{PORT("type: vhost-user, network: blue, speed: 10"),
 		"6: ports.vm1.speed: unknown key (known here: type, network, trunk, native, mode, "
-		"socket, owner, group, socket-mode, queues, mac, ip, trusted, qinq, mtu, "
+		"socket, owner, group, socket-mode, queues, mac, ip, trusted, qinq, flood-limit, "
+		"mtu, "
 		"memory-limit-gib)"},
 	{PORT("type: vhost-user, network: blue, ip: 10.0.0"),
 		"6: ports.vm1.ip: '10.0.0' is not an IP address or prefix such as 10.0.0.1, "
@@ -167,6 +168,10 @@ static const struct {
 		"6: ports.vm1.ip: the list is empty: name at least one address"},
 	{PORT("type: vhost-user, network: blue, ip: {a: b}"),
 		"6: ports.vm1.ip: must be a single value, not a map of keys"},
+	{"networks: { blue: { stp: on } }",
+		"1: networks.blue.stp: 'on' is not known here: must be 'drop' or 'pass'"},
+	{PORT("type: vhost-user, network: blue, flood-limit: 0"),
+		"6: ports.vm1.flood-limit: 0 is not between 1 and 1000000000"},
 	{PORT("type: vhost-user, network: blue, qinq: yes"),
 		"6: ports.vm1.qinq: 'yes' is not known here: must be 'false' or 'true'"},
 	{PORT("type: vhost-user, network: blue }\n  vm2: { type: vhost-user, network: green, "
@@ -344,8 +349,9 @@ static const char full[] =
 	"  a: { type: vhost-user, mode: client, socket: '/run/a,b@c.sock', network: 20, "
 	"queues: 128, mac: 52:54:00:AB:cd:02, mtu: 65535, qinq: true, ip: ['fd00::1', 10.1.0.0/16, "
 	"10.0.0.9], "
-	"trusted: true }\n"
-	"networks:\n  plain:\n  green: { vlan: 20 }\n  blue: { vlan: 10 }\n"
+	"trusted: true, flood-limit: 77 }\n"
+	"networks:\n  plain:\n  green: { vlan: 20, stp: drop, 802.1x: pass }\n  blue: { vlan: 10 "
+	"}\n"
 	"switch: { socket-dir: /tmp/s, workers: 64, poll: busy, idle-us: 0, "
 	"fdb: { size: 16, ageing: 0 }, guest-memory: any, memory-limit-gib: 512 }\n";
 
@@ -374,6 +380,11 @@ static void test_values(void **state)
 	assert_int_equal(port->mtu, 65535);
 	assert_int_equal(port->qinq, 1);
 	assert_int_equal(port->trusted, 1);
+	assert_int_equal(port->flood_limit, 77);
+	assert_int_equal(model_find_network(&model, "green")->stp, MODEL_DROP);
+	assert_int_equal(model_find_network(&model, "green")->dot1x, MODEL_PASS);
+	assert_int_equal(model_find_network(&model, "blue")->stp, MODEL_PASS);
+	assert_int_equal(model_find_network(&model, "blue")->lldp, MODEL_DROP);
 	assert_int_equal(port->address_count, 3);
 	assert_int_equal(port->addresses[0].length, 32);
 	assert_int_equal(port->addresses[1].length, 16);

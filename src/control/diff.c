@@ -90,8 +90,23 @@ static void format_vlan(FILE *out, const void *thing)
 		fprintf(out, "none");
 }
 
+#define PASS_FIELD(field)                                                                          \
+	static void format_##field(FILE *out, const void *thing)                                   \
+	{                                                                                          \
+		fputs(model_pass_names[((const struct model_network *)thing)->field], out);        \
+	}
+
+PASS_FIELD(stp)
+PASS_FIELD(lldp)
+PASS_FIELD(lacp)
+PASS_FIELD(dot1x)
+
 static const struct field network_fields[] = {
 	{"vlan", format_vlan, DIFF_LIVE},
+	{"stp", format_stp, DIFF_LIVE},
+	{"lldp", format_lldp, DIFF_LIVE},
+	{"lacp", format_lacp, DIFF_LIVE},
+	{"802.1x", format_dot1x, DIFF_LIVE},
 };
 
 PORT_FIELD(type, "%s", model_port_type_names[p->type])
@@ -166,6 +181,16 @@ static void format_port_ip(FILE *out, const void *thing)
 		fputc(']', out);
 }
 
+static void format_port_flood_limit(FILE *out, const void *thing)
+{
+	const struct model_port *port = thing;
+
+	if (port->flood_limit)
+		fprintf(out, "%u", port->flood_limit);
+	else
+		fputs("none", out);
+}
+
 static const struct field port_fields[] = {
 	{"type", format_port_type, DIFF_REOPEN},
 	{"network", format_port_network, DIFF_LIVE},
@@ -175,6 +200,7 @@ static const struct field port_fields[] = {
 	{"ip", format_port_ip, DIFF_LIVE},
 	{"trusted", format_port_trusted, DIFF_LIVE},
 	{"qinq", format_port_qinq, DIFF_LIVE},
+	{"flood-limit", format_port_flood_limit, DIFF_LIVE},
 	{"mode", format_port_mode, DIFF_REOPEN},
 	{"socket", format_port_socket, DIFF_REOPEN},
 	{"owner", format_port_owner, DIFF_LIVE},

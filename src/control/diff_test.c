@@ -65,6 +65,12 @@ static const struct {
 		"52:54:00:00:00:01 } }",
 		"~ port a: network: b -> g, mac: any -> 52:54:00:00:00:01\n", DIFF_LIVE},
 	{"networks: { b: {} }\nports: { a: { type: vhost-user, network: b } }",
+		"networks: { b: { stp: drop, 802.1x: pass } }\n"
+		"ports: { a: { type: vhost-user, network: b, flood-limit: 9 } }",
+		"~ network b: stp: pass -> drop, 802.1x: drop -> pass\n"
+		"~ port a: flood-limit: none -> 9\n",
+		DIFF_LIVE},
+	{"networks: { b: {} }\nports: { a: { type: vhost-user, network: b } }",
 		"networks: { b: {} }\nports: { a: { type: vhost-user, network: b, trusted: true, "
 		"ip: "
 		"['fd00::/64', 10.0.0.9, 10.0.0.8/31] } }",

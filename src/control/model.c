@@ -11,6 +11,7 @@ const char *const model_poll_names[] = {"adaptive", "busy", NULL};
 const char *const model_guest_memory_names[] = {"shmem", "any", NULL};
 const char *const model_port_type_names[] = {"vhost-user", NULL};
 const char *const model_socket_mode_names[] = {"server", "client", NULL};
+const char *const model_pass_names[] = {"drop", "pass", NULL};
 const char *const model_flag_names[] = {"false", "true", NULL};
 
 void model_init(struct model *model)
@@ -65,7 +66,7 @@ struct model_network *model_add_network(struct model *model)
 		return NULL;
 	model->networks = grown;
 	grown += model->network_count++;
-	*grown = (struct model_network){0};
+	*grown = (struct model_network){.stp = MODEL_PASS};
 	return grown;
 }
 

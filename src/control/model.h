@@ -57,9 +57,13 @@ struct model_settings {
 	unsigned socket_dir_line;            /* as model_port.line */
 };
 
+enum model_pass { MODEL_DROP, MODEL_PASS };
+
 struct model_network {
 	char name[MODEL_NAME_SIZE];
 	unsigned vlan; /* 1 to 4094; 0: none */
+	/* What is meant for the next hop only: enum model_pass. */
+	unsigned stp, lldp, lacp, dot1x;
 };
 
 /* An address or a prefix that a port may use. */
@@ -89,6 +93,7 @@ struct model_port {
 	unsigned queues;           /* pairs */
 	unsigned mtu;              /* bytes; 0: none is offered */
 	unsigned memory_limit_gib; /* or MODEL_MEMORY_AUTO */
+	unsigned flood_limit;      /* frames a second; 0: none */
 	unsigned qinq; /* 1: frames with several tags, or tags of other types than 0x8100 */
 	bool has_mac;
 	uint8_t mac[6];
@@ -117,7 +122,7 @@ void model_fini(struct model *model);
 /* Fills *to, which is overwritten, with a copy. 0 or -ENOMEM (then *to is empty). */
 int model_copy(struct model *to, const struct model *from);
 
-/* Adds an element at the end and returns it: a zeroed network; a port with the defaults. The caller
+/* Adds an element at the end and returns it, with the defaults. The caller
  * sorts with model_sort() when it has added all. NULL where memory is short. */
 struct model_network *model_add_network(struct model *model);
 struct model_port *model_add_port(struct model *model);
@@ -148,6 +153,7 @@ extern const char *const model_poll_names[];
 extern const char *const model_guest_memory_names[];
 extern const char *const model_port_type_names[];
 extern const char *const model_socket_mode_names[];
+extern const char *const model_pass_names[];
 extern const char *const model_flag_names[]; /* "false", "true" */
 
 /* "52:54:00:00:00:01" and back. model_mac_parse() returns false where the text is not that. */

@@ -65,6 +65,9 @@ static int teardown(void **state)
 	return rmdir(folder); /* fails where a socket is left */
 }
 
+#define PASSING                                                                                    \
+	",\"stp\":\"pass\",\"lldp\":\"drop\",\"lacp\":\"drop\",\"802.1x\":\"drop\",\"held\":[]"
+
 static const struct {
 	const char *request;
 	const char *reply; /* whole; NULL: none */
@@ -102,7 +105,8 @@ static const struct {
 	{"{\"jsonrpc\":\"2.0\",\"method\":\"worker.reset\"}", NULL},
 	{"{\"jsonrpc\":\"2.0\",\"method\":\"network.show\",\"id\":7}",
 		"{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":[{\"name\":\"blue\",\"vlan\":10,"
-		"\"ports\":[\"a\",\"t\"]},{\"name\":\"plain\",\"vlan\":null,\"ports\":[\"t\"]}]}"
+		"\"ports\":[\"a\",\"t\"]" PASSING "},{\"name\":\"plain\",\"vlan\":null,"
+		"\"ports\":[\"t\"]" PASSING "}]}"
 		"\n"},
 	{"{\"jsonrpc\":\"2.0\",\"method\":\"fdb.show\",\"id\":7}",
 		"{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":[{\"mac\":\"52:54:00:00:00:01\","

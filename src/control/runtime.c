@@ -247,6 +247,8 @@ static int set_port(struct topology *topology, const struct runtime_state *state
 		rc = topology_access_set(topology, index, network_index(state, port->network));
 	else
 		rc = set_trunk(topology, state, port, index);
+	if (rc == 0 && port->flood_limit)
+		rc = topology_limit_flood(topology, index, port->flood_limit);
 	if (rc == 0 && port->qinq)
 		topology_allow_qinq(topology, index);
 	if (rc == 0 && (port->has_mac || port->address_count))
@@ -254,8 +256,34 @@ static int set_port(struct topology *topology, const struct runtime_state *state
 	return rc;
 }
 
+/* Pause frames, :01, never pass, nor what no key names. */
+static void set_network(
+	struct topology *topology, const struct model_network *network, uint16_t index)
+{
+	unsigned groups = network->stp << 0x0 | network->lacp << 0x2 | network->dot1x << 0x3 |
+			  network->lldp << 0xe;
+
+	topology_network_set(topology, index, (uint16_t)network->vlan);
+	topology_pass_link_local(topology, index, (uint16_t)groups);
+}
+
+/* Ports that are held because of a loop, as far as they are still there. */
+static void set_holds(
+	const struct runtime *runtime, const struct runtime_state *state, struct topology *topology)
+{
+	for (unsigned i = 0; i < LOOPS_MAX; i++) {
+		const struct loop_hold *hold = &runtime->loops.of[i];
+
+		for (unsigned p = 0; p < state->model.port_count && hold->held; p++)
+			if (state->ports[p].port && state->ports[p].opened == hold->opened &&
+				hold->network < topology->network_count)
+				topology_hold(topology, hold->port, hold->network);
+	}
+}
+
 /* What forwarding needs to know of the state; NULL where memory is short. */
-static struct topology *build_topology(const struct runtime_state *state)
+static struct topology *build_topology(
+	const struct runtime *runtime, const struct runtime_state *state)
 {
 	unsigned port_count = 0;
 	unsigned network_count = 0;
@@ -269,8 +297,7 @@ static struct topology *build_topology(const struct runtime_state *state)
 	if (!topology)
 		return NULL;
 	for (unsigned i = 0; i < state->model.network_count; i++)
-		topology_network_set(
-			topology, state->networks[i], (uint16_t)state->model.networks[i].vlan);
+		set_network(topology, &state->model.networks[i], state->networks[i]);
 	for (unsigned i = 0; i < state->model.port_count; i++) {
 		if (!state->ports[i].port)
 			continue;
@@ -279,13 +306,14 @@ static struct topology *build_topology(const struct runtime_state *state)
 			return NULL;
 		}
 	}
+	set_holds(runtime, state, topology);
 	return topology;
 }
 
 int runtime_publish(struct runtime *runtime, const struct runtime_state *state)
 {
 	struct port **ports = calloc(state->model.port_count + 1, sizeof(*ports));
-	struct topology *topology = build_topology(state);
+	struct topology *topology = build_topology(runtime, state);
 	unsigned count = 0;
 	int rc = -ENOMEM;
 
@@ -381,6 +409,8 @@ void runtime_free(struct runtime *runtime)
 		if (runtime->state.ports[i].port)
 			runtime->state.ports[i].port->class->destroy(runtime->state.ports[i].port);
 	worker_pool_free(runtime->pool);
+	if (runtime->loops.timer)
+		event_free(runtime->loops.timer);
 	runtime_state_fini(&runtime->state);
 	if (runtime->expiry)
 		event_free(runtime->expiry);

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "control/loop_hold.h"
 #include "control/model.h"
 #include "forward/topology.h"
 #include "port/port.h"
@@ -28,6 +29,7 @@
 struct runtime_port {
 	struct port *port; /* NULL only while a change is under way */
 	uint16_t index;
+	uint64_t opened; /* rises from port to port, in the order in which they were opened */
 };
 
 /* A model and what stands for its elements; the arrays have the order of the model's. */
@@ -42,6 +44,8 @@ struct runtime {
 	struct fdb *fdb;
 	struct worker_pool *pool;
 	struct event *expiry;
+	struct loops loops;
+	uint64_t ports_opened;
 	struct runtime_state state;
 	uint64_t started; /* ns, monotonic */
 	bool port_used[TOPOLOGY_PORT_MAX];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/show.h"
+#include "control/loops.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -44,7 +45,8 @@ static json_t *show_switch(
 		connected += show_port_connected(runtime->state.ports[i].port);
 	fdb_expire(runtime->fdb, runtime_now());
 	return json_pack(
-		"{s:s, s:i, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:I}, s:I}",
+		"{s:s, s:i, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:I}, s:I, "
+		"s:{s:I, s:i}}",
 		"version", VSW_VERSION, "pid", (int)getpid(), "uptime",
 		(json_int_t)((clock_now_ns() - runtime->started) / NS_PER_SECOND), "socket-dir",
 		model->settings.socket_dir, "poll", model_poll_names[model->settings.poll],
@@ -53,7 +55,9 @@ static json_t *show_switch(
 		"ports", (int)model->port_count, "connected", (int)connected, "fdb", "addresses",
 		(int)fdb_count(runtime->fdb), "size", (int)fdb_capacity(runtime->fdb), "ageing",
 		(int)model->settings.fdb_ageing, "evictions",
-		(json_int_t)fdb_evictions(runtime->fdb), "log-lines-lost", (json_int_t)log_lost());
+		(json_int_t)fdb_evictions(runtime->fdb), "log-lines-lost", (json_int_t)log_lost(),
+		"loops", "noticed", (json_int_t)runtime->loops.noticed, "held",
+		(int)runtime->loops.held);
 }
 
 /* For each port the address that its VM is told to use; to be freed, NULL where memory is short. */
@@ -115,10 +119,14 @@ static json_t *show_networks(
 		for (unsigned p = 0; p < model->port_count; p++)
 			if (show_port_in_network(&model->ports[p], network->name))
 				json_array_append_new(ports, json_string(model->ports[p].name));
-		json_array_append_new(
-			array, json_pack("{s:s, s:o, s:o}", "name", network->name, "vlan",
-				       network->vlan ? json_integer(network->vlan) : json_null(),
-				       "ports", ports));
+		json_array_append_new(array,
+			json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:o}", "name", network->name,
+				"vlan", network->vlan ? json_integer(network->vlan) : json_null(),
+				"ports", ports, "stp", model_pass_names[network->stp], "lldp",
+				model_pass_names[network->lldp], "lacp",
+				model_pass_names[network->lacp], "802.1x",
+				model_pass_names[network->dot1x], "held",
+				loops_show_network(runtime, i)));
 	}
 	return array;
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "control/loops.h"
 #include "port/vhost_user.h"
 #include "vhost/message.h"
 
@@ -177,6 +178,9 @@ json_t *show_port(struct runtime *runtime, unsigned position)
 	json_object_set_new(object, "ip", address_list(model));
 	json_object_set_new(object, "trusted", json_boolean(model->trusted));
 	json_object_set_new(object, "qinq", json_boolean(model->qinq));
+	json_object_set_new(object, "flood_limit",
+		model->flood_limit ? json_integer(model->flood_limit) : json_null());
+	json_object_set_new(object, "held", loops_show_port(runtime, position));
 	json_object_set_new(object, "mac_moves",
 		json_integer((json_int_t)fdb_moves(runtime->fdb, entry->index)));
 	set_status(object, entry->port);

@@ -21,6 +21,7 @@
 #include "control/apply.h"
 #include "control/config.h"
 #include "control/control_path.h"
+#include "control/loops.h"
 #include "control/rpc.h"
 #include "control/runtime.h"
 #include "daemon/notify.h"
@@ -183,6 +184,8 @@ static int start(struct daemon *daemon, struct model *model, struct error *error
 	daemon->runtime = runtime_new(daemon->base, &settings, error);
 	if (!daemon->runtime)
 		return -EINVAL;
+	if (loops_start(daemon->runtime) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
 	rc = runtime_apply(daemon->runtime, model, daemon->options.config, error);
 	if (rc < 0)
 		return rc;

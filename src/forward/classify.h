@@ -38,9 +38,18 @@ ALWAYS_INLINE enum drop_reason classify_addresses(
 	addresses->source = load_be64(packet->head + ETHERNET_SOURCE) & mac_mask;
 	if (unlikely((addresses->source & MAC_GROUP_BIT << 16) || !addresses->source))
 		return DROP_BAD_SOURCE;
-	if (unlikely(addresses->destination >> 20 == MAC_RESERVED >> 4))
-		return DROP_RESERVED_MULTICAST;
 	return STAGE_NEXT;
+}
+
+/* What is meant for the next hop passes only in networks that say so; key: the destination's. */
+ALWAYS_INLINE enum drop_reason classify_link_local(
+	const struct topology *topology, const struct packet *packet, uint64_t destination)
+{
+	if (likely(destination >> 20 != MAC_RESERVED >> 4))
+		return STAGE_NEXT;
+	return topology->networks[packet->network].link_local >> (destination >> 16 & 0xf) & 1
+		       ? STAGE_NEXT
+		       : DROP_RESERVED_MULTICAST;
 }
 
 /* True where the port may send and receive stacked frames of the network. */

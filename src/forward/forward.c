@@ -8,7 +8,7 @@
 #include "packet/vlan.h"
 
 /* The stages that look at the packet; the reason why it was dropped, or STAGE_NEXT. */
-ALWAYS_INLINE enum drop_reason classify_packet(
+ALWAYS_INLINE enum drop_reason classify_packet(const struct topology *topology,
 	const struct topology_port *ingress, struct packet *packet, struct forward_key_pair *keys)
 {
 	enum drop_reason reason;
@@ -17,6 +17,9 @@ ALWAYS_INLINE enum drop_reason classify_packet(
 	if (unlikely(reason != STAGE_NEXT))
 		return reason;
 	reason = classify_vlan(ingress, packet);
+	if (unlikely(reason != STAGE_NEXT))
+		return reason;
+	reason = classify_link_local(topology, packet, keys->destination);
 	if (unlikely(reason != STAGE_NEXT))
 		return reason;
 	reason = security_check(ingress, packet);
@@ -31,8 +34,12 @@ ALWAYS_INLINE enum drop_reason classify_packet(
 ALWAYS_INLINE enum drop_reason decide_packets(
 	struct stage_run *run, const struct forward_key_pair *keys, uint64_t mask)
 {
-	enum drop_reason reason = l2_learn(run, keys->source);
+	enum drop_reason reason;
 
+	/* Before learning: what a loop brings back would teach that everybody is behind it. */
+	if (unlikely(run->topology->holds) && l2_held(run, keys->destination))
+		return DROP_LOOP_HELD;
+	reason = l2_learn(run, keys->source);
 	if (unlikely(reason != STAGE_NEXT))
 		return reason;
 	return l2_output(run, keys->destination, mask);
@@ -60,7 +67,7 @@ void forward_classify(const struct topology *topology, const struct fdb *fdb,
 
 		bytes += packet->length;
 		if (likely(ingress && ingress->mode != TOPOLOGY_ABSENT))
-			reason = classify_packet(ingress, packet, &pair);
+			reason = classify_packet(topology, ingress, packet, &pair);
 		if (unlikely(reason != STAGE_NEXT)) {
 			count_drops(counters, reason, bit);
 			continue;
@@ -113,6 +120,7 @@ void forward_decide(const struct topology *topology, struct fdb *fdb,
 {
 	struct stage_run run = {
 		.topology = topology,
+		.counters = counters,
 		.fdb = fdb,
 		.batch = batch,
 		.output = output,

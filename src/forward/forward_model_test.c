@@ -34,6 +34,7 @@ struct model_port {
 
 struct model {
 	uint16_t vlan[NETWORKS];
+	bool link_local[NETWORKS]; /* whether the one group that frames go to passes */
 	struct model_port ports[PORTS];
 	uint16_t learned[NETWORKS][HOSTS]; /* port or FDB_PORT_NONE */
 	bool bound[NETWORKS][HOSTS];
@@ -150,11 +151,11 @@ static struct verdict model_forward(
 		return model_drop(DROP_NO_DESTINATION);
 	if (!is_host(frame->source))
 		return model_drop(DROP_BAD_SOURCE);
-	if (frame->destination >= MAC_RESERVED && frame->destination < MAC_RESERVED + 16)
-		return model_drop(DROP_RESERVED_MULTICAST);
 	verdict.network = model_network(model, port, frame, &verdict.stacked, &reason);
 	if (verdict.network == NETWORK_NONE)
 		return model_drop(reason);
+	if (frame->destination == MAC_RESERVED + 2 && !model->link_local[verdict.network])
+		return model_drop(DROP_RESERVED_MULTICAST);
 	if (port->secured && (frame->source != host_mac(port->host) ||
 				     (frame->arp && frame->arp_sender != host_mac(port->host))))
 		return model_drop(DROP_SPOOFED_SOURCE);
@@ -251,6 +252,9 @@ static struct topology *build_topology(const struct model *model)
 	assert_non_null(topology);
 	for (uint16_t network = 0; network < NETWORKS; network++)
 		topology_network_set(topology, network, model->vlan[network]);
+	for (uint16_t network = 0; network < NETWORKS; network++)
+		topology_pass_link_local(topology, network,
+			model->link_local[network] ? 1u << 2 : (uint16_t) ~(1u << 2));
 	for (uint16_t i = 0; i < PORTS; i++) {
 		const struct model_port *port = &model->ports[i];
 		uint16_t networks[NETWORKS];
@@ -391,6 +395,8 @@ static void test_random(void **state)
 		struct topology *topology;
 
 		unbind_all(&model, fdb);
+		for (unsigned network = 0; network < NETWORKS; network++)
+			model.link_local[network] = chance(2);
 		for (unsigned port = 0; port < PORTS; port++)
 			random_port(&model.ports[port], &model);
 		bind_ports(&model, fdb);

@@ -515,6 +515,81 @@ static void test_tag_push_on_full_head(void **state)
 	assert_int_equal(forward_tag_push(topology, 3, &batch, 1), 0);
 }
 
+/* Groups meant for the next hop pass where the network says so, one by one. */
+static void test_link_local(void **state)
+{
+	topology_pass_link_local(topology, BLUE, 1u << 0 | 1u << 0xe);
+	for (uint64_t last = 0; last < 16; last++) {
+		build(MAC_RESERVED + last, MAC_OF(0), NO_TAG);
+		if (last == 0 || last == 0xe)
+			assert_int_equal(
+				forward_one(0, frame.bytes, frame.length), P(1) | P(3) | P(5));
+		else
+			assert_drops(0, DROP_RESERVED_MULTICAST);
+		build(MAC_RESERVED + last, MAC_OF(2), NO_TAG);
+		assert_drops(2, DROP_RESERVED_MULTICAST);
+	}
+}
+
+/* A held port neither gets nor sends what is flooded, teaches nothing by it, and is itself otherwise. */
+static void test_hold(void **state)
+{
+	topology_hold(topology, 1, BLUE);
+	topology_hold(topology, 1, GREEN);
+	topology_hold(topology, 3, GREEN);
+	assert_true(topology_holds(topology, 1, BLUE));
+	assert_false(topology_holds(topology, 1, GREEN));
+	assert_int_equal(send_frame(0, MAC_BROADCAST, MAC_OF(0), NO_TAG), P(3) | P(5));
+	build(MAC_BROADCAST, MAC_OF(0), NO_TAG);
+	assert_drops(1, DROP_LOOP_HELD);
+	build(UNKNOWN, MAC_OF(0), NO_TAG);
+	assert_drops(1, DROP_LOOP_HELD);
+	/* Still behind port 0. */
+	assert_int_equal(send_frame(3, MAC_OF(0), MAC_OF(3), VLAN_BLUE), P(0));
+	assert_int_equal(send_frame(1, MAC_OF(0), MAC_OF(1), NO_TAG), P(0));
+	assert_int_equal(send_frame(0, MAC_OF(1), MAC_OF(0), NO_TAG), P(1));
+	/* A trunk is held in one network, and free in the others. */
+	build(MAC_BROADCAST, MAC_OF(3), VLAN_GREEN);
+	assert_drops(3, DROP_LOOP_HELD);
+	assert_int_equal(send_frame(3, MAC_BROADCAST, MAC_OF(3), VLAN_BLUE), P(0) | P(5));
+	assert_int_equal(send_frame(2, MAC_BROADCAST, MAC_OF(2), NO_TAG), P(4));
+}
+
+/* A batch of eight, a limit of five a second: in order, and only what is flooded counts. */
+static void test_flood_limit(void **state)
+{
+	assert_int_equal(topology_limit_flood(topology, 0, 5), 0);
+	for (uint32_t second = 100; second < 103; second++) {
+		for (unsigned turn = 0; turn < 2; turn++) {
+			uint64_t drops = counters.drops[DROP_FLOOD_LIMIT];
+
+			batch_begin(&batch, 0, second);
+			for (unsigned i = 0; i < 8; i++) {
+				build(i % 2 ? MAC_BROADCAST : MAC_5, MAC_OF(0), NO_TAG);
+				batch_add(&batch, frame.bytes, frame.length);
+			}
+			forward_batch(topology, fdb, &batch, &output, &counters);
+			assert_int_equal(output.mask[5], turn ? 0x57 : 0xff);
+			assert_int_equal(output.mask[1], turn ? 0x02 : 0xaa);
+			assert_int_equal(counters.drops[DROP_FLOOD_LIMIT] - drops, turn ? 3 : 0);
+			forward_output_clear(&output);
+		}
+	}
+	/* A run of equal ones is cut in its middle. */
+	batch_begin(&batch, 0, 200);
+	build(MAC_BROADCAST, MAC_OF(0), NO_TAG);
+	for (unsigned i = 0; i < 8; i++)
+		batch_add(&batch, frame.bytes, frame.length);
+	forward_batch(topology, fdb, &batch, &output, &counters);
+	assert_int_equal(output.mask[1], 0x1f);
+	forward_output_clear(&output);
+	/* Where nobody hears it, nothing is counted twice. */
+	assert_int_equal(topology_limit_flood(topology, 6, 1), 0);
+	build(MAC_BROADCAST, MAC_OF(6), NO_TAG);
+	assert_drops(6, DROP_NO_DESTINATION);
+	assert_drops(6, DROP_FLOOD_LIMIT);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -524,6 +599,9 @@ int main(void)
 		TEST(test_second_tag),
 		TEST(test_other_tag_types),
 		TEST(test_qinq),
+		TEST(test_link_local),
+		TEST(test_hold),
+		TEST(test_flood_limit),
 		TEST(test_too_short),
 		TEST(test_addresses),
 		TEST(test_unicast),

@@ -51,11 +51,56 @@ static inline void l2_flood_flush(struct stage_run *run)
 	run->flood_mask = 0;
 }
 
+/*
+ * Of the packets of `mask`, the first ones that the port's limit leaves room for in this second. Its
+ * queues may be served by several workers, which share the count.
+ */
+static inline uint64_t l2_flood_limited(const struct stage_run *run, uint64_t mask)
+{
+	const struct topology_port *ingress = &run->topology->ports[run->batch->port];
+	uint64_t *flooded = ingress->flooded;
+	uint64_t old = __atomic_load_n(flooded, __ATOMIC_RELAXED), count, new;
+	uint32_t used, room;
+
+	do {
+		used = (uint32_t)(old >> 32) == run->batch->now ? (uint32_t)old : 0;
+		room = used < ingress->flood_limit ? ingress->flood_limit - used : 0;
+		count = MIN((unsigned)__builtin_popcountll(mask), room);
+		new = (uint64_t)run->batch->now << 32 | (used + count);
+	} while (!__atomic_compare_exchange_n(
+		flooded, &old, new, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	for (uint64_t kept = 0;; mask ^= mask & -mask) {
+		if (!count--)
+			return kept;
+		kept |= mask & -mask;
+	}
+}
+
+/* Whether the packets with this destination would be flooded from a port that is held in their network. */
+static inline bool l2_held(const struct stage_run *run, uint64_t destination_key)
+{
+	return topology_holds(run->topology, run->batch->port, (uint16_t)destination_key) &&
+	       (destination_key & MAC_GROUP_BIT << 16 ||
+		       l2_resolve(run, destination_key) == FDB_PORT_NONE);
+}
+
 static inline enum drop_reason l2_flood(struct stage_run *run, uint16_t network, uint64_t mask)
 {
+	if (unlikely(run->topology->ports[run->batch->port].flood_limit)) {
+		uint64_t kept = l2_flood_limited(run, mask);
+
+		counter_add(&run->counters->drops[DROP_FLOOD_LIMIT],
+			(unsigned)__builtin_popcountll(mask ^ kept));
+		if (!kept)
+			return STAGE_NEXT;
+		mask = kept;
+	}
 	/* The ingress port is one of the members. */
-	if (run->topology->networks[network].member_count < 2)
-		return DROP_NO_DESTINATION;
+	if (run->topology->networks[network].member_count < 2) {
+		counter_add(&run->counters->drops[DROP_NO_DESTINATION],
+			(unsigned)__builtin_popcountll(mask));
+		return STAGE_NEXT;
+	}
 	if (network != run->flood_network) {
 		l2_flood_flush(run);
 		run->flood_network = network;

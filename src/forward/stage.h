@@ -21,6 +21,7 @@
  * lives as long as the batch: microseconds, far below the precision of ageing. */
 struct stage_run {
 	const struct topology *topology;
+	struct counters *counters;
 	struct fdb *fdb;
 	const struct packet_batch *batch;
 	struct forward_output *output;

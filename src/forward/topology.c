@@ -88,6 +88,52 @@ int topology_trunk_set(struct topology *topology, uint16_t port, uint16_t native
 	return error;
 }
 
+void topology_pass_link_local(struct topology *topology, uint16_t network, uint16_t groups)
+{
+	topology->networks[network].link_local = groups;
+}
+
+int topology_limit_flood(struct topology *topology, uint16_t port, uint32_t limit)
+{
+	struct topology_port *p = &topology->ports[port];
+
+	p->flooded = calloc(1, sizeof(*p->flooded));
+	if (!p->flooded)
+		return -ENOMEM;
+	p->flood_limit = limit;
+	return 0;
+}
+
+void topology_hold(struct topology *topology, uint16_t port, uint16_t network)
+{
+	struct topology_network *n = &topology->networks[network];
+	uint16_t *held;
+	unsigned at = 0;
+
+	while (at < n->member_count && n->members[at] != port)
+		at++;
+	if (at == n->member_count)
+		return;
+	held = reallocarray(n->held, n->held_count + 1, sizeof(*held));
+	if (!held)
+		return;
+	n->held = held;
+	held[n->held_count++] = port;
+	n->member_count--;
+	memmove(&n->members[at], &n->members[at + 1], (n->member_count - at) * sizeof(*n->members));
+	topology->holds = true;
+}
+
+bool topology_holds(const struct topology *topology, uint16_t port, uint16_t network)
+{
+	const struct topology_network *n = &topology->networks[network];
+
+	for (unsigned i = 0; i < n->held_count; i++)
+		if (n->held[i] == port)
+			return true;
+	return false;
+}
+
 void topology_allow_qinq(struct topology *topology, uint16_t port)
 {
 	topology->ports[port].qinq = true;
@@ -111,10 +157,13 @@ void topology_free(struct topology *topology)
 	for (unsigned port = 0; topology->ports && port < topology->port_count; port++) {
 		free(topology->ports[port].vlan_network);
 		free(topology->ports[port].security);
+		free(topology->ports[port].flooded);
 	}
 	for (unsigned network = 0; topology->networks && network < topology->network_count;
-		network++)
+		network++) {
 		free(topology->networks[network].members);
+		free(topology->networks[network].held);
+	}
 	free(topology->networks);
 	free(topology->ports);
 	free(topology);

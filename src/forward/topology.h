@@ -33,7 +33,11 @@ struct topology_port {
 	uint16_t network; /* access: the network; trunk: the native one or NETWORK_NONE */
 	uint16_t *
 		vlan_network; /* trunk: [TOPOLOGY_VLAN_COUNT], VLAN id to network or NETWORK_NONE */
-	bool qinq;            /* frames whose payload begins with a tag may enter and leave */
+	uint32_t flood_limit; /* frames a second that may be flooded from here; 0: any number */
+	/* Those of this second: the second in the upper half. Written by the workers that serve the
+	 * port, by compare-and-swap; owned. */
+	uint64_t *flooded;
+	bool qinq; /* frames whose payload begins with a tag may enter and leave */
 	struct security_rules *security; /* what its frames may claim; NULL: anything */
 };
 
@@ -42,11 +46,15 @@ struct topology_network {
 	uint16_t vlan;         /* its tag on trunks; 0: it has none and travels untagged only */
 	unsigned member_count; /* ports to which a frame of this network may be flooded */
 	uint16_t *members;     /* port indices, rising */
+	uint16_t link_local;   /* bit i: 01:80:c2:00:00:0i passes between its ports */
+	unsigned held_count;   /* ports that are held: no members, though they carry the network */
+	uint16_t *held;
 };
 
 struct topology {
 	unsigned port_count; /* highest port index in use + 1 */
 	unsigned network_count;
+	bool holds; /* some port is held in some network: topology_holds() */
 	struct topology_port *ports;
 	struct topology_network *networks;
 };
@@ -62,6 +70,19 @@ void topology_network_set(struct topology *topology, uint16_t network, uint16_t 
 int topology_access_set(struct topology *topology, uint16_t port, uint16_t network);
 int topology_trunk_set(struct topology *topology, uint16_t port, uint16_t native,
 	const uint16_t *networks, unsigned count);
+
+/* Lets the link-local groups of `groups` (bit i: 01:80:c2:00:00:0i) pass in the network. */
+void topology_pass_link_local(struct topology *topology, uint16_t network, uint16_t groups);
+
+/* Limits what the port may have flooded, in frames a second. 0 or -ENOMEM. */
+int topology_limit_flood(struct topology *topology, uint16_t port, uint32_t limit);
+
+/* From now on nothing is flooded into or out of the port in this network. Where memory is short, or the
+ * port is not in it, nothing changes. */
+void topology_hold(struct topology *topology, uint16_t port, uint16_t network);
+
+/* Whether it is so. */
+bool topology_holds(const struct topology *topology, uint16_t port, uint16_t network);
 
 /* From now on frames with a second tag, or one of another type than 0x8100, may enter and leave by the
  * port; not in a trunk's native network (classify.h). */

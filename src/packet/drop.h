@@ -24,8 +24,9 @@
 	X(BAD_SOURCE, "bad-source", "source MAC address is zero, broadcast or multicast",          \
 		"look for a misconfigured interface in the sending guest")                         \
 	X(RESERVED_MULTICAST, "reserved-multicast",                                                \
-		"destination 01:80:c2:00:00:00 to :0f, which a bridge never forwards",             \
-		"nothing: these frames (spanning tree, pause, LLDP) are meant for the next hop")   \
+		"destination 01:80:c2:00:00:00 to :0f, which is meant for the next hop",           \
+		"nothing, unless the network shall carry them: see its keys 'stp', 'lldp', "       \
+		"'lacp' and '802.1x'")                                                             \
 	X(VLAN_NOT_ALLOWED, "vlan-not-allowed",                                                    \
 		"tag on an access port, or one that the trunk does not carry",                     \
 		"add the network to the port's 'trunk' list, or stop tagging in the guest")        \
@@ -54,6 +55,12 @@
 	X(SOURCE_BOUND_ELSEWHERE, "source-bound-elsewhere",                                        \
 		"source MAC address is bound by 'mac' to another port",                            \
 		"give the guest an address of its own")                                            \
+	X(LOOP_HELD, "loop-held",                                                                  \
+		"would be flooded from a port that is held because its guest loops frames back",   \
+		"look in the log for the two ports; enable spanning tree in the guest's bridge")   \
+	X(FLOOD_LIMIT, "flood-limit",                                                              \
+		"more broadcast, multicast or unknown destinations a second than 'flood-limit'",   \
+		"look for a loop or a scan in the sending guest, or raise the limit")              \
 	X(NO_DESTINATION, "no-destination", "no other port in the frame's network",                \
 		"nothing, unless a port should be there: see 'vsw network show'")                  \
 	X(HAIRPIN, "hairpin", "destination is behind the port where the frame came in",            \

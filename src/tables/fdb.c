@@ -50,6 +50,7 @@ struct fdb_writer {
 	uint64_t *moves;        /* [port_max] */
 	struct fdb_list *lists; /* [port_max] */
 	struct fdb_link *links; /* one for each slot */
+	struct fdb_flaps flaps;
 };
 
 static uint64_t slot_count(const struct fdb *fdb)
@@ -373,9 +374,11 @@ enum fdb_learn_result fdb_learn_slow(struct fdb *fdb, uint64_t key, uint16_t por
 	} else if (fdb_state_port(state) != port) {
 		result = fdb_state_aged(fdb, state, now) ? FDB_ADDED : FDB_MOVED;
 		move(fdb, slot, state, port, 0, now);
-		if (result == FDB_MOVED)
+		if (result == FDB_MOVED) {
 			__atomic_store_n(
 				&writer->moves[port], writer->moves[port] + 1, __ATOMIC_RELAXED);
+			fdb_flap_note(&writer->flaps, key, fdb_state_port(state), port, now);
+		}
 	}
 	spinlock_unlock(&writer->lock);
 	return result;
@@ -494,6 +497,19 @@ unsigned fdb_capacity(const struct fdb *fdb)
 uint64_t fdb_moves(const struct fdb *fdb, uint16_t port)
 {
 	return __atomic_load_n(&fdb->writer->moves[port], __ATOMIC_RELAXED);
+}
+
+unsigned fdb_take_flaps(struct fdb *fdb, struct fdb_flap *found, unsigned max)
+{
+	struct fdb_writer *writer = fdb->writer;
+	unsigned count;
+
+	if (!__atomic_load_n(&writer->flaps.ready, __ATOMIC_RELAXED))
+		return 0;
+	spinlock_lock(&writer->lock);
+	count = fdb_flap_take(&writer->flaps, found, max);
+	spinlock_unlock(&writer->lock);
+	return count;
 }
 
 uint64_t fdb_evictions(const struct fdb *fdb)

@@ -26,6 +26,7 @@
 
 #include "base/common.h"
 #include "packet/mac.h"
+#include "tables/fdb_flap.h"
 
 #define FDB_PORT_NONE UINT16_MAX
 
@@ -272,5 +273,9 @@ unsigned fdb_count(const struct fdb *fdb);
 unsigned fdb_capacity(const struct fdb *fdb);
 uint64_t fdb_moves(const struct fdb *fdb, uint16_t port);
 uint64_t fdb_evictions(const struct fdb *fdb);
+
+/* Hands out up to `max` addresses that move back and forth between two ports, each once; how many. Any
+ * thread. */
+unsigned fdb_take_flaps(struct fdb *fdb, struct fdb_flap *found, unsigned max);
 
 #endif

@@ -159,7 +159,7 @@ def test_port_security(bed):
 ZERO = "00:00:00:00:00:00"
 # What a sends and b must not hear, with the reason that counts them.
 DROPPED = [
-    ("spanning tree", frame("01:80:c2:00:00:00", mac(1)), "reserved-multicast"),
+    ("pause", frame("01:80:c2:00:00:01", mac(1)), "reserved-multicast"),
     ("LLDP", frame("01:80:c2:00:00:0e", mac(1)), "reserved-multicast"),
     ("zero source", frame(BROADCAST, ZERO), "bad-source"),
     ("broadcast source", frame(BROADCAST, BROADCAST), "bad-source"),
