@@ -230,9 +230,8 @@ def test_memory_without_end(arena, peer):
         assert send_memory(peer, [(0, (1 << 47) - 4096, endless)]) == 1
         said(arena, "the limit of the port (memory-limit-gib) is 8192 MiB", before)
         assert send_memory(peer, [(i << 40, 3 * GIB, large) for i in range(3)]) == 1
-        assert send_memory(peer, [(0, 3 * GIB, large)]) == 0
         for _ in range(20):
-            # One takes the other's place: both count until the first is gone.
+            # What was refused, or is replaced, counts until it is unmapped, which another thread does.
             def accepted():
                 return send_memory(peer, [(0, 3 * GIB, large)]) == 0
             wait_for(accepted, 10, "the memory before to be unmapped")
