@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "vhost/connection.h"
 #include "vhost/listen.h"
+#include "vhost/second_client.h"
 
 /* Pause after accept() failed for want of descriptors: without it the event loop would spin. */
 #define ACCEPT_PAUSE_MS 200
@@ -38,9 +39,10 @@ struct vhost_endpoint {
 	struct vhost_socket_file file;
 	bool full_logged; /* since the reaper is full */
 	struct event *acceptable;
+	struct second_client second; /* while one is held, nobody else is accepted */
 
 	/* Client mode: `timer` is pending exactly while there is no connection. Server mode:
-	 * pending while accepting is paused. */
+	 * pending while accepting is paused, or when the held one may be served. */
 	struct event *timer;
 	unsigned delay_ms;
 	bool failure_logged;
@@ -52,8 +54,17 @@ struct vhost_endpoint {
 	bool closing;  /* vhost_endpoint_close() came while busy */
 };
 
+/* Ends a connection that was not wanted; the client learns of it now. */
+static void turn_away(struct vhost_endpoint *endpoint, int fd)
+{
+	shutdown(fd, SHUT_RDWR);
+	reaper_close(endpoint->reaper, &fd);
+}
+
 static void endpoint_free(struct vhost_endpoint *endpoint)
 {
+	if (second_client_held(&endpoint->second))
+		turn_away(endpoint, second_client_take(&endpoint->second));
 	if (endpoint->acceptable)
 		event_free(endpoint->acceptable);
 	if (endpoint->timer)
@@ -110,6 +121,8 @@ static void endpoint_lost(struct vhost_endpoint *endpoint, const char *reason)
 	endpoint->connection = NULL;
 	if (endpoint->mode == VHOST_MODE_CLIENT)
 		dial_later(endpoint);
+	else if (second_client_held(&endpoint->second))
+		timer_start(endpoint, 0);
 	endpoint->ops->disconnected(endpoint->owner, reason);
 }
 
@@ -161,11 +174,54 @@ static void accept_later(struct vhost_endpoint *endpoint)
 	timer_start(endpoint, ACCEPT_PAUSE_MS);
 }
 
-/* Ends a connection that was not wanted; the client learns of it now. */
-static void turn_away(struct vhost_endpoint *endpoint, int fd)
+static void resume_accepting(struct vhost_endpoint *endpoint)
 {
-	shutdown(fd, SHUT_RDWR);
-	reaper_close(endpoint->reaper, &fd);
+	if (!second_client_held(&endpoint->second))
+		event_add(endpoint->acceptable, NULL);
+}
+
+/* Its time is over, or it has hung up. */
+static void second_gone(void *owner)
+{
+	struct vhost_endpoint *endpoint = owner;
+
+	turn_away(endpoint, second_client_take(&endpoint->second));
+	resume_accepting(endpoint);
+}
+
+static void hold_second(struct vhost_endpoint *endpoint, int fd)
+{
+	int pid = vhost_socket_peer_pid(fd);
+	bool announce;
+
+	if (second_client_hold(
+		    &endpoint->second, endpoint->base, fd, second_gone, endpoint, &announce) < 0) {
+		turn_away(endpoint, fd);
+		return;
+	}
+	event_del(endpoint->acceptable);
+	if (announce && log_limit_allows(&endpoint->log_limit))
+		log_warning("%s: refused a second client (pid %d) at %s: there is one already (pid "
+			    "%d); times: %u",
+			endpoint->name, pid, endpoint->path, endpoint->peer_pid,
+			endpoint->second.count);
+}
+
+/* The first client is gone while a second one was held. */
+static void serve_second(struct vhost_endpoint *endpoint)
+{
+	int fd;
+
+	if (reaper_full(endpoint->reaper)) {
+		timer_start(endpoint, ACCEPT_PAUSE_MS);
+		return;
+	}
+	fd = second_client_take(&endpoint->second);
+	endpoint_enter(endpoint);
+	if (endpoint_connect(endpoint, fd) < 0 && log_limit_allows(&endpoint->log_limit))
+		log_warning("%s: no memory for a client", endpoint->name);
+	if (endpoint_leave(endpoint))
+		resume_accepting(endpoint);
 }
 
 static void accept_one(struct vhost_endpoint *endpoint)
@@ -200,11 +256,7 @@ static void accept_one(struct vhost_endpoint *endpoint)
 	if (endpoint->closing) {
 		turn_away(endpoint, fd);
 	} else if (endpoint->connection) {
-		if (log_limit_allows(&endpoint->log_limit))
-			log_warning(
-				"%s: refused a second client (pid %d) at %s: there is one already",
-				endpoint->name, vhost_socket_peer_pid(fd), endpoint->path);
-		turn_away(endpoint, fd);
+		hold_second(endpoint, fd);
 	} else if (endpoint_connect(endpoint, fd) < 0) {
 		if (log_limit_allows(&endpoint->log_limit))
 			log_warning("%s: no memory for a client", endpoint->name);
@@ -263,10 +315,12 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 {
 	struct vhost_endpoint *endpoint = argument;
 
-	if (endpoint->mode == VHOST_MODE_SERVER)
-		event_add(endpoint->acceptable, NULL);
-	else
+	if (endpoint->mode == VHOST_MODE_CLIENT)
 		dial(endpoint);
+	else if (second_client_held(&endpoint->second) && !endpoint->connection)
+		serve_second(endpoint);
+	else
+		resume_accepting(endpoint);
 }
 
 /* Replaces the listening socket, of which there may be none yet. */
@@ -279,7 +333,8 @@ static int open_server(struct vhost_endpoint *endpoint, struct error *error)
 	if (fd < 0)
 		return fd;
 	acceptable = event_new(endpoint->base, fd, EV_READ | EV_PERSIST, on_acceptable, endpoint);
-	if (!acceptable || event_add(acceptable, NULL) < 0) {
+	if (!acceptable ||
+		(!second_client_held(&endpoint->second) && event_add(acceptable, NULL) < 0)) {
 		if (acceptable)
 			event_free(acceptable);
 		vhost_socket_unlink(endpoint->path, &file);

@@ -2,8 +2,9 @@
 /*
  * A vhost-user socket path and the one connection it has at a time, in either mode:
  *
- *   server  we listen at the path and accept one peer; a second one is refused and logged with its
- *           process id. A stale socket file is replaced, a live one or another kind of file is not.
+ *   server  we listen at the path and accept one peer; a second one is held for a while, then refused
+ *           (see second_client.h), and logged with its process id. A stale socket file is replaced, a
+ *           live one or another kind of file is not.
  *   client  the peer listens; we connect, and try for ever with a growing delay.
  *
  *   WAITING (listening or dialling) -> CONNECTED -> WAITING -> ... until vhost_endpoint_close()

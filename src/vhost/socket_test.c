@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "vhost/connection.h"
 #include "vhost/endpoint.h"
+#include "vhost/second_client.h"
 #include "vhost/test_port.h"
 
 enum action { NOTHING, DISCONNECT, CLOSE };
@@ -405,19 +406,35 @@ static void test_slow_reader(void **state)
 static void test_second_client(void **state)
 {
 	char byte;
-	int first, second;
+	int first, second, third;
+	uint64_t begin;
 
 	open_endpoint(VHOST_MODE_SERVER);
 	first = client();
 	run();
+	begin = clock_now_ns();
 	second = client();
 	run();
-	assert_int_equal(recv(second, &byte, 1, MSG_DONTWAIT), 0);
+	/* Held: neither served nor disconnected, whatever it sends; and a third one waits behind it. */
+	send_bytes(second, get_features, sizeof(get_features), 0);
+	third = client();
+	run();
+	assert_int_equal(recv(second, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
 	assert_int_equal(owner.connected, 1);
+	while (recv(second, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN)
+		run_for(20);
+	assert_in_range((clock_now_ns() - begin) / NS_PER_MS, VHOST_HOLD_FIRST_MS - 100,
+		VHOST_HOLD_FIRST_MS * 10);
+	assert_int_equal(recv(third, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	fd_close(&second);
+	fd_close(&third);
+	run();
+	assert_int_equal(owner.messages, 0);
 	send_bytes(first, get_features, sizeof(get_features), 0);
 	run();
 	assert_int_equal(owner.messages, 1);
-	fd_close(&second);
 	/* One that is gone does not count, though its end is seen only after the next one came. */
 	second = client();
 	fd_close(&first);
@@ -427,6 +444,34 @@ static void test_second_client(void **state)
 	assert_int_equal(owner.disconnected, 1);
 	assert_int_equal(owner.messages, 2);
 	fd_close(&second);
+	run();
+}
+
+/* The first one goes while the second is held: that one is served at once, from its first byte. */
+static void test_second_client_takes_over(void **state)
+{
+	int first, second, third;
+
+	open_endpoint(VHOST_MODE_SERVER);
+	first = client();
+	run();
+	second = client();
+	send_bytes(second, get_features, sizeof(get_features), 0);
+	run();
+	third = client();
+	run();
+	fd_close(&first);
+	run();
+	run();
+	assert_int_equal(owner.disconnected, 1);
+	assert_int_equal(owner.connected, 2);
+	assert_int_equal(owner.messages, 1);
+	/* And the third is the second now. */
+	fd_close(&second);
+	run();
+	run();
+	assert_int_equal(owner.connected, 3);
+	fd_close(&third);
 	run();
 }
 
@@ -560,6 +605,7 @@ int main(void)
 		TEST(test_peer_that_never_reads),
 		TEST(test_slow_reader),
 		TEST(test_second_client),
+		TEST(test_second_client_takes_over),
 		TEST(test_socket_file),
 		TEST(test_client_mode),
 		TEST(test_client_mode_backs_off),
