@@ -6,16 +6,6 @@
 #include "cli/command.h"
 #include "cli/table.h"
 
-static const char *port_state(const json_t *port)
-{
-	/* Packed rings that nobody can serve; the log says what mends it. */
-	if (json_integer_value(json_object_get(port, "rings_lost")))
-		return "lost";
-	if (json_is_true(json_object_get(port, "running")))
-		return "running";
-	return json_is_true(json_object_get(port, "connected")) ? "connected" : "down";
-}
-
 static void add_membership(struct table *table, const json_t *port)
 {
 	const json_t *trunk = json_object_get(port, "trunk");
@@ -33,6 +23,18 @@ static void add_membership(struct table *table, const json_t *port)
 	free(names);
 }
 
+/* Below a table of ports: what is wrong with which. */
+static void print_problems(const json_t *result)
+{
+	const json_t *port;
+	size_t i;
+
+	json_array_foreach (result, i, port)
+		if (json_is_string(json_object_get(port, "problem")))
+			printf("%s: %s\n", command_text(port, "name"),
+				command_text(port, "problem"));
+}
+
 static void print_ports(const json_t *result)
 {
 	static const char *const titles[] = {
@@ -46,13 +48,14 @@ static void print_ports(const json_t *result)
 		table_add(&table, "%s", command_text(port, "name"));
 		table_add(&table, "%s", command_text(port, "type"));
 		add_membership(&table, port);
-		table_add(&table, "%s", port_state(port));
+		table_add(&table, "%s", command_text(port, "state"));
 		table_add(&table, "%s", command_text(port, "mode"));
 		command_add_number(&table, port, "queues");
 		table_add(&table, "%s", command_text(port, "mac"));
 		table_add(&table, "%s", command_text(port, "socket"));
 	}
 	table_print(&table);
+	print_problems(result);
 }
 
 /* "receive-ring-full 12, hairpin 3"; to be freed. */
@@ -92,7 +95,7 @@ static void print_port_statistics(const json_t *result)
 		char *drops = drops_text(json_object_get(port, "drops"));
 
 		table_add(&table, "%s", command_text(port, "name"));
-		table_add(&table, "%s", port_state(port));
+		table_add(&table, "%s", command_text(port, "state"));
 		command_add_number(&table, port, "rx_packets");
 		command_add_number(&table, port, "rx_bytes");
 		command_add_number(&table, port, "tx_packets");
@@ -101,6 +104,7 @@ static void print_port_statistics(const json_t *result)
 		free(drops);
 	}
 	table_print(&table);
+	print_problems(result);
 }
 
 /* The queues of one port: who serves them, and their counters. */
@@ -163,7 +167,10 @@ static void print_one_port(const json_t *port)
 	char *drops = drops_text(json_object_get(port, "drops"));
 
 	printf("%s: %s, %s\n", command_text(port, "name"), command_text(port, "type"),
-		port_state(port));
+		command_text(port, "state"));
+	if (json_is_string(json_object_get(port, "problem")))
+		printf("  %-10s  %s (%" JSON_INTEGER_FORMAT " s ago)\n", "problem",
+			command_text(port, "problem"), command_number(port, "problem_age"));
 	printf("  %-10s  %s\n", "network", command_text(port, "network"));
 	if (json_is_array(json_object_get(port, "trunk")))
 		print_list("trunk", json_object_get(port, "trunk"));

@@ -81,6 +81,11 @@ static void set_status(json_t *object, const struct port *port)
 		"rings_lost", (int)status.rings_lost);
 	json_object_update(object, part);
 	json_decref(part);
+	json_object_set_new(object, "state", json_string(vhost_user_state_names[status.state]));
+	json_object_set_new(
+		object, "problem", status.problem ? json_string(status.problem) : json_null());
+	json_object_set_new(object, "problem_age",
+		status.problem ? json_integer(status.problem_age) : json_null());
 }
 
 /* every_reason: also those that have not occurred. */

@@ -212,12 +212,11 @@ static void share_memory(const struct test_vm *vm)
 	require(test_ask(vm, message) == TEST_GRANTED);
 }
 
-void test_vm_attach(struct test_vm *vm, uint64_t protocol_features)
+void test_vm_connect(struct test_vm *vm)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	uint64_t size = net_driver_memory_size(TEST_RING, TEST_SLOT);
-	struct vhost_message message = test_make_number(
-		VHOST_USER_SET_PROTOCOL_FEATURES, protocol_features);
+	uint64_t begin = clock_now_ns();
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", vm->path);
 	vm->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -232,6 +231,18 @@ void test_vm_attach(struct test_vm *vm, uint64_t protocol_features)
 				TEST_VM_FEATURES) == 0);
 	net_driver_fill(&vm->queues[0]);
 	net_driver_publish(&vm->queues[0]);
+	while (!test_vm_connected(vm)) {
+		event_base_loop(test_base, EVLOOP_NONBLOCK);
+		require(clock_now_ns() - begin < TEST_PATIENCE);
+	}
+}
+
+void test_vm_attach(struct test_vm *vm, uint64_t protocol_features)
+{
+	struct vhost_message message = test_make_number(
+		VHOST_USER_SET_PROTOCOL_FEATURES, protocol_features);
+
+	test_vm_connect(vm);
 	message.header.flags &= ~VHOST_MESSAGE_NEED_REPLY;
 	test_tell(vm, &message);
 	require(test_ask(vm, test_make_number(VHOST_USER_SET_FEATURES, TEST_VM_FEATURES)) ==

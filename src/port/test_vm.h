@@ -61,7 +61,10 @@ void test_vms_end(void);
 void test_vm_open(struct test_vm *vm, const char *name, uint16_t index);
 void test_vm_close(struct test_vm *vm);
 
-/* Connects, negotiates, and starts both rings over fresh memory. / Hangs up, and waits until the port
+/* Connects, and has rings with buffers in fresh memory. */
+void test_vm_connect(struct test_vm *vm);
+
+/* Connects, negotiates, and starts both rings. / Hangs up, and waits until the port
  * has seen it. */
 void test_vm_attach(struct test_vm *vm, uint64_t protocol_features);
 void test_vm_detach(struct test_vm *vm);

@@ -8,7 +8,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/edge.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "port/vhost_user_port.h"
@@ -89,6 +88,7 @@ static void begin_session(struct vhost_user_port *vhost)
 
 	vhost_backend_init(&vhost->backend, &config, &backend_ops, vhost);
 	vhost->told_mtu = 0;
+	vhost_user_problem_review(vhost);
 }
 
 static void end_session(struct vhost_user_port *vhost)
@@ -105,6 +105,7 @@ static void end_session(struct vhost_user_port *vhost)
 	vhost->memory = NULL;
 	dirty_log_free(vhost->log);
 	vhost->log = NULL;
+	vhost->kicked = false;
 }
 
 static void connected(void *owner)
@@ -125,6 +126,7 @@ static void disconnected(void *owner, const char *reason)
 	end_session(vhost);
 	if (log_limit_allows(&vhost->log_limit))
 		log_info("port %s: disconnected: %s", vhost->port.name, reason);
+	vhost_user_problem_left(vhost, reason);
 }
 
 static void message(void *owner, struct vhost_message *message)
@@ -135,10 +137,11 @@ static void message(void *owner, struct vhost_message *message)
 	if (log_enabled(LOG_LEVEL_DEBUG) && log_limit_allows(&vhost->debug_limit))
 		log_debug("port %s: %s", vhost->port.name, vhost_message_name(message->header.id));
 	vhost_backend_handle(&vhost->backend, message, &result);
-	if (result.log && log_limit_allows(&vhost->log_limit))
-		log_warning("port %s: %s", vhost->port.name, result.error.text);
+	if (result.log)
+		vhost_user_problem(vhost, VHOST_USER_PROBLEM_REFUSED, "%s", result.error.text);
+	vhost_user_problem_review(vhost);
 	if (result.verdict == VHOST_CLOSE)
-		vhost_endpoint_disconnect(vhost->endpoint, "protocol error");
+		vhost_endpoint_disconnect(vhost->endpoint, "a message broke the protocol");
 	else if (result.has_reply)
 		vhost_endpoint_send(vhost->endpoint, &result.reply);
 }
@@ -157,55 +160,9 @@ static void attention_event(evutil_socket_t fd, short what, void *argument)
 		vhost_user_attend(argument);
 }
 
-/* Seconds after a driver's start at which its memory is looked at, first and at last: a DPDK
- * application may take seconds from its features to its memory, and an interface may be brought up at
- * any time later. */
-#define MEMORY_CHECK_FIRST 5
-#define MEMORY_CHECK_LAST  80
-
-void vhost_user_expect_memory(struct vhost_user_port *vhost)
-{
-	vhost->memory_check_delay = MEMORY_CHECK_FIRST;
-	evtimer_add(vhost->memory_check, &(struct timeval){.tv_sec = MEMORY_CHECK_FIRST});
-}
-
-/*
- * A driver fills the receiveq and then kicks it. Where the kick came but the ring is empty, we see
- * other memory than the guest does. QEMU creates a kick descriptor with the value 1: that is no kick.
- */
-void vhost_user_watch_first_kick(struct vhost_user_port *vhost)
-{
-	int fd = vhost->backend.rings[0].kick_fd;
-
-	fd_close(&vhost->first_kick);
-	if (fd >= 0)
-		vhost->first_kick = edge_watch(fd);
-}
-
-static bool kicked(struct vhost_user_port *vhost)
-{
-	return vhost->first_kick >= 0 && edge_seen(vhost->first_kick);
-}
-
 static void memory_check_event(evutil_socket_t fd, short what, void *argument)
 {
-	struct vhost_user_port *vhost = argument;
-	const struct vhost_user_ring *ring = &vhost->pairs[0].send_ring;
-	bool missing = !vhost->memory && vhost->backend.features & BIT64(VIRTIO_F_VERSION_1);
-	bool untouched = !ring->published || device_ring_untouched(&ring->queue.ring);
-
-	if (missing || (ring->published && untouched && kicked(vhost))) {
-		log_warning("port %s: the guest's driver started, but the VM does not share its "
-			    "memory, so no frame can pass: give QEMU '-object "
-			    "memory-backend-memfd,id=mem0,size=SIZE,share=on' and '-machine "
-			    "memory-backend=mem0' (libvirt: <access mode='shared'/> in "
-			    "<memoryBacking>; Cloud Hypervisor: --memory shared=on)",
-			vhost->port.name);
-	} else if (untouched && vhost->memory_check_delay < MEMORY_CHECK_LAST) {
-		vhost->memory_check_delay *= 2;
-		evtimer_add(vhost->memory_check,
-			&(struct timeval){.tv_sec = vhost->memory_check_delay});
-	}
+	vhost_user_memory_check(argument);
 }
 
 static void vhost_user_destroy(struct port *port)
@@ -219,8 +176,8 @@ static void vhost_user_destroy(struct port *port)
 		event_free(vhost->attention);
 	if (vhost->memory_check)
 		event_free(vhost->memory_check);
+	vhost_user_unwatch_first_kick(vhost);
 	fd_close(&vhost->attention_fd);
-	fd_close(&vhost->first_kick);
 	vhost_user_bells_fini(vhost);
 	guest_quota_put(vhost->quota);
 	free(vhost->pairs);
@@ -323,19 +280,6 @@ void vhost_user_set_memory_limit(struct port *port, uint64_t bytes)
 	guest_quota_set_limit(vhost_user_port(port)->quota, bytes);
 }
 
-static unsigned count_running_pairs(const struct vhost_user_port *vhost)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < vhost->port.queue_count; i++) {
-		const struct vhost_user_pair *pair = &vhost->pairs[i];
-
-		count += pair->send_ring.published && pair->receive_ring.published &&
-			 !pair->receive_ring.queue.discard;
-	}
-	return count;
-}
-
 void vhost_user_status(const struct port *port, struct vhost_user_status *status)
 {
 	const struct vhost_user_port *vhost = vhost_user_port(port);
@@ -347,12 +291,13 @@ void vhost_user_status(const struct port *port, struct vhost_user_status *status
 	status->ring_errors = vhost->ring_errors;
 	status->owed_signals = __atomic_load_n(&vhost->bells.owed, __ATOMIC_RELAXED);
 	status->connected = vhost_endpoint_connected(vhost->endpoint);
+	vhost_user_problem_status(vhost, status);
 	if (!status->connected)
 		return;
 	status->peer = vhost_endpoint_peer_pid(vhost->endpoint);
 	status->features = vhost->backend.features;
 	status->protocol_features = vhost->backend.protocol_features;
-	status->queues = count_running_pairs(vhost);
+	status->queues = vhost_user_running_pairs(vhost);
 	status->running = status->queues > 0;
 	for (unsigned i = 0; i < vhost->port.queue_count * 2u; i++)
 		status->rings_lost += vhost_user_ring((struct vhost_user_port *)vhost, i)->lost;

@@ -54,11 +54,25 @@ int vhost_user_renew(
 /* Changes options.memory_limit; what is mapped stays. Control thread. */
 void vhost_user_set_memory_limit(struct port *port, uint64_t bytes);
 
+enum vhost_user_state {
+	VHOST_USER_DOWN,      /* no VMM */
+	VHOST_USER_REFUSED,   /* a VMM was, or is, refused what it needs; `problem` says what */
+	VHOST_USER_CONNECTED, /* a VMM, whose guest's driver has not started */
+	VHOST_USER_NO_MEMORY, /* the driver has, and nothing of its memory is seen */
+	VHOST_USER_RUNNING,   /* frames pass */
+	VHOST_USER_BROKEN,    /* a ring is out of service */
+};
+
+extern const char *const vhost_user_state_names[];
+
 struct vhost_user_status {
-	bool connected;    /* a VMM is connected */
-	bool running;      /* and at least one pair of rings is started and enabled */
-	pid_t peer;        /* its process, 0 where unknown */
-	uint64_t features; /* virtio features acked by the guest */
+	enum vhost_user_state state;
+	const char *problem;  /* what is or was wrong last, until it is over; NULL: nothing */
+	unsigned problem_age; /* seconds since then */
+	bool connected;       /* a VMM is connected */
+	bool running;         /* and at least one pair of rings is started and enabled */
+	pid_t peer;           /* its process, 0 where unknown */
+	uint64_t features;    /* virtio features acked by the guest */
 	uint64_t protocol_features;
 	unsigned queues;       /* queue pairs that are started and enabled */
 	uint64_t memory_bytes; /* guest memory mapped */

@@ -44,16 +44,6 @@ static struct ring_identity identity_of(const struct vhost_user_port *vhost, uns
 	};
 }
 
-static void say_lost(struct vhost_user_port *vhost, unsigned index)
-{
-	if (log_limit_allows(&vhost->log_limit))
-		log_warning("port %s: ring %u is out of service: the switch was restarted, and "
-			    "neither the VM nor a record of ours says where its packed ring "
-			    "stands; restart the guest's driver (reboot, or unbind and bind "
-			    "virtio_net), or use split rings (packed=off)",
-			vhost->port.name, index);
-}
-
 bool vhost_user_place_find(struct vhost_user_port *vhost, unsigned index,
 	const struct device_ring_parts *parts, bool starts)
 {
@@ -80,8 +70,12 @@ bool vhost_user_place_find(struct vhost_user_port *vhost, unsigned index,
 	case PACKED_RESUME_LOST:
 		break;
 	}
-	ring->lost = true;
-	say_lost(vhost, index);
+	ring->failed = ring->lost = true;
+	vhost_user_problem(vhost, VHOST_USER_PROBLEM_RING,
+		"ring %u is out of service: the switch was restarted, and neither the VM nor a "
+		"record of ours says where its packed ring stands; restart the guest's driver "
+		"(reboot, or unbind and bind virtio_net), or use split rings (packed=off)",
+		index);
 	return false;
 }
 

@@ -55,6 +55,23 @@ struct vhost_user_senders {
 	uint16_t pairs[];
 };
 
+/* Why a port does not do what its VM's owner expects, and what ends it. What stands further down is the
+ * cause of what stands further up, and stays in view. */
+enum vhost_user_problem_kind {
+	VHOST_USER_PROBLEM_NONE,
+	VHOST_USER_PROBLEM_LEFT,    /* the connection broke: until rings run */
+	VHOST_USER_PROBLEM_REFUSED, /* a message: until rings run */
+	VHOST_USER_PROBLEM_RING,    /* out of service: until each that is was started anew */
+	VHOST_USER_PROBLEM_MEMORY,  /* not shared: until it is, or another VMM is here */
+	VHOST_USER_PROBLEM_PROMISE, /* a VM was promised what the port has no more: until rings run */
+};
+
+struct vhost_user_problem {
+	enum vhost_user_problem_kind kind;
+	struct error text;
+	uint64_t since; /* ns, monotonic */
+};
+
 struct vhost_user_port {
 	struct port port;
 	struct vhost_user_pair *pairs;      /* [port.queue_count] */
@@ -78,9 +95,13 @@ struct vhost_user_port {
 
 	const struct port_notifier *notifier;
 	struct event *attention;
-	struct event *memory_check;  /* armed from a driver's start until its memory makes sense */
-	unsigned memory_check_delay; /* seconds */
-	int first_kick; /* watches the kick descriptor of ring 0 while that is started, or -1 */
+	struct event *memory_check; /* armed where a driver's memory or buffers should come */
+	int first_kick; /* watches the kick descriptor of ring 0 from its start to a kick, or -1 */
+	struct event *first_kick_event;
+	bool kicked; /* ring 0, since it was started */
+	struct vhost_user_problem problem;
+	struct error logged; /* the last problem that was, when (ns), and of which connection */
+	uint64_t logged_at, logged_connection;
 	struct vhost_user_options options;
 	char *socket;
 	char *places_folder;        /* options.places_folder */
@@ -150,16 +171,46 @@ void vhost_user_log_update(void *owner);
  */
 int vhost_user_log_ring(struct vhost_user_port *vhost, unsigned index, struct error *error);
 
-/* Ring 0 was started, or has another kick descriptor: see from now on whether the guest kicks it. */
+/*
+ * vhost_user_problem.c. Whatever is refused, broken or out of service is said here, in words that name
+ * what mends it: one warning in the log, within the port's limit and not again for a while where it
+ * repeats, and in the port's status until it is over.
+ */
+void vhost_user_problem(struct vhost_user_port *vhost, enum vhost_user_problem_kind kind,
+	const char *format, ...) PRINTF(3, 4);
+
+/* The connection has ended, and the log says why. */
+void vhost_user_problem_left(struct vhost_user_port *vhost, const char *reason);
+
+/* Forgets a problem of this kind. */
+void vhost_user_problem_over(struct vhost_user_port *vhost, enum vhost_user_problem_kind kind);
+
+/* A ring was started or enabled: where a pair of them runs, what was refused before is over. */
+void vhost_user_problem_served(struct vhost_user_port *vhost);
+
+/* Forgets what is over. To be called when a message was handled, or a connection begins. */
+void vhost_user_problem_review(struct vhost_user_port *vhost);
+
+/* Fills the status's state and problem. */
+void vhost_user_problem_status(
+	const struct vhost_user_port *vhost, struct vhost_user_status *status);
+
+/* Queue pairs that are started and enabled. */
+unsigned vhost_user_running_pairs(const struct vhost_user_port *vhost);
+
+/* Ring 0 was started, or has another kick descriptor: see from now on whether the guest kicks it. / It
+ * was stopped. */
 void vhost_user_watch_first_kick(struct vhost_user_port *vhost);
+void vhost_user_unwatch_first_kick(struct vhost_user_port *vhost);
 
 /* vhost_user_bells.c: signals that are owed. attend() is told of them. */
 int vhost_user_bells_init(struct vhost_user_port *vhost, struct event_base *base);
 void vhost_user_bells_fini(struct vhost_user_port *vhost);
 void vhost_user_bells_attend(struct vhost_user_port *vhost);
 
-/* A driver started: see in a while whether its memory is what the guest sees. */
+/* A driver started: see in a while whether its memory is what the guest sees. / Now. */
 void vhost_user_expect_memory(struct vhost_user_port *vhost);
+void vhost_user_memory_check(struct vhost_user_port *vhost);
 
 /* Takes failed rings out of service until their next start; counts and reports them. */
 void vhost_user_attend(struct vhost_user_port *vhost);

@@ -10,7 +10,6 @@
 
 #include "base/edge.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/rcu.h"
 #include "port/vhost_user_port.h"
 
@@ -132,6 +131,8 @@ static int set_up(struct vhost_user_port *vhost, unsigned index, bool starts, st
 	int result;
 
 	ring->ready = false;
+	if (!vhost->memory)
+		vhost_user_memory_check(vhost);
 	if (!vhost->memory || !asked->address_set || !asked->size)
 		return error_set(error, -EINVAL, "ring %u: started before its %s", index,
 			!vhost->memory        ? "memory table"
@@ -199,8 +200,8 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 		reaper_signal(vhost_endpoint_reaper(vhost->endpoint), ring->bell.fd);
 	if (index == 0 && changes & (VHOST_RING_START | VHOST_RING_KICK))
 		vhost_user_watch_first_kick(vhost);
-	if (changes & VHOST_RING_START)
-		vhost_user_expect_memory(vhost);
+	if (result == 0 && changes & (VHOST_RING_START | VHOST_RING_ENABLE))
+		vhost_user_problem_served(vhost);
 	return result;
 }
 
@@ -215,7 +216,7 @@ uint32_t vhost_user_ring_stop(void *owner, unsigned index)
 	ring->bell.fd = -1;
 	ring->lost = false;
 	if (index == 0)
-		fd_close(&vhost->first_kick);
+		vhost_user_unwatch_first_kick(vhost);
 	return ring->next;
 }
 
@@ -300,9 +301,10 @@ void vhost_user_attend(struct vhost_user_port *vhost)
 	if ((vhost->memory && guest_memory_broken(vhost->memory)) ||
 		(vhost->log && dirty_log_broken(vhost->log))) {
 		vhost->ring_errors++;
-		vhost_endpoint_disconnect(vhost->endpoint,
+		vhost_user_problem(vhost, VHOST_USER_PROBLEM_LEFT,
 			"guest memory or its dirty log vanished: the file was truncated or "
 			"punched");
+		vhost_endpoint_disconnect(vhost->endpoint, "guest memory vanished");
 		return;
 	}
 	vhost_user_bells_attend(vhost);
@@ -313,9 +315,10 @@ void vhost_user_attend(struct vhost_user_port *vhost)
 			continue;
 		unpublish(vhost, i);
 		vhost->ring_errors++;
-		if (log_limit_allows(&vhost->log_limit))
-			log_warning("port %s: ring %u stopped: invalid descriptor chain or index",
-				vhost->port.name, i);
+		vhost_user_problem(vhost, VHOST_USER_PROBLEM_RING,
+			"ring %u stopped: invalid descriptor chain or index; it is served again "
+			"when the guest's driver has started it anew",
+			i);
 		reaper_signal(
 			vhost_endpoint_reaper(vhost->endpoint), vhost->backend.rings[i].error_fd);
 	}

@@ -23,7 +23,6 @@ static enum vhost_verdict verdict_text(struct vhost_result *result, enum vhost_v
 	const char *format, va_list arguments)
 {
 	vsnprintf(result->error.text, sizeof(result->error.text), format, arguments);
-	result->log = true;
 	return verdict;
 }
 
@@ -62,6 +61,23 @@ static VHOST_HANDLER(handle_get_features)
 	return VHOST_ACCEPTED;
 }
 
+/* "features 0x400000 (mq) were not offered". */
+static enum vhost_verdict refuse_features(struct vhost_result *result, const char *kind,
+	uint64_t features, const char *(*name_of)(unsigned bit))
+{
+	char names[512] = "";
+
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const char *name = features & BIT64(bit) ? name_of(bit) : NULL;
+		size_t used = strlen(names);
+
+		if (name)
+			snprintf(names + used, sizeof(names) - used, "%s%s", used ? " " : "", name);
+	}
+	return vhost_refuse(result, "%sfeatures %#llx (%s) were not offered", kind,
+		(unsigned long long)features, names);
+}
+
 static VHOST_HANDLER(handle_set_features)
 {
 	uint64_t features = message->payload.number;
@@ -70,8 +86,7 @@ static VHOST_HANDLER(handle_set_features)
 	if (excess) {
 		vhost_rings_halt(backend);
 		backend->features_refused = true;
-		return vhost_refuse(
-			result, "features %#llx were not offered", (unsigned long long)excess);
+		return refuse_features(result, "", excess, vhost_feature_name);
 	}
 	backend->features_refused = false;
 	if (features == backend->features)
@@ -99,8 +114,7 @@ static VHOST_HANDLER(handle_set_protocol_features)
 	uint64_t excess = features & ~backend->config.protocol_features;
 
 	if (excess)
-		return vhost_refuse(result, "protocol features %#llx were not offered",
-			(unsigned long long)excess);
+		return refuse_features(result, "protocol ", excess, vhost_protocol_feature_name);
 	backend->protocol_features = features;
 	return VHOST_ACCEPTED;
 }
@@ -256,12 +270,10 @@ static enum vhost_verdict refuse_unavailable(
 	struct vhost_backend *backend, uint32_t id, const char *why, struct vhost_result *result)
 {
 	uint64_t bit = BIT64(MIN(id, REPORTED_UNKNOWN));
-	bool reported = backend->reported & bit;
 
+	result->repeated = backend->reported & bit;
 	backend->reported |= bit;
-	vhost_refuse(result, "%s", why);
-	result->log = !reported;
-	return VHOST_REFUSED;
+	return vhost_refuse(result, "%s", why);
 }
 
 static enum vhost_verdict dispatch(struct vhost_backend *backend,
@@ -323,13 +335,16 @@ void vhost_backend_handle(
 	uint32_t id = message->header.id;
 	const struct vhost_message_row *row = vhost_message_row(id);
 
-	result->log = false;
+	result->repeated = false;
 	result->has_reply = false;
 	result->error.text[0] = '\0';
 	result->verdict = dispatch(backend, row, message, result);
-	if (result->error.text[0] != '\0') {
+	/* One place for all: no handler can refuse, and none can stop a ring, without a word. */
+	if (result->verdict != VHOST_ACCEPTED && result->error.text[0] == '\0')
+		error_set(&result->error, 0, "refused");
+	if (result->error.text[0] != '\0')
 		error_prefix(&result->error, "%s (%u)", vhost_message_name(id), id);
-	}
+	result->log = result->error.text[0] != '\0' && !result->repeated;
 	acknowledge(backend, row, message, result);
 	vhost_message_close_fds(message);
 }

@@ -121,7 +121,7 @@ struct vhost_backend_ops {
 
 	/* rings[index] changed in `changes`. Called for started rings, and with VHOST_RING_START
 	 * for the one that starts now. A descriptor that was replaced stays open until this
-	 * returns. 0, or -errno and a reason (an address that lies in no region, say): with START
+	 * returns. 0, or -errno and a reason that names the ring ("ring 2: ..."): with START
 	 * the ring counts as never started, otherwise ring_stop() follows. */
 	int (*ring_update)(void *owner, unsigned index, unsigned changes, struct error *error);
 
@@ -179,8 +179,9 @@ enum vhost_verdict {
 /* What became of a message. `reply` is to be sent where has_reply is true. */
 struct vhost_result {
 	enum vhost_verdict verdict;
-	bool log;       /* error text is worth a line: always but for repeated unimplemented ids */
-	bool has_reply; /* never with VHOST_CLOSE */
+	bool log;           /* there is an error text, and it is news */
+	bool repeated;      /* it was said of the same unimplemented or unknown message before */
+	bool has_reply;     /* never with VHOST_CLOSE */
 	struct error error; /* begins with the message's name */
 	struct vhost_message reply;
 };

@@ -15,7 +15,6 @@ VHOST_HANDLER(vhost_handle_set_log_base)
 		backend->owner, log->size, log->mmap_offset, &message->fds[0], &result->error);
 	vhost_reply(result, message->header.id, 8)->number = status < 0;
 	if (status < 0) {
-		result->log = true;
 		return VHOST_REFUSED;
 	}
 	return VHOST_ACCEPTED;

@@ -61,11 +61,9 @@ VHOST_HANDLER(vhost_handle_set_mem_table)
 		if (verdict != VHOST_ACCEPTED)
 			return verdict;
 	}
-	if (backend->ops->memory_set(backend->owner, table->regions, table->count, message->fds,
-		    &result->error) < 0) {
-		result->log = true;
+	if (backend->ops->memory_set(
+		    backend->owner, table->regions, table->count, message->fds, &result->error) < 0)
 		return VHOST_REFUSED;
-	}
 	for (unsigned i = 0; i < table->count; i++)
 		backend->regions[i] = table->regions[i];
 	backend->region_count = table->count;
@@ -115,7 +113,6 @@ VHOST_HANDLER(vhost_handle_add_mem_reg)
 			result, "all %u memory slots are taken", backend->config.memory_slots);
 	if (backend->ops->memory_add(backend->owner, region, &message->fds[0], &result->error) <
 		0) {
-		result->log = true;
 		return VHOST_REFUSED;
 	}
 	backend->regions[backend->region_count++] = *region;

@@ -66,7 +66,6 @@ static int ring_update(struct vhost_backend *backend, unsigned index, unsigned c
 	if (status < 0) {
 		ring_stop(backend, index);
 		error_prefix(&result->error, "ring %u stopped", index);
-		result->log = true;
 	}
 	return status;
 }
@@ -154,7 +153,6 @@ static enum vhost_verdict ring_start(
 	ring->started = false;
 	reaper_close(backend->config.reaper, &ring->kick_fd);
 	error_prefix(&result->error, "ring %u", index);
-	result->log = true;
 	return VHOST_REFUSED;
 }
 

@@ -198,7 +198,7 @@ static int read_message(struct vhost_connection *connection, struct error *error
 		if (got == 0)
 			return error_set(error, -ECONNRESET, "%s",
 				connection->received ? "the peer closed within a message"
-						     : "the peer closed");
+						     : VHOST_PEER_CLOSED);
 		if (got < 0)
 			return error_set_errno(error, (int)got, "receiving");
 		connection->received += (size_t)got;

@@ -37,6 +37,9 @@ struct vhost_connection;
 /* Most descriptors that one sendmsg() can carry on Linux (SCM_MAX_FD). */
 #define VHOST_RECEIVE_FDS_MAX 253
 
+/* The reason of closed() where the peer went away in good order. */
+#define VHOST_PEER_CLOSED "the peer closed"
+
 struct vhost_connection_ops {
 	/* One whole message. The callee owns its descriptors; what it leaves in fds[] is closed. */
 	void (*message)(void *owner, struct vhost_message *message);

@@ -164,7 +164,7 @@ static void drop_gone_peer(struct vhost_endpoint *endpoint)
 	if (!endpoint->connection || !vhost_connection_peer_gone(endpoint->connection))
 		return;
 	vhost_connection_close(endpoint->connection);
-	endpoint_lost(endpoint, "the peer closed");
+	endpoint_lost(endpoint, VHOST_PEER_CLOSED);
 }
 
 /* Takes no client for a while. */

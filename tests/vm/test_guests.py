@@ -139,14 +139,21 @@ def test_port_args_for_qemu(bed, mode):
     talk(*guests)
 
 
-def test_memory_that_is_not_shared(bed):
-    """The log tells the cause and the flag that mends it."""
+@pytest.mark.parametrize("memory", ["private", "anonymous"])
+def test_memory_that_is_not_shared(bed, memory):
+    """Log and port tell the cause and the flag that mends it, as long as it lasts."""
     bed.vswd(["a"])
     bed.switch.allow(r"shar", r"memory")
-    guest = bed.guest("a", 1, shared=False)
+    own = ["-M", "q35", "-m", "256"] if memory == "anonymous" else []
+    guest = bed.guest("a", 1, shared=False, own_memory=bool(own), more=own)
     guest.run("ip link set eth0 up", check=False)
-    wait_for(lambda: "share=on" in bed.switch.log(), 30, "the explanation in the log")
-    assert bed.switch.process.alive()
+    wait_for(lambda: "share=on" in (bed.switch.port("a")["problem"] or ""), 10, "the explanation")
+    assert bed.switch.port("a")["state"] == "no-memory"
+    assert "share=on" in bed.switch.log()
+    shown = bed.switch.vsw_raw("port", "show").stdout
+    assert "no-memory" in shown and "share=on" in shown
+    time.sleep(2)
+    assert bed.switch.port("a")["state"] == "no-memory", "it stays in view"
 
 
 def test_ring_sizes_and_features(bed):
