@@ -15,7 +15,8 @@
 		"frame longer than 65,553 bytes, which no IP packet needs",                        \
 		"look for a broken driver in the sending guest")                                   \
 	X(BAD_NET_HEADER, "bad-net-header",                                                        \
-		"virtio-net header incomplete, or asking for an offload that was not negotiated",  \
+		"virtio-net header incomplete, or asking for an offload that was not negotiated, " \
+		"or for tiny segments",                                                            \
 		"look for a broken or hostile driver in the sending guest")                        \
 	X(RING_ERROR, "ring-error", "descriptor chain invalid; the queue is stopped",              \
 		"reset the guest's network device; look for a broken or hostile driver")           \

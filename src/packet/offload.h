@@ -36,9 +36,16 @@
 /* Any of these comes with OFFLOAD_CHECKSUM, and only one of them at a time. */
 #define OFFLOAD_SEGMENT (OFFLOAD_TCP | OFFLOAD_UDP | OFFLOAD_FRAGMENT)
 
-/* Pieces that one packet may ask for. TCP with an MSS of 32 in the longest frame stays below; what
- * asks for more wants to cost us time. */
-#define OFFLOAD_PIECES_MAX 2048u
+/*
+ * What a packet may ask for; what asks for more wants to cost us time. No Linux sends TCP with an MSS below 48
+ * (TCP_MIN_SND_MSS), of which timestamps take 12. The smallest MTU of IPv4 is 68, which leaves fragments of
+ * 48. Datagrams may be short, but Linux puts no more than 128 into one packet (UDP_MAX_SEGMENTS).
+ */
+#define OFFLOAD_TCP_SIZE_MIN      36u
+#define OFFLOAD_FRAGMENT_SIZE_MIN 48u
+#define OFFLOAD_DATAGRAMS_MAX     128u
+/* Follows: pieces of the longest frame. */
+#define OFFLOAD_PIECES_MAX        2048u
 
 struct offload {
 	uint16_t

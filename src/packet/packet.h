@@ -61,7 +61,9 @@ struct packet {
 };
 
 struct packet_batch {
-	unsigned count;       /* packets filled */
+	unsigned count;      /* packets filled */
+	unsigned frames_max; /* that a port's receive() may take, 1 to PACKET_BATCH */
+	bool more; /* set by receive() where bytes ended the visit, so that frames are left, probably */
 	unsigned pieces_used; /* of pieces[] */
 	uint16_t port;        /* index of the port where the frames came in */
 	uint16_t queue;       /* and its queue */

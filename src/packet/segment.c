@@ -34,6 +34,14 @@ uint32_t segment_frame_length(const struct packet *packet)
 	return MIN(cut, packet->length + added_headers(packet));
 }
 
+unsigned segment_count(const struct packet *packet)
+{
+	uint32_t total = packet_l4_length(packet) + packet->l4_offset - repeated_headers(packet);
+	uint32_t size = packet->offload.gso_size;
+
+	return (total + size - 1) / size;
+}
+
 /* Fragments of two datagrams of one sender must not have the same one within the minute that a
  * receiver waits for the rest (RFC 8200, 4.5). Written by any worker. */
 static uint32_t next_identification(void)

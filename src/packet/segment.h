@@ -54,6 +54,9 @@ struct segmenter {
  * Its own length where it needs no segmentation. */
 uint32_t segment_frame_length(const struct packet *packet);
 
+/* How many pieces the packet, which needs segmentation, makes. */
+unsigned segment_count(const struct packet *packet);
+
 /* Begins to cut *packet, which must stay where it is until the end. complete: the pieces need
  * nothing further; otherwise they need OFFLOAD_CHECKSUM (fragments never do). */
 void segment_begin(struct segmenter *segmenter, const struct packet *packet, bool complete);

@@ -82,7 +82,7 @@ static void memory_receive(struct port *port, unsigned index, struct packet_batc
 {
 	struct memory_port *memory = memory_port(port);
 	struct memory_queue *queue = &memory->queues[index];
-	uint32_t count = MIN(ring_count(&queue->ring, queue->taken), PACKET_BATCH);
+	uint32_t count = MIN(ring_count(&queue->ring, queue->taken), batch->frames_max);
 
 	for (unsigned i = 0; i < count; i++, queue->taken++) {
 		uint8_t *frame = ring_slot(memory, &queue->ring, queue->taken);

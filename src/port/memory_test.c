@@ -65,6 +65,7 @@ static void receive(struct port *port, unsigned queue)
 {
 	batch->count = 0;
 	batch->pieces_used = 0;
+	batch->frames_max = PACKET_BATCH;
 	port->class->receive(port, queue, batch);
 }
 

@@ -40,7 +40,8 @@ enum port_arm {
 struct port_class {
 	const char *type; /* as in the configuration: "vhost-user" */
 
-	/* Fills the empty batch with up to PACKET_BATCH frames that came in on `queue`. Counts ingress
+	/* Fills the empty batch with up to frames_max frames that came in on `queue`, notes where their
+	 * bytes were too many for one visit, and in pieces_used what it has done, for frames that it drops, too. Counts ingress
 	 * drops of its own in the queue's rx counters. Worker. */
 	void (*receive)(struct port *port, unsigned queue, struct packet_batch *batch);
 	/* Gives back what the last receive() took; the batch's packets are dead. Worker. */

@@ -313,6 +313,7 @@ unsigned test_vm_take_frames(const struct test_vm *vm)
 	unsigned count;
 
 	test_batch->count = test_batch->pieces_used = 0;
+	test_batch->frames_max = PACKET_BATCH;
 	vm->port->class->receive(vm->port, 0, test_batch);
 	count = test_batch->count;
 	vm->port->class->release(vm->port, 0, test_batch);

@@ -220,6 +220,7 @@ static void device_send(void)
 
 	bench.batch->count = count;
 	bench.batch->pieces_used = 0;
+	bench.batch->frames_max = PACKET_BATCH;
 	for (unsigned i = 0; i < count; i++)
 		batch_frame(i);
 	net_device_send(&bench.queue, bench.batch, (1ull << count) - 1, &bench.counters);
@@ -229,6 +230,7 @@ static void device_receive(void)
 {
 	bench.batch->count = 0;
 	bench.batch->pieces_used = 0;
+	bench.batch->frames_max = PACKET_BATCH;
 	net_device_receive(&bench.queue, bench.batch, &bench.counters);
 	net_device_release(&bench.queue);
 }

@@ -159,6 +159,16 @@ static bool can_fragment(const struct packet *packet)
 	       packet->l4_offset == packet->l3_offset + IPV6_HEADER;
 }
 
+/* Whether `payload` bytes may be cut into pieces of `size`: see offload.h. */
+static bool size_is_fair(uint8_t needs, uint32_t payload, uint16_t size)
+{
+	if (needs & OFFLOAD_TCP)
+		return size >= OFFLOAD_TCP_SIZE_MIN;
+	if (needs & OFFLOAD_FRAGMENT)
+		return size >= OFFLOAD_FRAGMENT_SIZE_MIN;
+	return payload <= (uint32_t)size * OFFLOAD_DATAGRAMS_MAX;
+}
+
 /* Checks a request for segmentation of a packet whose checksum request is in order. */
 static bool rebuild_segmentation(
 	const struct virtio_net_hdr *header, uint8_t requests, struct packet *packet)
@@ -180,11 +190,11 @@ static bool rebuild_segmentation(
 	} else {
 		payload -= packet->offload.l4_header;
 	}
-	if (payload > (uint32_t)size * OFFLOAD_PIECES_MAX)
-		return false;
 	/* What makes one piece is that piece. */
 	if (payload <= size)
 		return true;
+	if (!size_is_fair(needs, payload, size))
+		return false;
 	if (needs & OFFLOAD_TCP && packet->head[packet->l4_offset + TCP_FLAGS] & TCP_CWR)
 		needs |= OFFLOAD_ECN;
 	packet->offload.needs |= needs;

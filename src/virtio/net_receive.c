@@ -95,17 +95,17 @@ ALWAYS_INLINE void take_chains(struct net_device_queue *queue, bool packed,
 	struct packet_batch *batch, struct counters *counters)
 {
 	struct device_ring *ring = &queue->ring;
-	unsigned simple;
+	unsigned taken = 0;
 	uint64_t bytes = 0;
 
 	/* For a split ring this reads the index once; then all that it shows is known. */
 	if (!device_ring_available(ring, packed))
 		return;
-	simple = take_simple(queue, packed, batch);
-	batch->count += simple;
-	batch->pieces_used += simple;
-	for (unsigned taken = simple;
-		taken < PACKET_BATCH && device_ring_available(ring, packed) &&
+	if (likely(batch->frames_max == PACKET_BATCH))
+		taken = take_simple(queue, packed, batch);
+	batch->count += taken;
+	batch->pieces_used += taken;
+	for (; taken < batch->frames_max && device_ring_available(ring, packed) &&
 		batch->pieces_used < PACKET_PIECES_VISIT && bytes < NET_DEVICE_VISIT_BYTES;
 		taken++) {
 		struct packet *packet = &batch->packets[batch->count];
@@ -135,6 +135,8 @@ ALWAYS_INLINE void take_chains(struct net_device_queue *queue, bool packed,
 		packet->length = length - queue->header_size;
 		batch->count++;
 	}
+	if (unlikely(bytes >= NET_DEVICE_VISIT_BYTES))
+		batch->more = true;
 }
 
 /* Second pass: copies header and head of the frame into the private buffer `i` of the batch. */

@@ -187,18 +187,18 @@ static NO_INLINE void log_frame(
 		queue_log_pieces(log, pieces, length);
 }
 
-/* Finds a place for a frame that the receiver takes as it is, and copies it there now or later. */
-ALWAYS_INLINE void place(struct sending *sending, bool packed, struct packet *packet, bool now)
+/* Finds a place for a frame that the receiver takes as it is, and copies it there now or later. Says why
+ * there is none; DROP_REASON_COUNT where there is. */
+ALWAYS_INLINE enum drop_reason place(
+	struct sending *sending, bool packed, struct packet *packet, bool now)
 {
 	struct net_device_queue *queue = sending->queue;
 	struct landing *landing = &sending->landing;
 	uint32_t need = queue->header_size + packet->length;
 	enum drop_reason reason = take_landing(sending, packed, need);
 
-	if (unlikely(reason != DROP_REASON_COUNT)) {
-		counter_add(&sending->counters->drops[reason], 1);
-		return;
-	}
+	if (unlikely(reason != DROP_REASON_COUNT))
+		return reason;
 	give_landing(&queue->ring, packed, landing, need);
 	sending->packets++;
 	sending->bytes += packet->length;
@@ -207,32 +207,49 @@ ALWAYS_INLINE void place(struct sending *sending, bool packed, struct packet *pa
 
 		waiting->packet = packet;
 		waiting->to = landing->pieces->iov_base;
-		return;
+		return DROP_REASON_COUNT;
 	}
 	push_header(packet, queue->header_size, landing->chain_count);
 	copy_scattered(&queue->ring, packet, queue->header_size, landing);
 	if (unlikely(rcu_read(&queue->log)))
 		log_frame(queue, landing->pieces, need);
+	return DROP_REASON_COUNT;
 }
 
-/* Cuts a packet that is too large for what the receiver takes; its pieces share the payload. */
+/* Cuts a packet that is too large for what the receiver takes; its pieces share the payload. Ends at the first one
+ * that has no place: neither have the others, and a receiver whose ring is full shall cost nothing. */
 static NO_INLINE void place_segments(
 	struct sending *sending, const struct packet *packet, bool complete)
 {
 	uint8_t buffer[NET_HEADER_SIZE + SEGMENT_HEAD_SIZE] __attribute__((aligned(4)));
-	bool packed = sending->queue->ring.packed;
+	struct device_ring *ring = &sending->queue->ring;
+	bool packed = ring->packed;
+	unsigned left = segment_count(packet);
+	enum drop_reason reason;
 	struct segmenter segmenter;
 	struct packet piece;
 
-	segment_begin(&segmenter, packet, complete);
-	while (segment_next(&segmenter, &piece, buffer + NET_HEADER_SIZE))
-		place(sending, packed, &piece, true);
+	if (device_ring_available(ring, packed)) {
+		segment_begin(&segmenter, packet, complete);
+		while (segment_next(&segmenter, &piece, buffer + NET_HEADER_SIZE)) {
+			reason = place(sending, packed, &piece, true);
+			if (unlikely(reason != DROP_REASON_COUNT))
+				break;
+			left--;
+		}
+		segment_end(&segmenter);
+	} else {
+		reason = device_ring_broken(ring) ? DROP_RING_ERROR : DROP_RECEIVE_RING_FULL;
+	}
+	if (left)
+		counter_add(&sending->counters->drops[reason], left);
 }
 
 ALWAYS_INLINE void place_packet(struct sending *sending, bool packed, struct packet *packet)
 {
 	uint32_t length = likely(!packet->offload.needs) ? packet->length
 							 : segment_frame_length(packet);
+	enum drop_reason reason;
 
 	if (unlikely(length > sending->queue->frame_length_max)) {
 		counter_add(&sending->counters->drops[DROP_MTU_EXCEEDED], 1);
@@ -243,7 +260,9 @@ ALWAYS_INLINE void place_packet(struct sending *sending, bool packed, struct pac
 		packet_checksum_complete(packet);
 		/* fall through */
 	case NET_OFFLOAD_AS_IS:
-		place(sending, packed, packet, false);
+		reason = place(sending, packed, packet, false);
+		if (unlikely(reason != DROP_REASON_COUNT))
+			counter_add(&sending->counters->drops[reason], 1);
 		break;
 	case NET_OFFLOAD_SEGMENT:
 		place_segments(sending, packet, false);

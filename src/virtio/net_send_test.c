@@ -3,6 +3,8 @@
  * Frames towards the guest through the device side of a receiveq, into chains of every legal shape, each
  * reason to drop; and our own driver with our own device, in both directions.
  */
+#include "packet/headers.h"
+#include "packet/parse.h"
 #include "virtio/net_driver.h"
 #include "virtio/test_net.h"
 
@@ -247,12 +249,65 @@ static void driver_and_device_understand_each_other(void **state)
 		}
 }
 
+/* Buffers for some of a packet's pieces: the others are counted with the first that has none, and the packet
+ * is as it was for the next receiver. */
+static void cutting_ends_where_the_ring_is_full(void **state)
+{
+	const uint32_t length = 54 + 10000;
+	static uint8_t frame[54 + 10000], got[54 + 10000];
+	struct packet *packet = &batch->packets[0];
+	uint32_t at;
+
+	random_bytes(frame, length);
+	store_be16(frame + 12, ETH_P_IP);
+	frame[14] = 0x45;
+	store_be16(frame + 14 + IPV4_TOTAL_LENGTH, (uint16_t)(length - 14));
+	store_be16(frame + 14 + IPV4_FRAGMENT, 0);
+	frame[14 + 9] = IPPROTO_TCP;
+	frame[34 + TCP_DATA_OFFSET] = 0x50;
+	for (unsigned room = 0; room <= 12; room++) {
+		unsigned taken = 0, sent = MIN(room, 10);
+		uint32_t written;
+		uint64_t token;
+
+		begin(FEATURE(VIRTIO_F_VERSION_1), 0);
+		for (unsigned i = 0; i < room; i++) {
+			const struct driver_buffer buffer = {LEFT + i * 2048, 2048};
+
+			require(add(&buffer, 1, true, false, i) == 0);
+		}
+		split_driver_publish(&driver);
+		batch_begin();
+		batch_frame(frame, length);
+		packet_parse(packet);
+		packet->offload = (struct offload){.gso_size = 1000,
+			.needs = OFFLOAD_CHECKSUM | OFFLOAD_TCP4,
+			.l4_header = 20};
+		for (unsigned again = 0; again < 2; again++) {
+			net_device_send(&queue, batch, 1, &counters);
+			require(counters.packets == sent + (again ? MIN(room - sent, 10) : 0));
+			require(counters.drops[DROP_RECEIVE_RING_FULL] + counters.packets ==
+				10 * (again + 1));
+		}
+		memcpy(got, packet->head, packet->head_length);
+		at = packet->head_length;
+		for (unsigned i = 0; i < packet->tail_count; at += packet->tail[i++].iov_len)
+			memcpy(got + at, packet->tail[i].iov_base, packet->tail[i].iov_len);
+		require(at == length && memcmp(got + 54, frame + 54, length - 54) == 0);
+		while (split_driver_take(&driver, &token, &written))
+			taken++;
+		require(taken == room);
+		end();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_receiver_gets_any_frame),
 		cmocka_unit_test(frames_without_a_place_are_dropped),
 		cmocka_unit_test(a_broken_receiver_takes_nothing_more),
+		cmocka_unit_test(cutting_ends_where_the_ring_is_full),
 		cmocka_unit_test(driver_and_device_understand_each_other),
 	};
 

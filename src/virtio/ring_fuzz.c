@@ -100,6 +100,7 @@ static void receive(struct net_device_queue *queue)
 
 	batch->count = 0;
 	batch->pieces_used = 0;
+	batch->frames_max = PACKET_BATCH;
 	net_device_receive(queue, batch, &counters);
 	require(batch->count <= PACKET_BATCH && batch->pieces_used <= PACKET_PIECES);
 	require((uint16_t)(queue->ring.split.next_taken - taken) <= PACKET_BATCH);

@@ -149,6 +149,7 @@ static inline void receive(void)
 {
 	batch->count = 0;
 	batch->pieces_used = 0;
+	batch->frames_max = PACKET_BATCH;
 	net_device_receive(&queue, batch, &counters);
 }
 

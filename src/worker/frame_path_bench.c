@@ -127,6 +127,7 @@ static NO_INLINE void frame_path(const struct topology *topology, struct fdb *fd
 {
 	batch->count = 0;
 	batch->pieces_used = 0;
+	batch->frames_max = PACKET_BATCH;
 	batch->port = 0;
 	batch->now = 1;
 	net_device_receive(&from->device, batch, &counters[0]);

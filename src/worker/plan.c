@@ -29,10 +29,14 @@ static bool fill_roster(struct plan *plan, unsigned worker)
 			if (plan_assignment(plan->worker_count, (uint16_t)i, q) != worker)
 				continue;
 			roster->visits[roster->count++] = (struct visit){
-				.port = plan->ports[i], .queue = (uint16_t)q};
+				.port = plan->ports[i],
+				.queue = (uint16_t)q,
+				.frames_max = PACKET_BATCH,
+			};
 		}
 	}
 	roster->first[plan->port_count] = roster->count;
+	roster->least = UINT64_MAX;
 	return true;
 }
 

@@ -21,12 +21,18 @@ struct visit {
 	uint16_t empty_visits;
 	struct port *expected; /* where its last batch for a single port went; NULL: none yet */
 	uint64_t idle_since;   /* ns when it was found empty; 0: it had frames last time */
+	uint64_t used;         /* cycles, on the scale of the roster's `served`: see fair_share.h */
+	uint16_t frames_max;   /* that a visit may take, 1 to PACKET_BATCH */
 };
 
 struct roster {
 	unsigned count;
 	unsigned polled_count;
 	unsigned timed_count;
+	uint64_t
+		served; /* fair_share.h: cycles that a queue has had which got no more than its share, */
+	uint64_t limit; /* cycles beyond which a queue is left out, */
+	uint64_t least; /* and the least that one has had which wants more; UINT64_MAX: none does */
 	struct visit *visits;  /* sorted by port index, then queue */
 	struct visit **polled; /* the visits that are polled now, in no order */
 	uint32_t *first;       /* by port index: its first visit here; [topology->port_count + 1] */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/peer_signal.h"
 #include "base/rcu.h"
+#include "worker/fair_share.h"
 
 /* Rounds over the polled queues between two looks at the armed ones, when there are both: a look is a
  * system call (~300 ns), a round over busy queues takes microseconds. */
@@ -114,6 +115,8 @@ ALWAYS_INLINE unsigned visit_queue(struct worker *worker, const struct plan *pla
 	struct counters *ingress = &port->counters[visit->queue].rx;
 
 	batch->count = 0;
+	batch->frames_max = visit->frames_max;
+	batch->more = false;
 	batch->pieces_used = 0;
 	batch->port = port->index;
 	batch->queue = visit->queue;
@@ -199,19 +202,27 @@ static bool idle_window_over(const struct worker *worker, struct visit *visit)
 	return now - visit->idle_since >= worker->settings.idle_us * NS_PER_US;
 }
 
-/* Visits every polled queue once. */
+/* Visits every polled queue once, but those that are ahead of the others. */
 static void visit_round(struct worker *worker, const struct plan *plan, struct roster *roster)
 {
+	const struct packet_batch *batch = &worker->carrier->batch;
 	uint64_t before = clock_cycles();
 	unsigned i = 0;
 
 	while (i < roster->polled_count) {
 		struct visit *visit = roster->polled[i];
-		unsigned frames = likely(worker->unmeasured)
-					  ? visit_queue(worker, plan, visit, NULL)
-					  : visit_measured(worker, plan, visit);
-		uint64_t after = clock_cycles();
+		unsigned frames;
+		uint64_t after;
 
+		if (unlikely(!fair_turn(roster, visit))) {
+			i++;
+			continue;
+		}
+		frames = likely(worker->unmeasured) ? visit_queue(worker, plan, visit, NULL)
+						    : visit_measured(worker, plan, visit);
+		after = clock_cycles();
+		if (fair_matters(batch, after - before))
+			fair_charge(roster, visit, batch, after - before);
 		if (frames) {
 			worker->unmeasured--;
 			visit->idle_since = 0;
@@ -224,6 +235,7 @@ static void visit_round(struct worker *worker, const struct plan *plan, struct r
 			i++;
 		before = after;
 	}
+	fair_round_end(roster);
 }
 
 static void poll_all(struct roster *roster, bool only_timed)

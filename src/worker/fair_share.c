@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "worker/fair_share.h"
+
+/* As many frames the next time as the last ones suggest fit the quantum. */
+static void adapt(struct visit *visit, unsigned frames, uint64_t cycles)
+{
+	uint64_t fitting = cycles > FAIR_QUANTUM ? frames * FAIR_QUANTUM / cycles
+						 : visit->frames_max * 2u;
+
+	visit->frames_max = (uint16_t)MIN(MAX(fitting, 1u), PACKET_BATCH);
+}
+
+void fair_charge(struct roster *roster, struct visit *visit, const struct packet_batch *batch,
+	uint64_t cycles)
+{
+	/* Nothing was taken: whatever took so long was not the queue's doing. */
+	if (!batch->pieces_used)
+		return;
+	visit->used = MAX(visit->used, roster->served) + MIN(cycles, FAIR_CHARGE_MAX);
+	if (fair_more(batch))
+		roster->least = MIN(roster->least, visit->used);
+	if (cycles > FAIR_QUANTUM || visit->frames_max < PACKET_BATCH)
+		adapt(visit, batch->count, cycles);
+}
+
+void fair_settle(struct roster *roster)
+{
+	roster->served = roster->least;
+	roster->limit = roster->served + FAIR_QUANTUM;
+	roster->least = UINT64_MAX;
+}
