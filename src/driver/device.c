@@ -18,11 +18,20 @@
 
 #define SLOT_ALIGNMENT 64
 
-uint32_t driver_device_slot_size(uint16_t mtu)
+/* Of the longest frames, what a receive ring of mergeable buffers holds at least. */
+#define SEGMENTS_MIN 4u
+
+/* Of a buffer for frames of this length. One byte more is there to show those that are longer. */
+static uint32_t slot_size_of(uint32_t frame_max)
 {
-	uint32_t needed = NET_HEADER_SIZE + mtu + DRIVER_FRAME_OVERHEAD + 1;
+	uint32_t needed = NET_HEADER_SIZE + frame_max + 1;
 
 	return (needed + SLOT_ALIGNMENT - 1) / SLOT_ALIGNMENT * SLOT_ALIGNMENT;
+}
+
+uint32_t driver_device_slot_size(uint16_t mtu)
+{
+	return slot_size_of((uint32_t)mtu + DRIVER_FRAME_OVERHEAD);
 }
 
 static int open_memory(struct driver_device *device, struct error *error)
@@ -73,7 +82,8 @@ int driver_device_open(struct driver_device *device, const struct driver_device_
 	*device = (struct driver_device){
 		.config = *config,
 		.frame_max = (uint32_t)config->mtu + DRIVER_FRAME_OVERHEAD,
-		.slot_size = driver_device_slot_size(config->mtu),
+		.slot_size = config->segments ? slot_size_of(DRIVER_SEGMENT_MAX)
+					      : driver_device_slot_size(config->mtu),
 		.memory_fd = -1,
 	};
 	device->queue_memory = net_driver_memory_size(config->queue_size, device->slot_size);
@@ -111,14 +121,32 @@ static void queues_fini(struct driver_device *device)
 	device->queue_pairs = 0;
 }
 
-/* Even queues receive. With mergeable buffers a short one will do. */
+/* Even queues receive. */
+static bool has_segments(const struct driver_device *device, unsigned index, uint64_t features)
+{
+	const uint64_t received = BIT64(VIRTIO_NET_F_GUEST_TSO4) | BIT64(VIRTIO_NET_F_GUEST_TSO6) |
+				  BIT64(VIRTIO_NET_F_GUEST_USO4) | BIT64(VIRTIO_NET_F_GUEST_USO6);
+	const uint64_t sent = BIT64(VIRTIO_NET_F_HOST_TSO4) | BIT64(VIRTIO_NET_F_HOST_TSO6) |
+			      BIT64(VIRTIO_NET_F_HOST_USO);
+
+	return device->config.segments && features & (index % 2 == 0 ? received : sent);
+}
+
+/* With mergeable buffers short ones will do for receiving, as long as the ring holds a few of the longest
+ * frames. */
 static uint32_t queue_slot_size(
 	const struct driver_device *device, unsigned index, uint64_t features)
 {
-	bool mergeable = features >> VIRTIO_NET_F_MRG_RXBUF & 1;
+	bool segments = has_segments(device, index, features);
+	uint32_t whole = segments ? device->slot_size : driver_device_slot_size(device->config.mtu);
+	uint32_t share;
 
-	return mergeable && index % 2 == 0 ? MIN(device->slot_size, DRIVER_MERGEABLE_SLOT_SIZE)
-					   : device->slot_size;
+	if (index % 2 != 0 || !(features >> VIRTIO_NET_F_MRG_RXBUF & 1))
+		return whole;
+	if (!segments)
+		return MIN(whole, DRIVER_MERGEABLE_SLOT_SIZE);
+	share = SEGMENTS_MIN * whole / device->config.queue_size;
+	return MIN(whole, MAX(share, DRIVER_SEGMENT_SLOT_SIZE) / SLOT_ALIGNMENT * SLOT_ALIGNMENT);
 }
 
 int driver_device_lay_out(struct driver_device *device, uint64_t features, unsigned queue_pairs,

@@ -11,7 +11,8 @@
  * Memory is one sealed memfd: nobody can shrink it under the other side. A queue pair takes
  * net_driver_memory_size() for each of its queues; the kernel provides pages as they are touched.
  * A transmit buffer holds a whole frame. So does a receive buffer, unless buffers are mergeable: then
- * it is no larger than DRIVER_MERGEABLE_SLOT_SIZE, and a large frame takes several.
+ * it may be smaller, and a large frame takes several. Frames that are to be cut (TSO, USO), and may be
+ * longer than the MTU, have buffers where the configuration asks for that and the features are agreed.
  *
  * The memory has three names: where we have it mapped, the guest address in descriptors, and the
  * user address that vhost-user wants for rings, which is the mapping's.
@@ -41,13 +42,21 @@
 /* Ethernet header and one VLAN tag around the MTU's bytes. */
 #define DRIVER_FRAME_OVERHEAD 18
 
-/* A receive buffer, header included, where the backend may spread a frame over several. */
+/* A receive buffer, header included, where the backend may spread a frame over several: the least. */
 #define DRIVER_MERGEABLE_SLOT_SIZE 2048
+
+/* The same where frames are to be cut by nobody: fewer for each, and neighbours in different sets of a
+ * cache. */
+#define DRIVER_SEGMENT_SLOT_SIZE 4160
+
+/* The longest frame that is to be cut: what an IP length allows, in Ethernet with a tag. */
+#define DRIVER_SEGMENT_MAX (65535 + DRIVER_FRAME_OVERHEAD)
 
 struct driver_device_config {
 	unsigned queue_pairs; /* 1..DRIVER_QUEUES_MAX */
 	unsigned queue_size;  /* descriptors, a power of two up to RING_SIZE_MAX */
 	uint16_t mtu;         /* bytes */
+	bool segments;        /* frames of DRIVER_SEGMENT_MAX where features allow them */
 };
 
 struct driver_queue {
@@ -59,7 +68,7 @@ struct driver_queue {
 struct driver_device {
 	struct driver_device_config config;
 	uint32_t frame_max;    /* bytes of the longest frame */
-	uint32_t slot_size;    /* header and frame_max, and at least one byte more */
+	uint32_t slot_size;    /* room for a transmit buffer */
 	uint64_t queue_memory; /* bytes between one queue's memory and the next one's */
 	uint64_t memory_size;
 	uint8_t *memory;

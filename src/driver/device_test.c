@@ -18,6 +18,9 @@
 
 #define MERGEABLE (BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_NET_F_MRG_RXBUF))
 
+#define SEGMENTS                                                                                   \
+	(BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_NET_F_HOST_TSO4) | BIT64(VIRTIO_NET_F_GUEST_TSO4))
+
 static void slots_hold_any_frame_and_show_longer_ones(void **state)
 {
 	for (unsigned mtu = 68; mtu <= 65521; mtu++) {
@@ -99,6 +102,8 @@ static void queues_do_not_overlap(void **state)
 		{.queue_pairs = 1, .queue_size = 2, .mtu = 68},
 		{.queue_pairs = 3, .queue_size = 256, .mtu = 1500},
 		{.queue_pairs = 2, .queue_size = 64, .mtu = 9000},
+		{.queue_pairs = 2, .queue_size = 8, .mtu = 1500, .segments = true},
+		{.queue_pairs = 1, .queue_size = 256, .mtu = 9000, .segments = true},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(configs); i++) {
@@ -108,6 +113,8 @@ static void queues_do_not_overlap(void **state)
 		assert_int_equal(driver_device_open(&device, &configs[i], &error), 0);
 		check_layout(&device, BIT64(VIRTIO_F_VERSION_1), configs[i].queue_pairs);
 		check_layout(&device, MERGEABLE, configs[i].queue_pairs);
+		check_layout(&device, SEGMENTS, configs[i].queue_pairs);
+		check_layout(&device, SEGMENTS | MERGEABLE, configs[i].queue_pairs);
 		/* Fewer than there is room for, after more. */
 		check_layout(&device, MERGEABLE, 1);
 		driver_device_close(&device);
@@ -131,6 +138,42 @@ static void mergeable_buffers_are_short(void **state)
 	driver_device_close(&device);
 }
 
+static uint32_t slot_size(struct driver_device *device, unsigned queue, uint64_t features)
+{
+	struct vhost_frontend_ring rings[2];
+	struct error error;
+
+	assert_int_equal(driver_device_lay_out(device, features, 1, rings, &error), 0);
+	return device->queues[queue].net.slot_size;
+}
+
+/* Buffers are for the longest segments only where those were agreed, and asked for. */
+static void segments_have_room(void **state)
+{
+	static const unsigned sizes[] = {2, 4, 16, 64, 256, 1024};
+	const uint64_t plain = BIT64(VIRTIO_F_VERSION_1);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct driver_device_config config = {
+			.queue_pairs = 1, .queue_size = sizes[i], .mtu = 1500, .segments = true};
+		const uint32_t whole = NET_HEADER_SIZE + DRIVER_SEGMENT_MAX;
+		struct driver_device device;
+		struct error error;
+		uint32_t slot;
+
+		assert_int_equal(driver_device_open(&device, &config, &error), 0);
+		assert_true(slot_size(&device, 0, SEGMENTS) > whole);
+		assert_true(slot_size(&device, 1, SEGMENTS) > whole);
+		assert_true(slot_size(&device, 1, SEGMENTS | MERGEABLE) > whole);
+		slot = slot_size(&device, 0, SEGMENTS | MERGEABLE);
+		assert_true((uint64_t)slot * sizes[i] > (uint64_t)MIN(sizes[i], 3u) * whole);
+		assert_true(slot >= DRIVER_SEGMENT_SLOT_SIZE);
+		assert_int_equal(slot_size(&device, 0, plain), driver_device_slot_size(1500));
+		assert_int_equal(slot_size(&device, 1, plain), driver_device_slot_size(1500));
+		driver_device_close(&device);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +181,7 @@ int main(void)
 		cmocka_unit_test(memory_is_sealed),
 		cmocka_unit_test(queues_do_not_overlap),
 		cmocka_unit_test(mergeable_buffers_are_short),
+		cmocka_unit_test(segments_have_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

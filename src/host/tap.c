@@ -6,6 +6,7 @@
 #include <linux/if.h>
 #include <linux/if_arp.h>
 #include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -46,7 +47,7 @@ static const char *hint(int code)
 }
 
 /* The first queue makes the interface, the others join it. */
-static int open_queue(struct tap *tap, unsigned index, struct error *error)
+static int open_queue(struct tap *tap, unsigned index, bool offload, struct error *error)
 {
 	struct ifreq request = request_of(tap);
 	int fd = open_device(error);
@@ -57,6 +58,8 @@ static int open_queue(struct tap *tap, unsigned index, struct error *error)
 	request.ifr_flags = IFF_TAP | IFF_NO_PI;
 	if (tap->queues > 1)
 		request.ifr_flags |= IFF_MULTI_QUEUE;
+	if (offload)
+		request.ifr_flags |= IFF_VNET_HDR;
 	if (ioctl(fd, TUNSETIFF, &request) < 0) {
 		status = -errno;
 		fd_close(&fd);
@@ -109,6 +112,18 @@ static int configure_all(
 	return configure(tap, control_fd, SIOCSIFFLAGS, &request, "set the flags", error);
 }
 
+/* What the kernel has: all or nothing is its answer, and USO came later than the rest. */
+static void find_offloads(struct tap *tap)
+{
+	const unsigned common = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+	const unsigned udp = TUN_F_USO4 | TUN_F_USO6;
+
+	if (ioctl(tap->fds[0], TUNSETOFFLOAD, common | udp) == 0)
+		tap->offloads = common | udp;
+	else
+		tap->offloads = common;
+}
+
 int tap_open(struct tap *tap, const struct tap_config *config, struct error *error)
 {
 	int control_fd;
@@ -120,7 +135,13 @@ int tap_open(struct tap *tap, const struct tap_config *config, struct error *err
 	for (unsigned i = 0; i < TAP_QUEUES_MAX; i++)
 		tap->fds[i] = -1;
 	for (unsigned i = 0; i < tap->queues; i++) {
-		status = open_queue(tap, i, error);
+		status = open_queue(tap, i, config->offload, error);
+		if (status < 0)
+			goto close_queues;
+	}
+	if (config->offload) {
+		find_offloads(tap);
+		status = tap_set_offloads(tap, 0, sizeof(struct virtio_net_hdr), error);
 		if (status < 0)
 			goto close_queues;
 	}
@@ -163,6 +184,18 @@ int tap_use_queues(struct tap *tap, unsigned queues, struct error *error)
 				wanted ? "attach" : "detach", i, tap->name);
 		tap->attached[i] = wanted;
 	}
+	return 0;
+}
+
+int tap_set_offloads(struct tap *tap, unsigned offloads, uint32_t header_size, struct error *error)
+{
+	int size = (int)header_size;
+
+	if (ioctl(tap->fds[0], TUNSETVNETHDRSZ, &size) < 0 ||
+		ioctl(tap->fds[0], TUNSETOFFLOAD, offloads) < 0)
+		return error_set_errno(
+			error, -errno, "cannot set the offloads of TAP %s", tap->name);
+	tap->header_size = header_size;
 	return 0;
 }
 

@@ -5,7 +5,9 @@
  *   tap_open() -> up, without carrier -> tap_set_carrier(true) <-> (false) -> tap_close()
  *
  * The kernel hands a frame to one of the attached queues, chosen by flow; a queue that is detached
- * gets none. Frames carry no offload requests: the kernel has finished checksums and segments.
+ * gets none. Without offloads the kernel has finished checksums and segments. With them a header of
+ * virtio-net stands in front of each frame, in both directions, and says what is left to do; what the
+ * kernel may leave undone is nothing, until tap_set_offloads().
  *
  * One read or write of a queue's descriptor is one frame; the descriptors never block. One thread.
  */
@@ -15,8 +17,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <linux/if_tun.h>
+
 #include "base/error.h"
 #include "packet/mac.h"
+
+/* From Linux 6.2 on; Debian 12's headers are older. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
 
 /* As many as the kernel gives one interface. */
 #define TAP_QUEUES_MAX 256
@@ -24,7 +34,9 @@
 struct tap {
 	char name[16];
 	unsigned queues;
-	int fds[TAP_QUEUES_MAX];       /* [queues], -1 beyond */
+	unsigned offloads;       /* TUN_F_* that the kernel has; 0: no header in front of frames */
+	uint32_t header_size;    /* bytes of that header */
+	int fds[TAP_QUEUES_MAX]; /* [queues], -1 beyond */
 	bool attached[TAP_QUEUES_MAX]; /* frames may come out of fds[i] */
 };
 
@@ -32,6 +44,7 @@ struct tap_config {
 	const char *name;   /* shorter than IFNAMSIZ */
 	unsigned queues;    /* 1..TAP_QUEUES_MAX */
 	uint16_t mtu;       /* bytes */
+	bool offload;       /* a header in front of frames */
 	const uint8_t *mac; /* NULL: the kernel's choice */
 };
 
@@ -45,6 +58,10 @@ int tap_set_carrier(const struct tap *tap, bool carrier);
 /* Uses the first `queues` (at least 1) of the interface's queues and detaches the others. An interface
  * with one queue has nothing to change. 0, or -errno and the reason. */
 int tap_use_queues(struct tap *tap, unsigned queues, struct error *error);
+
+/* With offloads: what the kernel may leave undone from now on (of tap->offloads), and the size of the
+ * header. Frames that wait already are as they are. 0, or -errno and the reason. */
+int tap_set_offloads(struct tap *tap, unsigned offloads, uint32_t header_size, struct error *error);
 
 void tap_close(struct tap *tap);
 
