@@ -17,13 +17,16 @@ _vsw_nic()
 		compopt -o filenames 2>/dev/null
 		COMPREPLY=($(compgen -f -- "$current"))
 		;;
+	--offload)
+		COMPREPLY=($(compgen -W "on off" -- "$current"))
+		;;
 	--log-level)
 		COMPREPLY=($(compgen -W "error warning info debug" -- "$current"))
 		;;
 	--tap | --mac | --mtu | --queues | --queue-size) ;; # names and numbers of the user's own
 	*)
 		COMPREPLY=($(compgen -W "--socket --server --tap --mac --mtu --queues --queue-size
-			--no-mergeable --no-event-index --log-level --version --help" -- "$current"))
+			--no-mergeable --no-event-index --offload --log-level --version --help" -- "$current"))
 		;;
 	esac
 	return 0

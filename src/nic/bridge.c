@@ -5,9 +5,12 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "driver/frames.h"
+#include "nic/offload.h"
 
 /* One receive queue, one transmit queue, one queue of the TAP. */
 struct bridge_pair {
@@ -29,8 +32,8 @@ struct bridge {
 	struct bridge_counters counters;
 	unsigned running_pairs; /* of pairs[]; 0: stopped */
 	struct bridge_pair pairs[DRIVER_QUEUES_MAX];
-	uint32_t frame_size;
-	uint8_t frame[]; /* [frame_size], on its way to the TAP */
+	uint32_t frame_max;
+	struct offload_rules to_backend, to_tap; /* while running */
 };
 
 static void drain(int event_fd)
@@ -81,30 +84,56 @@ static void wait_for_room(struct bridge_pair *pair)
 	pair->full = true;
 }
 
-/* Reads frames into the transmit queue. 0, or -errno of the TAP's end. */
-static int read_burst(struct bridge_pair *pair, bool *full)
+/* Reads one frame, and its header where the TAP has one, into a buffer of the transmit queue. Returns its
+ * length, 0 for one that was dropped, -errno of the TAP. */
+static int read_frame(struct bridge_pair *pair, uint8_t *slot)
 {
 	struct bridge *bridge = pair->bridge;
 	struct net_driver_queue *net = &pair->transmit->net;
+	uint32_t skip = bridge->tap->header_size ? 0 : net->header_size;
+	ssize_t length;
+
+	/* The kernel leaves alone what the header has beyond its own. */
+	memset(slot, 0, net->header_size);
+	length = read(pair->tap_fd, slot + skip, net->slot_size - skip);
+	if (length < 0)
+		return -errno;
+	length += skip - (ssize_t)net->header_size;
+	if (length > 0 && length <= net->slot_size - net->header_size &&
+		offload_check(&bridge->to_backend, (struct virtio_net_hdr *)slot, (uint32_t)length,
+			(struct virtio_net_hdr *)slot))
+		return (int)length;
+	bridge->counters.dropped++;
+	return 0;
+}
+
+/* Reads frames into the transmit queue. 0, or -errno of the TAP's end. */
+static int read_burst(struct bridge_pair *pair, bool *full)
+{
+	struct net_driver_queue *net = &pair->transmit->net;
+	uint32_t bytes = 0;
 
 	*full = false;
 	for (unsigned i = 0; i < BRIDGE_BURST; i++) {
-		uint8_t *slot = net_driver_reserve(net);
-		ssize_t length;
+		uint8_t *slot = driver_frame_reserve(net);
+		int length;
 
 		if (!slot) {
 			*full = true;
 			return 0;
 		}
-		length = read(pair->tap_fd, slot, net->slot_size - net->header_size);
+		length = read_frame(pair, slot);
 		if (length < 0)
-			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-		if (length > bridge->frame_size) {
-			bridge->counters.dropped++;
+			return length == -EAGAIN || length == -EINTR ? 0 : length;
+		if (length == 0)
 			continue;
+		driver_frame_send(net, (uint32_t)length);
+		pair->bridge->counters.sent++;
+		bytes += (uint32_t)length;
+		if (bytes >= BRIDGE_BURST_BYTES) {
+			publish(pair->transmit);
+			bytes = 0;
 		}
-		net_driver_send(net, (uint32_t)length);
-		bridge->counters.sent++;
 	}
 	return 0;
 }
@@ -137,23 +166,48 @@ static void on_sent(evutil_socket_t fd, short what, void *argument)
 	pair_failed(pair, pair->transmit);
 }
 
+/* Writes a frame to the TAP from where it lies. True where the TAP took it. */
+static bool write_frame(const struct bridge_pair *pair, struct driver_frame *frame)
+{
+	const struct bridge *bridge = pair->bridge;
+	uint32_t header_size = bridge->tap->header_size;
+	struct virtio_net_hdr_mrg_rxbuf header = {.num_buffers = 0};
+	struct iovec *first = &frame->pieces[header_size ? 0 : 1];
+
+	if (!offload_check(&bridge->to_tap, &frame->header, frame->length, &header.hdr))
+		return false;
+	frame->pieces[0] = (struct iovec){.iov_base = &header, .iov_len = header_size};
+	/* Too short, the interface down, or its queue full: as on a wire. */
+	return writev(pair->tap_fd, first, (int)frame->count + (header_size ? 1 : 0)) ==
+	       (ssize_t)(header_size + frame->length);
+}
+
 /* Writes received frames to the TAP. Returns how many there were. */
 static unsigned write_burst(struct bridge_pair *pair)
 {
-	struct bridge *bridge = pair->bridge;
-	unsigned frames;
+	struct bridge_counters *counters = &pair->bridge->counters;
+	struct net_driver_queue *net = &pair->receive->net;
+	unsigned frames, returned = 0;
+	struct driver_frame frame;
 
 	for (frames = 0; frames < BRIDGE_BURST; frames++) {
-		int length = net_driver_receive(
-			&pair->receive->net, bridge->frame, bridge->frame_size);
+		int taken = driver_frame_take(net, &frame);
 
-		if (length == 0)
+		if (taken == 0)
 			break;
-		/* Too long or too short, the interface down, or its queue full: as on a wire. */
-		if (length < 0 || write(pair->tap_fd, bridge->frame, (size_t)length) != length)
-			bridge->counters.dropped++;
+		if (taken > 0 && write_frame(pair, &frame))
+			counters->received++;
 		else
-			bridge->counters.received++;
+			counters->dropped++;
+		if (taken < 0)
+			continue;
+		driver_frame_return(net, &frame);
+		returned += frame.count;
+		/* Large frames take many buffers: the backend shall not run out of them. */
+		if (returned >= net->ring.size / 4u) {
+			publish(pair->receive);
+			returned = 0;
+		}
 	}
 	return frames;
 }
@@ -226,7 +280,7 @@ static int pair_start(struct bridge *bridge, unsigned index, struct driver_devic
 struct bridge *bridge_new(struct event_base *base, const struct tap *tap, uint32_t frame_max,
 	const struct bridge_ops *ops, void *owner)
 {
-	struct bridge *bridge = calloc(1, sizeof(*bridge) + frame_max);
+	struct bridge *bridge = calloc(1, sizeof(*bridge));
 
 	if (!bridge)
 		return NULL;
@@ -234,12 +288,16 @@ struct bridge *bridge_new(struct event_base *base, const struct tap *tap, uint32
 	bridge->tap = tap;
 	bridge->ops = ops;
 	bridge->owner = owner;
-	bridge->frame_size = frame_max;
+	bridge->frame_max = frame_max;
 	return bridge;
 }
 
-int bridge_start(struct bridge *bridge, struct driver_device *device)
+int bridge_start(struct bridge *bridge, struct driver_device *device, uint64_t features)
 {
+	uint16_t mtu = device->config.mtu;
+
+	bridge->to_backend = offload_rules_to_backend(features, mtu, bridge->frame_max);
+	bridge->to_tap = offload_rules_to_tap(features, mtu, bridge->frame_max);
 	for (unsigned i = 0; i < device->queue_pairs; i++) {
 		if (pair_start(bridge, i, device) < 0) {
 			bridge_stop(bridge);

@@ -3,13 +3,15 @@
  * Moves frames between a TAP and a device's queues, pair i of queues with queue i of the TAP:
  *
  *   TAP readable   -> frames are read straight into transmit buffers, published and kicked once
- *   device signals -> received frames are written to the TAP, their buffers made available again
+ *   device signals -> received frames are written to the TAP, from the buffers where they lie, which
+ *                     are then made available again
  *
  * One event moves at most BRIDGE_BURST frames, so that no queue starves another. Nothing is polled:
  * without frames nothing wakes up. Where the transmit ring is full, reading of the TAP rests until the
  * device has used buffers; the kernel then queues, and at last drops, what is sent meanwhile.
- * Frames that a side does not take are dropped and counted: they were too long, or the interface was
- * down.
+ * Where the TAP has a header in front of frames, what the sender left to do passes with the frame, as
+ * far as that was agreed (nic/offload.h). Frames that a side does not take are dropped and counted:
+ * they were too long, asked for what was not agreed, or the interface was down.
  *
  *   stopped -> bridge_start() -> running -> bridge_stop() -> stopped -> ...
  *
@@ -26,6 +28,9 @@ struct bridge;
 
 /* Frames a visit: few enough for the other direction not to wait, enough to share one kick. */
 #define BRIDGE_BURST 64
+
+/* Bytes after which the backend is told within a burst: as it takes in one visit or less. */
+#define BRIDGE_BURST_BYTES (128 * 1024)
 
 struct bridge_counters {
 	uint64_t sent;     /* frames from the TAP to the device */
@@ -47,8 +52,9 @@ struct bridge *bridge_new(struct event_base *base, const struct tap *tap, uint32
 	const struct bridge_ops *ops, void *owner);
 
 /* Makes the receive buffers available and moves frames from now on; the backend must be running with
- * the device's queues, and the device stay until bridge_stop(). 0, or -ENOMEM: then it is stopped. */
-int bridge_start(struct bridge *bridge, struct driver_device *device);
+ * the device's queues and these features, the TAP have the same size of header or none, and the device
+ * stay until bridge_stop(). 0, or -ENOMEM: then it is stopped. */
+int bridge_start(struct bridge *bridge, struct driver_device *device, uint64_t features);
 
 /* Leaves queues and TAP alone. Allowed when stopped. */
 void bridge_stop(struct bridge *bridge);

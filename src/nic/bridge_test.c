@@ -91,13 +91,15 @@ static void rig_connect(struct rig *rig, uint64_t features)
 		0);
 	backend_open(rig, &rig->receive, &rings[0], features);
 	backend_open(rig, &rig->transmit, &rings[1], features);
-	assert_int_equal(bridge_start(rig->bridge, &rig->device), 0);
+	assert_int_equal(bridge_start(rig->bridge, &rig->device, features), 0);
 }
 
-static void rig_open(struct rig *rig, unsigned queue_size, uint16_t mtu, uint64_t features)
+/* offload: the wire has headers in front of frames, and segments may pass. */
+static void rig_open_with(
+	struct rig *rig, unsigned queue_size, uint16_t mtu, uint64_t features, bool offload)
 {
 	const struct driver_device_config config = {
-		.queue_pairs = 1, .queue_size = queue_size, .mtu = mtu};
+		.queue_pairs = 1, .queue_size = queue_size, .mtu = mtu, .segments = offload};
 	struct error error;
 	int sockets[2];
 
@@ -105,12 +107,18 @@ static void rig_open(struct rig *rig, unsigned queue_size, uint16_t mtu, uint64_
 	rig->base = event_base_new();
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, sockets), 0);
 	rig->tap.queues = 1;
+	rig->tap.header_size = offload ? NET_HEADER_SIZE : 0;
 	rig->tap.fds[0] = sockets[0];
 	rig->wire = sockets[1];
 	assert_int_equal(driver_device_open(&rig->device, &config, &error), 0);
 	rig->bridge = bridge_new(rig->base, &rig->tap, rig->device.frame_max, &ops, rig);
 	assert_non_null(rig->bridge);
 	rig_connect(rig, features);
+}
+
+static void rig_open(struct rig *rig, unsigned queue_size, uint16_t mtu, uint64_t features)
+{
+	rig_open_with(rig, queue_size, mtu, features, false);
 }
 
 static void rig_close(struct rig *rig)
@@ -320,6 +328,138 @@ static void large_frames_are_merged(void **state)
 	rig_close(&rig);
 }
 
+#define OFFLOADS                                                                                   \
+	(feature_sets[2] | BIT64(VIRTIO_NET_F_CSUM) | BIT64(VIRTIO_NET_F_HOST_TSO4) |              \
+		BIT64(VIRTIO_NET_F_GUEST_CSUM) | BIT64(VIRTIO_NET_F_GUEST_TSO4))
+
+static const struct virtio_net_hdr segment = {
+	.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+	.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+	.hdr_len = 54,
+	.gso_size = 1448,
+	.csum_start = 34,
+	.csum_offset = 16,
+};
+
+/* As the TAP does with IFF_VNET_HDR: a header and a frame in one. */
+static void wire_send_with(
+	struct rig *rig, const struct virtio_net_hdr *header, unsigned number, size_t length)
+{
+	uint8_t image[NET_HEADER_SIZE + FRAME_ROOM] = {0};
+
+	memcpy(image, header, sizeof(*header));
+	fill_frame(image + NET_HEADER_SIZE, length, number);
+	assert_int_equal(
+		write(rig->wire, image, NET_HEADER_SIZE + length), NET_HEADER_SIZE + length);
+}
+
+static void backend_expect_with(
+	struct rig *rig, const struct virtio_net_hdr *header, unsigned number, size_t length)
+{
+	static const uint8_t no_buffers[NET_HEADER_SIZE - NET_HEADER_LEGACY_SIZE];
+	uint8_t expected[FRAME_ROOM], *image;
+	struct iovec piece;
+	uint32_t bytes;
+	uint16_t head;
+
+	assert_true(split_device_available(&rig->transmit) > 0);
+	head = split_device_take(&rig->transmit);
+	assert_int_equal(split_device_buffers(&rig->transmit, head, false, &piece, 1, &bytes), 1);
+	image = piece.iov_base;
+	assert_int_equal(bytes, NET_HEADER_SIZE + length);
+	assert_memory_equal(image, header, sizeof(*header));
+	assert_memory_equal(image + sizeof(*header), no_buffers, sizeof(no_buffers));
+	fill_frame(expected, length, number);
+	assert_memory_equal(image + NET_HEADER_SIZE, expected, length);
+	split_device_give(&rig->transmit, head, 0);
+}
+
+static void wire_expect_with(
+	struct rig *rig, const struct virtio_net_hdr *header, unsigned number, size_t length)
+{
+	uint8_t expected[FRAME_ROOM], image[NET_HEADER_SIZE + FRAME_ROOM];
+
+	fill_frame(expected, length, number);
+	assert_int_equal(read(rig->wire, image, sizeof(image)), NET_HEADER_SIZE + length);
+	assert_memory_equal(image, header, sizeof(*header));
+	assert_memory_equal(image + NET_HEADER_SIZE, expected, length);
+}
+
+/* Puts a frame with this header into the receive ring. */
+static void backend_send_with(
+	struct rig *rig, const struct virtio_net_hdr *header, unsigned number, size_t length)
+{
+	uint16_t next = rig->receive.next_taken;
+	struct split_device *queue = &rig->receive;
+	struct iovec piece;
+	uint32_t bytes;
+	uint16_t head;
+
+	/* Where its first buffer will be: backend_send() leaves the header to zeros. */
+	assert_true(split_device_available(queue) > 0);
+	head = split_device_take(queue);
+	assert_int_equal(split_device_buffers(queue, head, true, &piece, 1, &bytes), 1);
+	queue->next_taken = next;
+	backend_send(rig, number, length, 16);
+	memcpy(piece.iov_base, header, sizeof(*header));
+}
+
+static void offloads_pass_where_they_are_agreed(void **state)
+{
+	static const struct virtio_net_hdr nothing = {0};
+	struct virtio_net_hdr odd = segment, unknown = segment;
+	struct rig rig;
+
+	odd.flags |= VIRTIO_NET_HDR_F_DATA_VALID | 0x80;
+	unknown.gso_type = VIRTIO_NET_HDR_GSO_TCPV6;
+	rig_open_with(&rig, 16, 1500, OFFLOADS, true);
+	settle(&rig);
+	wire_send_with(&rig, &segment, 1, 9000);
+	wire_send_with(&rig, &odd, 2, 3000);
+	wire_send_with(&rig, &nothing, 3, 60);
+	wire_send_with(&rig, &unknown, 4, 3000);
+	wire_send_with(&rig, &nothing, 5, 1519);
+	backend_send_with(&rig, &segment, 6, 9000);
+	backend_send_with(&rig, &odd, 7, 3000);
+	backend_send_with(&rig, &nothing, 8, 60);
+	backend_send_with(&rig, &unknown, 9, 3000);
+	backend_send_with(&rig, &nothing, 10, 1519);
+	backend_publish(&rig.receive, &rig.device.queues[0]);
+	settle(&rig);
+	backend_expect_with(&rig, &segment, 1, 9000);
+	backend_expect_with(&rig, &segment, 2, 3000);
+	backend_expect_with(&rig, &nothing, 3, 60);
+	assert_int_equal(split_device_available(&rig.transmit), 0);
+	wire_expect_with(&rig, &segment, 6, 9000);
+	wire_expect_with(&rig, &segment, 7, 3000);
+	wire_expect_with(&rig, &nothing, 8, 60);
+	assert_int_equal(bridge_counters(rig.bridge)->dropped, 4);
+	assert_int_equal(split_device_refresh(&rig.receive), 16);
+	rig_close(&rig);
+}
+
+/* What was queued under an earlier agreement, or comes from a backend that keeps to none. */
+static void offloads_that_are_not_agreed_are_dropped(void **state)
+{
+	static const struct virtio_net_hdr nothing = {0};
+	struct rig rig;
+
+	rig_open_with(&rig, 16, 1500, feature_sets[2], true);
+	settle(&rig);
+	wire_send_with(&rig, &segment, 1, 9000);
+	wire_send_with(&rig, &segment, 2, 1000);
+	wire_send_with(&rig, &nothing, 3, 1000);
+	backend_send_with(&rig, &segment, 4, 1000);
+	backend_send_with(&rig, &nothing, 5, 1000);
+	backend_publish(&rig.receive, &rig.device.queues[0]);
+	settle(&rig);
+	backend_expect_with(&rig, &nothing, 3, 1000);
+	assert_int_equal(split_device_available(&rig.transmit), 0);
+	wire_expect_with(&rig, &nothing, 5, 1000);
+	assert_int_equal(bridge_counters(rig.bridge)->dropped, 3);
+	rig_close(&rig);
+}
+
 static void frames_that_are_too_long_are_dropped(void **state)
 {
 	struct rig rig;
@@ -411,6 +551,8 @@ int main(void)
 		cmocka_unit_test(a_full_ring_rests_and_goes_on),
 		cmocka_unit_test(received_frames_come_out_and_buffers_go_back),
 		cmocka_unit_test(large_frames_are_merged),
+		cmocka_unit_test(offloads_pass_where_they_are_agreed),
+		cmocka_unit_test(offloads_that_are_not_agreed_are_dropped),
 		cmocka_unit_test(frames_that_are_too_long_are_dropped),
 		cmocka_unit_test(a_lying_backend_is_found_out),
 		cmocka_unit_test(it_starts_again_after_a_stop),

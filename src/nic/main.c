@@ -68,6 +68,7 @@ static int run(const struct nic_options *options)
 		.queues = options->queues,
 		.mtu = options->mtu,
 		.mac = options->mac_given ? options->mac : NULL,
+		.offload = options->offload,
 	};
 	struct program program = {.status = EXIT_FAILED};
 	struct error error;

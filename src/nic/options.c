@@ -24,6 +24,7 @@ const char nic_options_help[] =
 	"  --queue-size N       descriptors of a queue, a power of two up to 32768; default 1024\n"
 	"  --no-mergeable       do not use mergeable receive buffers\n"
 	"  --no-event-index     do not use the event index\n"
+	"  --offload on|off     leave checksums and segmentation to each other; default on\n"
 	"  --log-level LEVEL    error, warning, info (default) or debug\n"
 	"  --version            print the version\n"
 	"  --help               print this text\n";
@@ -38,6 +39,7 @@ enum option_key {
 	OPTION_QUEUE_SIZE,
 	OPTION_NO_MERGEABLE,
 	OPTION_NO_EVENT_INDEX,
+	OPTION_OFFLOAD,
 	OPTION_LOG_LEVEL,
 	OPTION_VERSION,
 	OPTION_HELP,
@@ -53,6 +55,7 @@ static const struct option long_options[] = {
 	{"queue-size", required_argument, NULL, OPTION_QUEUE_SIZE},
 	{"no-mergeable", no_argument, NULL, OPTION_NO_MERGEABLE},
 	{"no-event-index", no_argument, NULL, OPTION_NO_EVENT_INDEX},
+	{"offload", required_argument, NULL, OPTION_OFFLOAD},
 	{"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{"help", no_argument, NULL, OPTION_HELP},
@@ -119,6 +122,14 @@ static int parse_tap(struct nic_options *options, const char *text, struct error
 	return 0;
 }
 
+static int parse_offload(struct nic_options *options, const char *text, struct error *error)
+{
+	options->offload = strcmp(text, "on") == 0;
+	if (!options->offload && strcmp(text, "off") != 0)
+		return error_set(error, -EINVAL, "--offload: '%s' is not on or off", text);
+	return 0;
+}
+
 static int parse_log_level(struct nic_options *options, const char *text, struct error *error)
 {
 	static const char *const names[] = {
@@ -154,6 +165,8 @@ static int apply(struct nic_options *options, int key, const char *value, struct
 		return parse_queues(options, value, error);
 	case OPTION_QUEUE_SIZE:
 		return parse_queue_size(options, value, error);
+	case OPTION_OFFLOAD:
+		return parse_offload(options, value, error);
 	case OPTION_LOG_LEVEL:
 		return parse_log_level(options, value, error);
 	case OPTION_SERVER:
@@ -181,6 +194,7 @@ enum nic_options_verdict nic_options_parse(
 		.mtu = DRIVER_MTU_DEFAULT,
 		.mergeable = true,
 		.event_index = true,
+		.offload = true,
 		.log_level = LOG_LEVEL_INFO,
 	};
 	/* Zero, unlike one, makes getopt forget what it read before. */

@@ -25,6 +25,7 @@ struct nic_options {
 	uint16_t mtu;        /* bytes, DRIVER_MTU_MIN..DRIVER_MTU_MAX */
 	bool mergeable;
 	bool event_index;
+	bool offload; /* checksums and segments may be left undone, in both directions */
 	enum log_level log_level;
 };
 

@@ -44,6 +44,7 @@ static void defaults_hold(void **state)
 	assert_int_equal(options.mtu, 1500);
 	assert_true(options.mergeable);
 	assert_true(options.event_index);
+	assert_true(options.offload);
 	assert_int_equal(options.log_level, LOG_LEVEL_INFO);
 }
 
@@ -56,7 +57,7 @@ static void every_option_is_heard(void **state)
 
 	assert_int_equal(parse("--server --socket s --mac 52:54:00:AB:cd:ef --tap abcdefghijklmno "
 			       "--queues 128 --queue-size=32768 --mtu 65521 --no-mergeable "
-			       "--no-event-index --log-level debug",
+			       "--no-event-index --offload off --log-level debug",
 				 buffer, &options, &error),
 		NIC_OPTIONS_RUN);
 	assert_true(options.server);
@@ -68,6 +69,7 @@ static void every_option_is_heard(void **state)
 	assert_int_equal(options.mtu, 65521);
 	assert_false(options.mergeable);
 	assert_false(options.event_index);
+	assert_false(options.offload);
 	assert_int_equal(options.log_level, LOG_LEVEL_DEBUG);
 }
 
@@ -116,6 +118,7 @@ static void wrong_usage_is_explained(void **state)
 		{"--mtu 67", "from 68 to 65521"},
 		{"--mtu 65522", "from 68 to 65521"},
 		{"--mtu \"\"", "from 68 to 65521"},
+		{"--offload maybe", "'maybe' is not on or off"},
 		{"--log-level loud", "is not error, warning, info or debug"},
 	};
 	struct nic_options options;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "driver/link.h"
 #include "nic/bridge.h"
+#include "nic/offload.h"
 
 struct session {
 	const struct nic_options *options;
@@ -63,24 +64,34 @@ static int on_negotiated(void *owner, uint64_t features, unsigned queue_pairs, s
 		&session->link.device, features, queue_pairs, session->link.frontend.rings, error);
 }
 
+static int set_offloads(struct session *session, uint64_t features, struct error *error)
+{
+	if (!session->options->offload)
+		return 0;
+	return tap_set_offloads(
+		session->tap, offload_to_tap(features), net_header_size(features), error);
+}
+
 static void on_running(void *owner)
 {
 	struct session *session = owner;
 	unsigned queues = session->link.device.queue_pairs;
+	uint64_t agreed = session->link.frontend.features;
 	char features[1024];
 
 	/* The rings are being stopped already, and the timer bounds that. */
 	if (session->stopping)
 		return;
 	event_del(session->timer);
-	if (tap_use_queues(session->tap, queues, &session->link.failure) < 0)
+	if (tap_use_queues(session->tap, queues, &session->link.failure) < 0 ||
+		set_offloads(session, agreed, &session->link.failure) < 0)
 		return;
-	if (bridge_start(session->bridge, &session->link.device) < 0) {
+	if (bridge_start(session->bridge, &session->link.device, agreed) < 0) {
 		error_set(&session->link.failure, -ENOMEM, "no memory");
 		return;
 	}
 	tap_set_carrier(session->tap, true);
-	format_features(session->link.frontend.features, features, sizeof(features));
+	format_features(agreed, features, sizeof(features));
 	log_info("connected: %u queue%s, features: %s", queues, queues == 1 ? "" : "s", features);
 }
 
@@ -162,9 +173,11 @@ int session_open(struct event_base *base, const struct nic_options *options, str
 				.queue_pairs = options->queues,
 				.queue_size = options->queue_size,
 				.mtu = options->mtu,
+				.segments = options->offload,
 			},
 		.features = driver_link_features(
-			options->mergeable, options->event_index, options->queues),
+				    options->mergeable, options->event_index, options->queues) |
+			    offload_features(tap->offloads),
 		.mtu = options->mtu,
 	};
 	struct session *session = calloc(1, sizeof(*session));

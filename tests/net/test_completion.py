@@ -126,6 +126,7 @@ def test_commands(programs):
     ("vswd --log-level=w", {"warning"}),
     ("vswd --config example", {"examples"}),
     ("vsw-nic --log-level ", {"error", "warning", "info", "debug"}),
+    ("vsw-nic --offload ", {"on", "off"}),
 ])
 def test_words(programs, line, words):
     assert offered(line) == words
