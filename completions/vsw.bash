@@ -50,6 +50,7 @@ _vsw()
 		case "${words[*]}" in
 		"port show"*) options+=" --statistics" ;;
 		"port args"*) options+=" --vmm --memory --qemu --vmm-version" ;;
+		"config apply"*) options+=" --force" ;;
 		"worker show") options+=" --statistics --reset" ;;
 		esac
 		COMPREPLY=($(compgen -W "$options" -- "$current"))

@@ -22,6 +22,7 @@ enum command_option {
 	COMMAND_MEMORY = 1 << 3,     /* --memory SIZE */
 	COMMAND_QEMU = 1 << 4,       /* --qemu BINARY */
 	COMMAND_VERSION = 1 << 5,    /* --vmm-version X.Y */
+	COMMAND_FORCE = 1 << 6,      /* --force */
 };
 
 struct command_line {

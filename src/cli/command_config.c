@@ -54,7 +54,8 @@ static int send_file(const struct command_line *line, const char *method, const 
 
 	if (config_read_file(line->argument, &text, &length, &errors) < 0)
 		return print_faults(&errors);
-	params = json_pack("{s:s, s:s%}", "file", line->argument, "text", text, length);
+	params = json_pack("{s:s, s:s%, s:b}", "file", line->argument, "text", text, length,
+		"force", (line->given & COMMAND_FORCE) != 0);
 	free(text);
 	if (!params) {
 		fprintf(stderr, "%s: not UTF-8 text\n", line->argument);

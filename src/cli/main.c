@@ -38,7 +38,8 @@ static const struct command commands[] = {
 	{"drops", NULL, NULL, 0, 0, command_drops, "", "why frames were dropped, what to do"},
 	{"config", "check", "FILE", 0, 0, command_config_check, "", "is this file correct?"},
 	{"config", "diff", "FILE", 0, 0, command_config_diff, "", "what would it change?"},
-	{"config", "apply", "FILE", 0, 0, command_config_apply, "", "make it the running one"},
+	{"config", "apply", "FILE", COMMAND_FORCE, 0, command_config_apply, " [--force]",
+		"make it the running one; --force: even where VMs are cut off"},
 	{"config", "show", NULL, 0, 0, command_config_show, "", "the running configuration"},
 };
 
@@ -117,7 +118,7 @@ static int run_command(struct command_line *line, int word_count, char **words)
 
 int main(int argc, char **argv)
 {
-	enum { CONTROL = 256, RESET, VMM, MEMORY, QEMU, VMM_VERSION, HELP, VERSION };
+	enum { CONTROL = 256, RESET, VMM, MEMORY, QEMU, VMM_VERSION, FORCE, HELP, VERSION };
 	static const struct option known[] = {
 		{"json", no_argument, NULL, 'j'},
 		{"control", required_argument, NULL, CONTROL},
@@ -127,6 +128,7 @@ int main(int argc, char **argv)
 		{"memory", required_argument, NULL, MEMORY},
 		{"qemu", required_argument, NULL, QEMU},
 		{"vmm-version", required_argument, NULL, VMM_VERSION},
+		{"force", no_argument, NULL, FORCE},
 		{"help", no_argument, NULL, HELP},
 		{"version", no_argument, NULL, VERSION},
 		{0},
@@ -163,6 +165,9 @@ int main(int argc, char **argv)
 		case VMM_VERSION:
 			line.given |= COMMAND_VERSION;
 			line.vmm_version = optarg;
+			break;
+		case FORCE:
+			line.given |= COMMAND_FORCE;
 			break;
 		case HELP:
 			print_usage(stdout);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "control/judge.h"
 #include "control/loops.h"
 #include "control/socket_access.h"
 #include "packet/packet.h"
@@ -22,6 +23,7 @@ struct transition {
 	struct diff diff;
 	struct runtime_state next;
 	const char *source;
+	enum apply_how how;
 	struct error *error;
 	bool *leaves;        /* by_old: removed, or replaced by a port that is opened anew */
 	bool *retopologised; /* by_old: stays, in other networks or with another MAC address */
@@ -387,6 +389,7 @@ static void commit(struct transition *t)
 	if (t->next.model.settings.fdb_ageing != runtime->state.model.settings.fdb_ageing)
 		fdb_set_ageing(runtime->fdb, t->next.model.settings.fdb_ageing);
 	log_changes(&t->diff);
+	judge_tell(&t->diff, &t->next);
 	runtime_state_fini(&runtime->state);
 	runtime->state = t->next;
 	t->next = (struct runtime_state){0};
@@ -433,8 +436,8 @@ static int prepare(struct transition *t, const struct model *model)
 	const struct model *old = &t->runtime->state.model;
 	int rc;
 
-	if (diff_new(&t->diff, old, model) < 0 || model_copy(&t->next.model, model) < 0 ||
-		runtime_state_allocate(&t->next) < 0)
+	if (diff_new(&t->diff, old, model) < 0 || judge_diff(&t->diff, t->runtime) < 0 ||
+		model_copy(&t->next.model, model) < 0 || runtime_state_allocate(&t->next) < 0)
 		return fail_memory(t);
 	t->leaves = calloc(old->port_count + 1, sizeof(*t->leaves));
 	t->retopologised = calloc(old->port_count + 1, sizeof(*t->retopologised));
@@ -442,6 +445,8 @@ static int prepare(struct transition *t, const struct model *model)
 	if (!t->leaves || !t->retopologised || !t->opens)
 		return fail_memory(t);
 	rc = refuse_restart(t);
+	if (rc == 0 && t->how == APPLY_SAFELY)
+		rc = judge_refuse(&t->diff, old, model, t->source, t->error);
 	if (rc < 0)
 		return rc;
 	mark_ports(t, model);
@@ -451,10 +456,10 @@ static int prepare(struct transition *t, const struct model *model)
 	return rc;
 }
 
-int runtime_apply(
-	struct runtime *runtime, struct model *model, const char *source, struct error *error)
+int runtime_apply(struct runtime *runtime, struct model *model, const char *source,
+	enum apply_how how, struct error *error)
 {
-	struct transition t = {.runtime = runtime, .source = source, .error = error};
+	struct transition t = {.runtime = runtime, .source = source, .how = how, .error = error};
 	int rc = prepare(&t, model);
 
 	if (rc == 0)

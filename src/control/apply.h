@@ -18,13 +18,19 @@
 #include "control/diff.h"
 #include "control/runtime.h"
 
+enum apply_how {
+	APPLY_SAFELY, /* not where it cuts off a connected VM, or leaves no port: judge.h */
+	APPLY_FORCED,
+};
+
 /*
  * source: the name of the file that the model came from, for errors that belong to a line of it.
  * Creates the socket folder where only its last component is missing.
- * 0: *model is the running one now and empty here. -ENOTSUP where a restart is needed, else the
+ * 0: *model is the running one now and empty here. -ENOTSUP where a restart is needed, -EBUSY where it
+ * must be forced, else the
  * reason for which a port could not be opened, or -ENOMEM: *error is filled, *model untouched.
  */
-int runtime_apply(
-	struct runtime *runtime, struct model *model, const char *source, struct error *error);
+int runtime_apply(struct runtime *runtime, struct model *model, const char *source,
+	enum apply_how how, struct error *error);
 
 #endif

@@ -26,6 +26,7 @@
 static char folder[] = "/tmp/apply_test.XXXXXX";
 static struct event_base *base;
 static struct runtime *runtime;
+static enum apply_how how = APPLY_FORCED;
 
 /* The configuration with its sockets in our folder; 0 or the error of runtime_apply(). */
 static int apply(const char *text, struct error *error)
@@ -40,7 +41,7 @@ static int apply(const char *text, struct error *error)
 	if (config_parse("f.yaml", whole, strlen(whole), &model, &errors) < 0)
 		fail_msg("%s", errors.lines[0]);
 	config_errors_fini(&errors);
-	rc = runtime_apply(runtime, &model, "f.yaml", error);
+	rc = runtime_apply(runtime, &model, "f.yaml", how, error);
 	assert_int_equal(model.port_count > 0 || model.network_count > 0, rc < 0);
 	model_fini(&model);
 	return rc;
@@ -235,9 +236,26 @@ static void test_restart_is_refused(void **state)
 
 	snprintf(text, sizeof(text), "switch: { socket-dir: %s/s, workers: 2 }", folder);
 	assert_int_equal(config_parse("f.yaml", text, strlen(text), &model, &errors), 0);
-	assert_int_equal(runtime_apply(runtime, &model, "f.yaml", &error), -ENOTSUP);
+	assert_int_equal(runtime_apply(runtime, &model, "f.yaml", APPLY_SAFELY, &error), -ENOTSUP);
 	assert_string_equal(error.text, "f.yaml: switch.workers: 1 -> 2 (needs a restart of vswd)");
 	model_fini(&model);
+}
+
+/* A file that was emptied by accident. */
+static void test_no_ports_must_be_forced(void **state)
+{
+	struct error error;
+
+	must_apply(NETWORKS "ports: { a: { type: vhost-user, network: blue } }");
+	how = APPLY_SAFELY;
+	assert_int_equal(apply(NETWORKS, &error), -EBUSY);
+	assert_non_null(strstr(error.text, "f.yaml: it has no ports: all 1 ports"));
+	assert_true(has_socket("a"));
+	/* One of two may go. */
+	must_apply(NETWORKS "ports: { b: { type: vhost-user, network: blue } }");
+	how = APPLY_FORCED;
+	must_apply("");
+	assert_false(has_socket("b"));
 }
 
 static void test_folder_that_cannot_be_made(void **state)
@@ -252,7 +270,7 @@ static void test_folder_that_cannot_be_made(void **state)
 		"ports: { a: { type: vhost-user, network: blue } }",
 		folder);
 	assert_int_equal(config_parse("f.yaml", text, strlen(text), &model, &errors), 0);
-	assert_true(runtime_apply(runtime, &model, "f.yaml", &error) < 0);
+	assert_true(runtime_apply(runtime, &model, "f.yaml", APPLY_SAFELY, &error) < 0);
 	assert_non_null(strstr(error.text, "f.yaml:1: switch.socket-dir: cannot create"));
 	model_fini(&model);
 }
@@ -362,6 +380,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_learned_addresses_go_with_their_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restart_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_ports_must_be_forced, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_folder_that_cannot_be_made, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_removed_socket_comes_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_access_changes_live, setup, teardown),

@@ -190,6 +190,8 @@ static const struct {
 	{"a: \"x\\0y\"\n", "1: text holds a zero byte"},
 	{"a: {}\n---\nb: {}\n", "2: a second document in the same file"},
 	{"[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]", "1: nested too deeply"},
+	{"ports:\n\ta: 1\n", "2: the line begins with a tab: YAML is indented with blanks"},
+	{"ports:\n  a:\n  \tb: 1\n", "3: the line begins with a tab: YAML is indented with blanks"},
 	{"a: {\n", "2: not valid YAML: did not find expected node content while parsing a flow "
 		   "node"},
 };

@@ -272,6 +272,7 @@ static const char *effect_text(enum diff_effect effect)
 	static const char *const texts[] = {
 		[DIFF_LIVE] = "",
 		[DIFF_REOPEN] = " (reopened: its VM reconnects)",
+		[DIFF_CUT] = "", /* its own words: diff_cut() */
 		[DIFF_RESTART] = " (needs a restart of vswd)",
 	};
 
@@ -462,8 +463,29 @@ int diff_new(struct diff *diff, const struct model *old, const struct model *new
 
 void diff_fini(struct diff *diff)
 {
-	for (unsigned i = 0; i < diff->count; i++)
+	for (unsigned i = 0; i < diff->count; i++) {
 		free(diff->actions[i].text);
+		free(diff->actions[i].why);
+	}
 	free(diff->actions);
 	*diff = (struct diff){0};
+}
+
+int diff_cut(struct diff *diff, unsigned index, const char *why)
+{
+	struct diff_action *action = &diff->actions[index];
+	size_t length = strlen(action->text) - strlen(effect_text(action->effect));
+	char *copy = strdup(why);
+	char *text;
+
+	if (!copy || asprintf(&text, "%.*s (cut off: %s)", (int)length, action->text, why) < 0) {
+		free(copy);
+		return -ENOMEM;
+	}
+	free(action->text);
+	action->text = text;
+	action->why = copy;
+	action->effect = DIFF_CUT;
+	diff->effect = MAX(diff->effect, DIFF_CUT);
+	return 0;
 }

@@ -21,6 +21,7 @@ enum diff_object { DIFF_SETTING, DIFF_NETWORK, DIFF_PORT };
 enum diff_effect {
 	DIFF_LIVE,    /* nobody loses a frame but through what was asked for */
 	DIFF_REOPEN,  /* this port's VMM is disconnected and connects again */
+	DIFF_CUT,     /* and cannot: it was promised what the port will not have; judge.h */
 	DIFF_RESTART, /* not possible while the switch runs */
 };
 
@@ -32,6 +33,7 @@ struct diff_action {
 	const struct model_network *old_network, *new_network;
 	const struct model_port *old_port, *new_port;
 	char *text; /* "~ port vm1: network: blue -> green"; owned by the diff */
+	char *why;  /* DIFF_CUT: what would be taken from whom; owned by the diff */
 };
 
 struct diff {
@@ -43,5 +45,8 @@ struct diff {
 /* Fills *diff, to be freed with diff_fini(). 0 or -ENOMEM (then it is empty). */
 int diff_new(struct diff *diff, const struct model *old, const struct model *new);
 void diff_fini(struct diff *diff);
+
+/* Makes an action DIFF_CUT, and its text say why. 0 or -ENOMEM. */
+int diff_cut(struct diff *diff, unsigned index, const char *why);
 
 #endif

@@ -13,6 +13,7 @@
 #include "control/apply.h"
 #include "control/config.h"
 #include "control/derived_mac.h"
+#include "control/judge.h"
 #include "control/show_port.h"
 
 static json_t *refuse(struct show_failure *failure, int code, const char *text)
@@ -312,6 +313,8 @@ static json_t *diff_lines(const struct diff *diff)
 static json_t *change_config(
 	struct runtime *runtime, const json_t *params, struct show_failure *failure, bool apply)
 {
+	enum apply_how how = json_is_true(json_object_get(params, "force")) ? APPLY_FORCED
+									    : APPLY_SAFELY;
 	json_t *lines = NULL;
 	struct model model;
 	struct diff diff;
@@ -319,13 +322,14 @@ static json_t *change_config(
 
 	if (read_config(params, &model, &file, failure) < 0)
 		return NULL;
-	if (diff_new(&diff, &runtime->state.model, &model) < 0) {
+	if (diff_new(&diff, &runtime->state.model, &model) < 0 || judge_diff(&diff, runtime) < 0) {
+		diff_fini(&diff);
 		model_fini(&model);
 		return refuse(failure, SHOW_REFUSED, "out of memory");
 	}
 	lines = diff_lines(&diff);
 	diff_fini(&diff);
-	if (apply && runtime_apply(runtime, &model, file, &failure->error) < 0) {
+	if (apply && runtime_apply(runtime, &model, file, how, &failure->error) < 0) {
 		failure->code = SHOW_REFUSED;
 		json_decref(lines);
 		lines = NULL;

@@ -119,20 +119,8 @@ static void read_queue(const struct port_queue_counters *queue, struct port_tota
 					counter_read(&queue->tx.drops[reason]);
 }
 
-static bool has_counted(const struct port_totals *totals)
-{
-	static const struct port_totals nothing;
-
-	return memcmp(totals, &nothing, sizeof(nothing)) != 0;
-}
-
-/*
- * One object for each queue pair: who visits it, and its share of the port's counters. A port has more
- * pairs than are configured, for VMMs that take the number of rings for one of pairs; those appear once
- * they have been used.
- */
-static json_t *queue_list(
-	const struct runtime *runtime, const struct port *port, unsigned configured)
+/* One object for each queue pair: who visits it, and its share of the port's counters. */
+static json_t *queue_list(const struct runtime *runtime, const struct port *port)
 {
 	json_t *list = json_array();
 
@@ -142,8 +130,6 @@ static json_t *queue_list(
 		json_t *queue;
 
 		read_queue(&port->counters[i], &totals);
-		if (i >= configured && !has_counted(&totals))
-			continue;
 		queue = json_pack("{s:i, s:i}", "queue", (int)i, "worker", (int)worker);
 		set_counters(queue, &totals, false);
 		json_array_append_new(list, queue);
@@ -191,6 +177,6 @@ json_t *show_port(struct runtime *runtime, unsigned position)
 	set_status(object, entry->port);
 	port_totals(entry->port, &totals);
 	set_counters(object, &totals, true);
-	json_object_set_new(object, "per_queue", queue_list(runtime, entry->port, model->queues));
+	json_object_set_new(object, "per_queue", queue_list(runtime, entry->port));
 	return object;
 }

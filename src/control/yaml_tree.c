@@ -9,6 +9,8 @@
 struct builder {
 	yaml_parser_t parser;
 	yaml_event_t event;
+	const char *text; /* all of it, for words about errors */
+	size_t length;
 	unsigned depth;
 	unsigned *error_line;
 	struct error *error;
@@ -52,6 +54,21 @@ static int refuse(struct builder *builder, const char *why)
 	return error_set(builder->error, -EINVAL, "%s", why);
 }
 
+/* True where the line (from 0) has a tab in its indentation. */
+static bool begins_with_tab(const struct builder *builder, size_t line)
+{
+	const char *at = builder->text;
+	const char *end = at + builder->length;
+
+	for (; at && line; line--) {
+		at = memchr(at, '\n', (size_t)(end - at));
+		at = at ? at + 1 : NULL;
+	}
+	while (at && at < end && *at == ' ')
+		at++;
+	return at && at < end && *at == '\t';
+}
+
 /* Replaces the current event by the next one. */
 static int next_event(struct builder *builder)
 {
@@ -64,6 +81,9 @@ static int next_event(struct builder *builder)
 	if (parser->error == YAML_MEMORY_ERROR)
 		return error_set(builder->error, -ENOMEM, "out of memory");
 	*builder->error_line = (unsigned)parser->problem_mark.line + 1;
+	if (begins_with_tab(builder, parser->problem_mark.line))
+		return error_set(builder->error, -EINVAL,
+			"the line begins with a tab: YAML is indented with blanks");
 	return error_set(builder->error, -EINVAL, "not valid YAML: %s%s%s",
 		parser->problem ? parser->problem : "unknown fault", parser->context ? " " : "",
 		parser->context ? parser->context : "");
@@ -212,7 +232,8 @@ static int build_stream(struct builder *builder, struct yaml_tree *root)
 int yaml_tree_parse(const char *text, size_t length, struct yaml_tree *root, unsigned *error_line,
 	struct error *error)
 {
-	struct builder builder = {.error_line = error_line, .error = error};
+	struct builder builder = {
+		.text = text, .length = length, .error_line = error_line, .error = error};
 	int rc;
 
 	*root = (struct yaml_tree){0};

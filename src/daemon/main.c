@@ -91,7 +91,7 @@ static void reload(struct daemon *daemon)
 		for (unsigned i = 0; i < MIN(errors.count, CONFIG_ERROR_MAX); i++)
 			log_error("%s", errors.lines[i]);
 		log_error("configuration not changed: %s has %u faults", path, errors.count);
-	} else if (runtime_apply(daemon->runtime, &model, path, &error) < 0) {
+	} else if (runtime_apply(daemon->runtime, &model, path, APPLY_SAFELY, &error) < 0) {
 		log_error("%s", error.text);
 		log_error("configuration not changed");
 		model_fini(&model);
@@ -186,7 +186,7 @@ static int start(struct daemon *daemon, struct model *model, struct error *error
 		return -EINVAL;
 	if (loops_start(daemon->runtime) < 0)
 		return error_set(error, -ENOMEM, "out of memory");
-	rc = runtime_apply(daemon->runtime, model, daemon->options.config, error);
+	rc = runtime_apply(daemon->runtime, model, daemon->options.config, APPLY_SAFELY, error);
 	if (rc < 0)
 		return rc;
 	daemon->rpc = rpc_new(daemon->base, daemon->runtime, RPC_FULL, daemon->options.control,

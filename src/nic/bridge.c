@@ -84,6 +84,16 @@ static void wait_for_room(struct bridge_pair *pair)
 	pair->full = true;
 }
 
+/* Counts a frame that is dropped. length: that of the frame, 0 where it was none. */
+static void drop(struct bridge *bridge, const struct offload_rules *rules,
+	const struct virtio_net_hdr *header, ssize_t length)
+{
+	bridge->counters.dropped++;
+	if (length <= 0 || length > DRIVER_SEGMENT_MAX ||
+		(header->gso_type == VIRTIO_NET_HDR_GSO_NONE && length > rules->frame_max))
+		bridge->counters.length++;
+}
+
 /* Reads one frame, and its header where the TAP has one, into a buffer of the transmit queue. Returns its
  * length, 0 for one that was dropped, -errno of the TAP. */
 static int read_frame(struct bridge_pair *pair, uint8_t *slot)
@@ -103,7 +113,7 @@ static int read_frame(struct bridge_pair *pair, uint8_t *slot)
 		offload_check(&bridge->to_backend, (struct virtio_net_hdr *)slot, (uint32_t)length,
 			(struct virtio_net_hdr *)slot))
 		return (int)length;
-	bridge->counters.dropped++;
+	drop(bridge, &bridge->to_backend, (const struct virtio_net_hdr *)slot, length);
 	return 0;
 }
 
@@ -198,7 +208,8 @@ static unsigned write_burst(struct bridge_pair *pair)
 		if (taken > 0 && write_frame(pair, &frame))
 			counters->received++;
 		else
-			counters->dropped++;
+			drop(pair->bridge, &pair->bridge->to_tap, &frame.header,
+				taken > 0 ? frame.length : 0);
 		if (taken < 0)
 			continue;
 		driver_frame_return(net, &frame);

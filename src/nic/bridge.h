@@ -36,6 +36,7 @@ struct bridge_counters {
 	uint64_t sent;     /* frames from the TAP to the device */
 	uint64_t received; /* frames from the device to the TAP */
 	uint64_t dropped;  /* frames of either direction */
+	uint64_t length;   /* of those: frames that were too long or too short */
 };
 
 /* Called from the event loop, as the last act of the bridge: bridge_stop() and _free() are allowed. */

@@ -457,6 +457,8 @@ static void offloads_that_are_not_agreed_are_dropped(void **state)
 	assert_int_equal(split_device_available(&rig.transmit), 0);
 	wire_expect_with(&rig, &nothing, 5, 1000);
 	assert_int_equal(bridge_counters(rig.bridge)->dropped, 3);
+	/* The first of them does not fit a buffer either. */
+	assert_int_equal(bridge_counters(rig.bridge)->length, 1);
 	rig_close(&rig);
 }
 
@@ -477,6 +479,7 @@ static void frames_that_are_too_long_are_dropped(void **state)
 	assert_int_equal(split_device_available(&rig.transmit), 0);
 	wire_expect(&rig, 5, 1518);
 	assert_int_equal(bridge_counters(rig.bridge)->dropped, 3);
+	assert_int_equal(bridge_counters(rig.bridge)->length, 3);
 	rig_close(&rig);
 }
 

@@ -36,24 +36,35 @@ static void on_signal(evutil_socket_t number, short what, void *argument)
 	session_stop(program->session);
 }
 
+static void on_show(evutil_socket_t number, short what, void *argument)
+{
+	struct program *program = argument;
+
+	session_log_counters(program->session);
+}
+
 /* Runs until a signal, or a loss that cannot be mended. Returns the exit status. */
 static int run_session(struct program *program, const struct nic_options *options, struct tap *tap)
 {
 	struct event *terminate = evsignal_new(program->base, SIGTERM, on_signal, program);
 	struct event *interrupt = evsignal_new(program->base, SIGINT, on_signal, program);
+	struct event *show = evsignal_new(program->base, SIGUSR1, on_show, program);
 	struct error error;
 
 	program->status = EXIT_FAILED;
-	if (!terminate || !interrupt || event_add(terminate, NULL) < 0 ||
-		event_add(interrupt, NULL) < 0) {
+	if (!terminate || !interrupt || !show || event_add(terminate, NULL) < 0 ||
+		event_add(interrupt, NULL) < 0 || event_add(show, NULL) < 0) {
 		log_error("cannot handle signals");
 	} else if (session_open(program->base, options, tap, on_ended, program, &program->session,
 			   &error) < 0) {
 		log_error("%s", error.text);
 	} else {
 		event_base_dispatch(program->base);
+		session_log_counters(program->session);
 		session_free(program->session);
 	}
+	if (show)
+		event_free(show);
 	if (interrupt)
 		event_free(interrupt);
 	if (terminate)

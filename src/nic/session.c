@@ -237,3 +237,16 @@ void session_free(struct session *session)
 		event_free(session->timer);
 	free(session);
 }
+
+void session_log_counters(const struct session *session)
+{
+	const struct bridge_counters *counters;
+
+	if (!session)
+		return;
+	counters = bridge_counters(session->bridge);
+	log_info("frames: sent: %llu, received: %llu, dropped: %llu, of those for their length: "
+		 "%llu",
+		(unsigned long long)counters->sent, (unsigned long long)counters->received,
+		(unsigned long long)counters->dropped, (unsigned long long)counters->length);
+}

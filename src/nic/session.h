@@ -42,4 +42,7 @@ void session_stop(struct session *session);
 
 void session_free(struct session *session);
 
+/* Logs how many frames went each way, and how many were dropped for which cause. NULL is accepted. */
+void session_log_counters(const struct session *session);
+
 #endif

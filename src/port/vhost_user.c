@@ -201,7 +201,7 @@ static const struct port_class vhost_user_class = {
 static int allocate(struct vhost_user_port *vhost, struct event_base *base, const char *name,
 	uint16_t index, const struct vhost_user_options *options)
 {
-	uint16_t pairs = (uint16_t)(vhost_backend_ring_limit(options->queues) / 2);
+	uint16_t pairs = (uint16_t)options->queues;
 
 	vhost->attention_fd = -1;
 	vhost->first_kick = -1;

@@ -86,6 +86,18 @@ struct vhost_user_status {
 	enum vhost_user_mode mode;
 };
 
+/*
+ * What the connected VM was told (queue pairs, MTU, features) it relies on as long as it runs, and it comes
+ * back to the socket that it knows. 0 where a port with these options (socket, mode, queues and mtu
+ * count) could go on serving it, or where there is none; else -EBUSY, and the words for it. Control thread.
+ */
+int vhost_user_keeps_promise(
+	const struct port *port, const struct vhost_user_options *options, struct error *error);
+
+/* This port stands where another kept a VM that it cannot serve: its problem, until a VM runs. Control
+ * thread. */
+void vhost_user_break_promise(struct port *port, const char *words);
+
 /* Control thread. */
 void vhost_user_status(const struct port *port, struct vhost_user_status *status);
 

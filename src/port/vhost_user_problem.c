@@ -4,7 +4,9 @@
  * that stopped and promise that was not kept comes through vhost_user_problem(). Control thread; see
  * vhost_user_port.h.
  */
+#include <errno.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -232,4 +234,54 @@ void vhost_user_problem_status(
 		return;
 	status->problem = problem->text.text;
 	status->problem_age = (unsigned)((clock_now_ns() - problem->since) / NS_PER_SECOND);
+}
+
+/* Queue pairs that the VMM knows: QEMU sets the call descriptors of all at the start. */
+static unsigned known_pairs(const struct vhost_user_port *vhost)
+{
+	for (unsigned i = vhost->backend.ring_limit; i-- > 0;) {
+		const struct vhost_ring *ring = &vhost->backend.rings[i];
+
+		if (ring->call_fd >= 0 || ring->error_fd >= 0 || ring->size || ring->enable_asked)
+			return i / 2 + 1;
+	}
+	return 0;
+}
+
+int vhost_user_keeps_promise(
+	const struct port *port, const struct vhost_user_options *options, struct error *error)
+{
+	const struct vhost_user_port *vhost = vhost_user_port(port);
+	unsigned pairs;
+	int peer;
+
+	if (!vhost_endpoint_connected(vhost->endpoint))
+		return 0;
+	peer = vhost_endpoint_peer_pid(vhost->endpoint);
+	if (strcmp(options->socket, vhost->socket) != 0 || options->mode != vhost->options.mode)
+		return error_set(error, -EBUSY,
+			"its VM (pid %d) knows the socket %s, %s: its VMM must be restarted with "
+			"the new one",
+			peer, vhost->socket,
+			vhost->options.mode == VHOST_USER_CLIENT ? "where it listens"
+								 : "to which it connects");
+	pairs = MIN(known_pairs(vhost), vhost->options.queues);
+	if (vhost->backend.features & BIT64(VIRTIO_NET_F_MQ))
+		pairs = MAX(pairs, 2);
+	if (options->queues < pairs)
+		return error_set(error, -EBUSY,
+			"its VM (pid %d) was promised %u queue pairs, not %u: its VMM must be "
+			"restarted",
+			peer, pairs, options->queues);
+	if (options->mtu && vhost->told_mtu > options->mtu)
+		return error_set(error, -EBUSY,
+			"its VM (pid %d) was promised an MTU of %u, not %u: its VMM must be "
+			"restarted",
+			peer, vhost->told_mtu, options->mtu);
+	return 0;
+}
+
+void vhost_user_break_promise(struct port *port, const char *words)
+{
+	vhost_user_problem(vhost_user_port(port), VHOST_USER_PROBLEM_PROMISE, "%s", words);
 }

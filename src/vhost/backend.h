@@ -36,9 +36,10 @@
  * the log is in force. A log survives resets; it ends with the connection, or with the next one.
  *
  * Ring count. GET_QUEUE_NUM is answered with 2 x pairs, because some frontends read it as a number
- * of rings. QEMU reads it as a number of *pairs*, and so may use twice as many rings as that. Hence
- * indices below vhost_backend_ring_limit() = min(4 x pairs, VHOST_RING_MAX) are accepted, and
- * the port sizes its arrays by that.
+ * of rings. QEMU reads it as a number of *pairs*, and so may have twice as many rings as that. Hence
+ * indices below vhost_backend_ring_limit() = min(4 x pairs, VHOST_RING_MAX) are accepted in messages, but
+ * only rings of the port's pairs ever start: beyond them SET_VRING_KICK starts nothing (QEMU sends it for
+ * rings that its guest does not use), and SET_VRING_ENABLE with 1 closes the connection and says why.
  *
  * Resets. SET_STATUS 0 and RESET_DEVICE stop every ring and forget its size, addresses, kick and
  * call eventfds, and the acked features. RESET_DEVICE also disables the rings and zeroes their
@@ -186,7 +187,7 @@ struct vhost_result {
 	struct vhost_message reply;
 };
 
-/* Rings that a frontend may use where it was offered `queue_pairs`; the port's array size. */
+/* Rings that a frontend may name where it was offered `queue_pairs`. */
 unsigned vhost_backend_ring_limit(unsigned queue_pairs);
 
 /* Starts a session: the state after a connection was made. `ops` must outlive the backend. */

@@ -88,6 +88,8 @@ static void test_index_at_full_width(void **state)
 			if (row->flags & VHOST_ROW_RING_STATE && cases[i].index > UINT32_MAX)
 				continue;
 			test_message(&message, id, 0, 0);
+			/* Disabled: rings beyond the port's pairs may be named, not enabled. */
+			message.payload.state.number = 0;
 			if (row->flags & VHOST_ROW_RING_STATE)
 				message.payload.state.index = (uint32_t)cases[i].index;
 			else

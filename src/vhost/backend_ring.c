@@ -170,11 +170,19 @@ static int ring_replace_fd(struct vhost_backend *backend, struct vhost_message *
 	return status;
 }
 
+/* Rings beyond the port's queue pairs, see "Ring count" in backend.h. */
+static bool is_spare(const struct vhost_backend *backend, unsigned index)
+{
+	return index >= 2 * backend->config.queue_pairs;
+}
+
 VHOST_HANDLER(vhost_handle_set_vring_kick)
 {
 	unsigned index = message->payload.number & ~(uint64_t)VHOST_VRING_NO_FD;
 	struct vhost_ring *ring = &backend->rings[index];
 
+	if (is_spare(backend, index))
+		return VHOST_ACCEPTED;
 	if (backend->features_refused)
 		return vhost_refuse(result, "ring %u: the features were refused", index);
 	if (ring->size == 0 || !ring->address_set)
@@ -224,6 +232,11 @@ VHOST_HANDLER(vhost_handle_set_vring_enable)
 
 	if (value > 1)
 		return vhost_refuse(result, "ring %u: %u is neither 0 nor 1", index, value);
+	if (value == 1 && is_spare(backend, index))
+		return vhost_hang_up(result,
+			"ring %u: the VM uses queue pair %u, but the port has %u: give the VM no "
+			"more queues than that, or raise the port's 'queues'",
+			index, index / 2 + 1, backend->config.queue_pairs);
 	ring->enable_asked = value == 1;
 	enabled = ring->enable_asked ||
 		  (ring->started && !(backend->features & BIT64(VHOST_USER_F_PROTOCOL_FEATURES)));

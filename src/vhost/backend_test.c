@@ -77,6 +77,28 @@ static void test_answers_of_negotiation(void **state)
 	assert_int_equal(vhost_backend_ring_limit(128), VHOST_RING_MAX);
 }
 
+/* QEMU names and starts rings of all the pairs that it has; only the port's pairs run. */
+static void test_rings_beyond_the_pairs(void **state)
+{
+	test_negotiate(&port);
+	test_send_state(&port, VHOST_USER_SET_VRING_NUM, 2 * TEST_PAIRS, 256, &result);
+	assert_int_equal(result.verdict, VHOST_ACCEPTED);
+	test_message(&message, VHOST_USER_SET_VRING_ADDR, 0, 0);
+	message.payload.address.index = 2 * TEST_PAIRS;
+	vhost_backend_handle(&port.backend, &message, &result);
+	assert_int_equal(result.verdict, VHOST_ACCEPTED);
+	test_message(&message, VHOST_USER_SET_VRING_KICK, 0, 1);
+	message.payload.number = 2 * TEST_PAIRS;
+	vhost_backend_handle(&port.backend, &message, &result);
+	assert_int_equal(result.verdict, VHOST_ACCEPTED);
+	assert_false(port.backend.rings[2 * TEST_PAIRS].started);
+	test_send_state(&port, VHOST_USER_SET_VRING_ENABLE, 2 * TEST_PAIRS, 0, &result);
+	assert_int_equal(result.verdict, VHOST_ACCEPTED);
+	test_send_state(&port, VHOST_USER_SET_VRING_ENABLE, 2 * TEST_PAIRS, 1, &result);
+	assert_int_equal(result.verdict, VHOST_CLOSE);
+	assert_non_null(strstr(result.error.text, "but the port has"));
+}
+
 static void test_ring_starts_at_kick(void **state)
 {
 	test_negotiate(&port);
@@ -517,6 +539,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_answers_of_negotiation),
+		TEST(test_rings_beyond_the_pairs),
 		TEST(test_ring_starts_at_kick),
 		TEST(test_kick_too_early),
 		TEST(test_enable_needs_bit_30),
