@@ -7,37 +7,53 @@ void net_outlook_begin(struct net_outlook *outlook, const struct device_ring *ri
 	net_outlook_note(outlook, ring, ring->packed);
 }
 
-static void fetch_packed(struct packed_device *ring, union net_outlook_place place)
+/*
+ * Each makes a ring of its own out of what taking a chain reads: what is left zero is not used, so that the
+ * compiler keeps all of it in registers. A copy of the whole would cost more than the look itself.
+ */
+static const uint8_t *fetch_packed(const struct packed_device *start, union net_outlook_place place)
 {
-	ring->taken = place.packed.taken;
-	ring->region = place.packed.region;
-	prefetch_write(&ring->descriptors[place.packed.given]);
+	struct packed_device ring = {
+		.descriptors = start->descriptors,
+		.memory = start->memory,
+		.size = start->size,
+		.taken = place.packed.taken,
+		.region = place.packed.region,
+	};
+	struct packed_chain chain;
+	uint32_t length;
+
+	prefetch_write(&ring.descriptors[place.packed.given]);
+	return packed_device_take_simple(&ring, true, &chain, &length);
 }
 
-static void fetch_split(struct split_device *ring, union net_outlook_place place)
+static const uint8_t *fetch_split(const struct split_device *start, union net_outlook_place place)
 {
-	ring->next_taken = place.split.taken;
-	ring->next_given = place.split.given;
-	ring->last_head = place.split.last_head;
-	ring->region = place.split.region;
-	__builtin_prefetch(split_device_guess(ring));
-	prefetch_write(&ring->used->ring[ring->next_given & (ring->size - 1)]);
+	struct split_device ring = {
+		.descriptors = start->descriptors,
+		.available = start->available,
+		.memory = start->memory,
+		.size = start->size,
+		.next_taken = place.split.taken,
+		.last_head = place.split.last_head,
+		.region = place.split.region,
+	};
+	uint16_t head;
+	uint32_t length;
+
+	__builtin_prefetch(split_device_guess(&ring));
+	prefetch_write(&start->used->ring[place.split.given & (ring.size - 1)]);
+	return split_device_take_simple(&ring, true, &head, &length);
 }
 
 const uint8_t *net_outlook_fetch(const struct net_outlook *outlook)
 {
 	const union net_outlook_place place = {
 		.word = __atomic_load_n(&outlook->place.word, __ATOMIC_RELAXED)};
-	struct device_ring ring = outlook->start;
-	struct packed_chain chain;
-	uint32_t length;
-	const uint8_t *buffer;
+	const uint8_t *buffer = outlook->start.packed
+					? fetch_packed(&outlook->start.packed_ring, place)
+					: fetch_split(&outlook->start.split, place);
 
-	if (ring.packed)
-		fetch_packed(&ring.packed_ring, place);
-	else
-		fetch_split(&ring.split, place);
-	buffer = device_ring_take_simple(&ring, ring.packed, true, &chain, &length);
 	if (likely(buffer))
 		net_outlook_prefetch(buffer);
 	return buffer;

@@ -76,18 +76,11 @@ void packed_device_disarm(struct packed_device *queue)
 	write_event(queue, packed_event_off());
 }
 
-/* Logs `count` used descriptors from the burst's first on. */
-static void log_descriptors(
-	const struct packed_device *queue, const struct queue_log *log, unsigned count)
-{
-	queue_log_elements(log, log->descriptors, sizeof(struct vring_packed_desc), queue->size,
-		queue->first_slot, count);
-}
-
 /* Writes the burst's first word, which makes all of it visible, with a note before and after. */
-static void show_burst(struct packed_device *queue)
+ALWAYS_INLINE void show_burst(struct packed_device *queue)
 {
 	uint64_t *word = packed_second_word(&queue->descriptors[queue->first_slot]);
+
 	if (!queue->place) {
 		ring_store_release(*word, queue->first_word);
 		return;
@@ -97,26 +90,43 @@ static void show_burst(struct packed_device *queue)
 	ring_place_published(queue->place, queue->given);
 }
 
+/* Slots of the burst. With a ring shorter than a batch, a driver that makes buffers available while we
+ * take them may have had us go round. */
+ALWAYS_INLINE unsigned burst_slots(const struct packed_device *queue)
+{
+	return MIN(queue->burst, queue->size);
+}
+
+/* The same, logged: the used descriptors before they are visible, and the first one's word after. */
+static NO_INLINE void show_burst_logged(struct packed_device *queue, const struct queue_log *log)
+{
+	const uint64_t element = sizeof(struct vring_packed_desc);
+
+	queue_log_elements(
+		log, log->descriptors, element, queue->size, queue->first_slot, burst_slots(queue));
+	show_burst(queue);
+	queue_log_elements(log, log->descriptors, element, queue->size, queue->first_slot, 1);
+	queue_log_signal(log);
+}
+
 bool packed_device_publish(struct packed_device *queue)
 {
 	const struct queue_log *log = queue_log_find(queue->log);
-	/* With a ring shorter than a batch, a driver that makes buffers available while we take them may
-	 * have had us go round. */
-	unsigned count = MIN(queue->burst, queue->size);
-	bool first = !queue->signalled_valid;
+	unsigned count;
+	bool first;
 
-	if (!count)
+	if (!queue->burst)
 		return false;
 	if (unlikely(log))
-		log_descriptors(queue, log, count);
-	show_burst(queue);
-	if (unlikely(log)) {
-		log_descriptors(queue, log, 1);
-		queue_log_signal(log);
-	}
+		show_burst_logged(queue, log);
+	else
+		show_burst(queue);
+	ring_full_barrier();
+	/* Read only now, so that nothing has to be kept while the burst is shown. */
+	count = burst_slots(queue);
+	first = !queue->signalled_valid;
 	queue->burst = 0;
 	queue->signalled_valid = true;
-	ring_full_barrier();
 	return packed_event_wanted(ring_load(*queue->driver_event), queue->event_index, first,
 		queue->given, count, queue->size);
 }
