@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The arena: one worker serves an attacker and two bystanders who must not notice.
 
-A module may set SWITCH (keys of `switch`), PORTS (more ports: name to keys) or ATTACKER (keys of the
-attacker's port) to change the configuration that all its tests share.
+A module may set SWITCH (keys of `switch`), PORTS (more ports: name to keys), NETWORKS (more networks: name
+to VLAN) or ATTACKER (keys of the attacker's port) to change the configuration that all its tests share.
 """
 import contextlib
 import time
@@ -33,7 +33,8 @@ class Arena:
                  "one": {"network": "quiet"}, "two": {"network": "quiet"},
                  **getattr(module, "PORTS", {})}
         settings = {"workers": 1, **getattr(module, "SWITCH", {})}
-        self.switch = bed.vswd(ports, {"red": 30, "quiet": 40}, **settings)
+        self.switch = bed.vswd(ports, {"red": 30, "quiet": 40, **getattr(module, "NETWORKS", {})},
+                               **settings)
         self.switch.allow(r"\battacker\b")
         self.victim = bed.nic("victim", 1)
         self.one = bed.nic("one", 11, addressed=False)
