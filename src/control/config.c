@@ -385,6 +385,7 @@ static const struct key network_keys[] = {
 	CHOICE("lldp", model_network, lldp, model_pass_names),
 	CHOICE("lacp", model_network, lacp, model_pass_names),
 	CHOICE("802.1x", model_network, dot1x, model_pass_names),
+	CHOICE("loops", model_network, loops, model_loops_names),
 };
 
 static const struct key port_keys[] = {

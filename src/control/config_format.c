@@ -126,7 +126,7 @@ static void format_network(FILE *out, const struct model_network *network)
 	for (unsigned i = 0; i < ARRAY_SIZE(groups); i++)
 		fprintf(out, "%s %s: %s", i ? "," : "", groups[i].name,
 			model_pass_names[groups[i].value]);
-	fputs(" }\n", out);
+	fprintf(out, ", loops: %s }\n", model_loops_names[network->loops]);
 }
 
 char *config_format(const struct model *model)

@@ -86,7 +86,8 @@ static const struct {
 	{"networks: { blue: { vlan: 4095 } }",
 		"1: networks.blue.vlan: 4095 is not between 1 and 4094"},
 	{"networks: { blue: { subnet: 10.0.0.0/8 } }",
-		"1: networks.blue.subnet: unknown key (known here: vlan, stp, lldp, lacp, 802.1x)"},
+		"1: networks.blue.subnet: unknown key (known here: vlan, stp, lldp, lacp, 802.1x, "
+		"loops)"},
 	{"networks:\n  a: { vlan: 5 }\n  b: { vlan: 5 }\n",
 		"3: networks.b.vlan: VLAN id is used already by network 'a'"},
 	{"networks:\n  a: {}\n  a: {}\n", "3: networks.a: stands here twice: first in line 2"},
@@ -352,7 +353,8 @@ static const char full[] =
 	"queues: 128, mac: 52:54:00:AB:cd:02, mtu: 65535, qinq: true, ip: ['fd00::1', 10.1.0.0/16, "
 	"10.0.0.9], "
 	"trusted: true, flood-limit: 77 }\n"
-	"networks:\n  plain:\n  green: { vlan: 20, stp: drop, 802.1x: pass }\n  blue: { vlan: 10 "
+	"networks:\n  plain:\n  green: { vlan: 20, stp: drop, 802.1x: pass, loops: log }\n  blue: "
+	"{ vlan: 10 "
 	"}\n"
 	"switch: { socket-dir: /tmp/s, workers: 64, poll: busy, idle-us: 0, "
 	"fdb: { size: 16, ageing: 0 }, guest-memory: any, memory-limit-gib: 512 }\n";
@@ -384,6 +386,8 @@ static void test_values(void **state)
 	assert_int_equal(port->trusted, 1);
 	assert_int_equal(port->flood_limit, 77);
 	assert_int_equal(model_find_network(&model, "green")->stp, MODEL_DROP);
+	assert_int_equal(model_find_network(&model, "green")->loops, MODEL_LOOPS_LOG);
+	assert_int_equal(model_find_network(&model, "blue")->loops, MODEL_LOOPS_HOLD);
 	assert_int_equal(model_find_network(&model, "green")->dot1x, MODEL_PASS);
 	assert_int_equal(model_find_network(&model, "blue")->stp, MODEL_PASS);
 	assert_int_equal(model_find_network(&model, "blue")->lldp, MODEL_DROP);

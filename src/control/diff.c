@@ -101,12 +101,18 @@ PASS_FIELD(lldp)
 PASS_FIELD(lacp)
 PASS_FIELD(dot1x)
 
+static void format_loops(FILE *out, const void *thing)
+{
+	fputs(model_loops_names[((const struct model_network *)thing)->loops], out);
+}
+
 static const struct field network_fields[] = {
 	{"vlan", format_vlan, DIFF_LIVE},
 	{"stp", format_stp, DIFF_LIVE},
 	{"lldp", format_lldp, DIFF_LIVE},
 	{"lacp", format_lacp, DIFF_LIVE},
 	{"802.1x", format_dot1x, DIFF_LIVE},
+	{"loops", format_loops, DIFF_LIVE},
 };
 
 PORT_FIELD(type, "%s", model_port_type_names[p->type])

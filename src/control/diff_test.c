@@ -65,9 +65,9 @@ static const struct {
 		"52:54:00:00:00:01 } }",
 		"~ port a: network: b -> g, mac: any -> 52:54:00:00:00:01\n", DIFF_LIVE},
 	{"networks: { b: {} }\nports: { a: { type: vhost-user, network: b } }",
-		"networks: { b: { stp: drop, 802.1x: pass } }\n"
+		"networks: { b: { stp: drop, 802.1x: pass, loops: log } }\n"
 		"ports: { a: { type: vhost-user, network: b, flood-limit: 9 } }",
-		"~ network b: stp: pass -> drop, 802.1x: drop -> pass\n"
+		"~ network b: stp: pass -> drop, 802.1x: drop -> pass, loops: hold -> log\n"
 		"~ port a: flood-limit: none -> 9\n",
 		DIFF_LIVE},
 	{"networks: { b: {} }\nports: { a: { type: vhost-user, network: b } }",

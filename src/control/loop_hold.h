@@ -13,7 +13,8 @@
 
 struct loop_hold {
 	uint64_t opened; /* of the port (runtime_port.opened); 0: a free entry */
-	uint16_t port;   /* indices */
+	uint16_t port;   /* indices: of the one that is held ... */
+	uint16_t older;  /* ... and of the port at the other end, as they were then */
 	uint16_t network;
 	uint64_t until;  /* ns: held till then, or free since */
 	uint64_t length; /* ns, of the last hold */

@@ -67,6 +67,7 @@ static bool hold(struct runtime *runtime, const struct fdb_flap *flap, uint64_t 
 	int a = position_of_port(state, flap->ports[0]),
 	    b = position_of_port(state, flap->ports[1]);
 	int network = position_of_network(state, (uint16_t)flap->key);
+	char done[PORT_NAME_SIZE + 64] = "nothing is held (loops: log)";
 	const char *young, *old;
 	struct loop_hold *entry;
 	bool again;
@@ -84,7 +85,7 @@ static bool hold(struct runtime *runtime, const struct fdb_flap *flap, uint64_t 
 	old = state->model.ports[a].name;
 	young = state->model.ports[b].name;
 	entry = find_hold(&runtime->loops, state->ports[b].opened, state->networks[network]);
-	if (entry && entry->opened && entry->held)
+	if (entry && entry->opened && now < entry->until)
 		return false;
 	mac_from_u64(flap->key >> 16, mac);
 	runtime->loops.noticed++;
@@ -98,20 +99,22 @@ static bool hold(struct runtime *runtime, const struct fdb_flap *flap, uint64_t 
 	*entry = (struct loop_hold){
 		.opened = state->ports[b].opened,
 		.port = state->ports[b].index,
+		.older = state->ports[a].index,
 		.network = state->networks[network],
 		.length = again ? MIN(2 * entry->length, HOLD_NS_MAX) : HOLD_NS,
-		.held = true,
+		.held = state->model.networks[network].loops == MODEL_LOOPS_HOLD,
 	};
 	entry->until = now + entry->length;
 	snprintf(entry->other, sizeof(entry->other), "%s", old);
 	model_mac_format(mac, entry->address);
+	if (entry->held)
+		snprintf(done, sizeof(done), "flooding at port %s is held for %u s", young,
+			(unsigned)(entry->length / NS_PER_SECOND));
 	log_limited(LOG_LEVEL_WARNING,
 		"network %s: address %s moves back and forth between ports %s and %s: a loop, or "
-		"two "
-		"guests with one address; flooding at port %s is held for %u s",
-		state->model.networks[network].name, entry->address, old, young, young,
-		(unsigned)(entry->length / NS_PER_SECOND));
-	return true;
+		"two guests with one address; %s",
+		state->model.networks[network].name, entry->address, old, young, done);
+	return entry->held;
 }
 
 /* Ends what is over, and forgets what is long over. True where a port is free again. */
@@ -163,12 +166,15 @@ static void look(evutil_socket_t fd, short what, void *argument)
 	if (!changed)
 		return;
 	publish(runtime);
-	/* What the loop has taught about where addresses are. Nothing more is learned from it now. */
+	/* What the loop has taught about where addresses are, at its older end as well: a station that only
+	 * answers would be looked for there until it ages. Nothing more is learned from the loop now. */
 	for (unsigned i = 0; i < LOOPS_MAX; i++) {
 		const struct loop_hold *entry = &runtime->loops.of[i];
 
-		if (entry->opened && entry->held)
-			fdb_flush(runtime->fdb, entry->port, entry->network);
+		if (!entry->opened || !entry->held)
+			continue;
+		fdb_flush(runtime->fdb, entry->port, entry->network);
+		fdb_flush(runtime->fdb, entry->older, entry->network);
 	}
 }
 
@@ -190,9 +196,10 @@ void loops_prune(struct runtime *runtime)
 	for (unsigned i = 0; i < LOOPS_MAX; i++) {
 		struct loop_hold *entry = &runtime->loops.of[i];
 		int port = entry->opened ? position_of_port(state, entry->port) : -1;
+		int network = position_of_network(state, entry->network);
 
-		if (port < 0 || state->ports[port].opened != entry->opened ||
-			position_of_network(state, entry->network) < 0)
+		if (port < 0 || state->ports[port].opened != entry->opened || network < 0 ||
+			state->model.networks[network].loops != MODEL_LOOPS_HOLD)
 			*entry = (struct loop_hold){0};
 	}
 	count_held(&runtime->loops);

@@ -12,6 +12,7 @@ const char *const model_guest_memory_names[] = {"shmem", "any", NULL};
 const char *const model_port_type_names[] = {"vhost-user", NULL};
 const char *const model_socket_mode_names[] = {"server", "client", NULL};
 const char *const model_pass_names[] = {"drop", "pass", NULL};
+const char *const model_loops_names[] = {"hold", "log", NULL};
 const char *const model_flag_names[] = {"false", "true", NULL};
 
 void model_init(struct model *model)

@@ -58,12 +58,14 @@ struct model_settings {
 };
 
 enum model_pass { MODEL_DROP, MODEL_PASS };
+enum model_loops { MODEL_LOOPS_HOLD, MODEL_LOOPS_LOG };
 
 struct model_network {
 	char name[MODEL_NAME_SIZE];
 	unsigned vlan; /* 1 to 4094; 0: none */
 	/* What is meant for the next hop only: enum model_pass. */
 	unsigned stp, lldp, lacp, dot1x;
+	unsigned loops; /* enum model_loops: what is done about one */
 };
 
 /* An address or a prefix that a port may use. */
@@ -154,6 +156,7 @@ extern const char *const model_guest_memory_names[];
 extern const char *const model_port_type_names[];
 extern const char *const model_socket_mode_names[];
 extern const char *const model_pass_names[];
+extern const char *const model_loops_names[];
 extern const char *const model_flag_names[]; /* "false", "true" */
 
 /* "52:54:00:00:00:01" and back. model_mac_parse() returns false where the text is not that. */

@@ -66,7 +66,8 @@ static int teardown(void **state)
 }
 
 #define PASSING                                                                                    \
-	",\"stp\":\"pass\",\"lldp\":\"drop\",\"lacp\":\"drop\",\"802.1x\":\"drop\",\"held\":[]"
+	",\"stp\":\"pass\",\"lldp\":\"drop\",\"lacp\":\"drop\",\"802.1x\":\"drop\",\"loops\":"     \
+	"\"hold\",\"held\":[]"
 
 static const struct {
 	const char *request;

@@ -267,6 +267,15 @@ static void set_network(
 	topology_pass_link_local(topology, index, (uint16_t)groups);
 }
 
+/* True where the state has the network and wants loops in it held. */
+static bool holds_loops(const struct runtime_state *state, uint16_t network)
+{
+	for (unsigned i = 0; i < state->model.network_count; i++)
+		if (state->networks[i] == network)
+			return state->model.networks[i].loops == MODEL_LOOPS_HOLD;
+	return false;
+}
+
 /* Ports that are held because of a loop, as far as they are still there. */
 static void set_holds(
 	const struct runtime *runtime, const struct runtime_state *state, struct topology *topology)
@@ -276,7 +285,7 @@ static void set_holds(
 
 		for (unsigned p = 0; p < state->model.port_count && hold->held; p++)
 			if (state->ports[p].port && state->ports[p].opened == hold->opened &&
-				hold->network < topology->network_count)
+				holds_loops(state, hold->network))
 				topology_hold(topology, hold->port, hold->network);
 	}
 }

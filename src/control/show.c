@@ -120,14 +120,16 @@ static json_t *show_networks(
 		for (unsigned p = 0; p < model->port_count; p++)
 			if (show_port_in_network(&model->ports[p], network->name))
 				json_array_append_new(ports, json_string(model->ports[p].name));
-		json_array_append_new(array,
-			json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:o}", "name", network->name,
-				"vlan", network->vlan ? json_integer(network->vlan) : json_null(),
-				"ports", ports, "stp", model_pass_names[network->stp], "lldp",
-				model_pass_names[network->lldp], "lacp",
-				model_pass_names[network->lacp], "802.1x",
-				model_pass_names[network->dot1x], "held",
-				loops_show_network(runtime, i)));
+		json_array_append_new(
+			array, json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o}", "name",
+				       network->name, "vlan",
+				       network->vlan ? json_integer(network->vlan) : json_null(),
+				       "ports", ports, "stp", model_pass_names[network->stp],
+				       "lldp", model_pass_names[network->lldp], "lacp",
+				       model_pass_names[network->lacp], "802.1x",
+				       model_pass_names[network->dot1x], "loops",
+				       model_loops_names[network->loops], "held",
+				       loops_show_network(runtime, i)));
 	}
 	return array;
 }

@@ -14,11 +14,13 @@ COMPLAINT = re.compile(r"^\d\d:\d\d:\d\d\.\d{3} (?:\S+ )?(?:error|warning): .*$"
 
 
 def configuration(directory, ports, networks=None, **switch):
-    """YAML text. ports: name to keys (type defaults to vhost-user); networks: name to VLAN id."""
+    """YAML text. ports: name to keys (type defaults to vhost-user); networks: name to VLAN id,
+    or to keys."""
     networks = networks if networks is not None else {"blue": 10, "green": 20}
     return yaml.safe_dump({
         "switch": {"socket-dir": str(directory), **switch},
-        "networks": {name: {"vlan": vlan} for name, vlan in networks.items()},
+        "networks": {name: keys if isinstance(keys, dict) else {"vlan": keys}
+                     for name, keys in networks.items()},
         "ports": {name: {"type": "vhost-user", **keys} for name, keys in ports.items()},
     }, sort_keys=False)
 

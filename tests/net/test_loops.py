@@ -118,6 +118,32 @@ def test_moves_that_are_no_loop(bed):
     assert switch.vsw("show")["loops"] == {"noticed": 0, "held": 0}
 
 
+def test_one_address_at_two_ports_is_only_logged(bed):
+    """`loops: log`, and back to `hold` while it goes on."""
+    text = bed.text(PORTS, {"blue": {"vlan": 10, "loops": "log"}})
+    switch = bed.vswd_text(text)
+    switch.allow("moves back and forth")
+    a, b = bed.nic("a", 1, addressed=False), bed.nic("b", 2, addressed=False)
+
+    def alternate(seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for nic in (a, b):
+                nic.raw().send(frame(BROADCAST, "02:00:00:00:02:01", b"here"))
+            time.sleep(0.02)
+        return switch.vsw("show")["loops"]
+    assert alternate(4) == {"noticed": 1, "held": 0}
+    assert "nothing is held (loops: log)" in switch.log()
+    assert switch.vsw("network", "show")[0]["loops"] == "log"
+    switch.reload(text.replace("loops: log", "loops: hold"))
+    wait_for(lambda: alternate(1)["held"] == 1, 30, "the younger port to be held")
+    switch.reload(text)
+    wait_for(lambda: switch.vsw("show")["loops"]["held"] == 0, 10, "the port to be free")
+    b.raw().drain()
+    a.raw().send(frame(BROADCAST, "02:00:00:00:02:02", b"to all"))
+    assert any(b"to all" in data for data in b.raw().collect(2, 1))
+
+
 GROUPS = {"stp": "01:80:c2:00:00:00", "lacp": "01:80:c2:00:00:02", "802.1x": "01:80:c2:00:00:03",
           "lldp": "01:80:c2:00:00:0e", "pause": "01:80:c2:00:00:01"}
 

@@ -26,6 +26,8 @@ LAYOUTS = {
     "packed-no-mrg": (",packed_vq=1,mrg_rxbuf=0,in_order=0", {"ring_packed"}),
     "packed-in-order-no-mrg": (",packed_vq=1,mrg_rxbuf=0,in_order=1", {"ring_packed", "in_order"}),
 }
+# flowgen sends from one address at both of its ports.
+NETWORKS = {"blue": {"vlan": 10, "loops": "log"}}
 RING_FEATURES = {"mrg_rxbuf", "in_order", "ring_packed"}
 # What may happen to frames of a sender that does not wait for a receiver.
 EXPECTED_DROPS = {"receive-ring-full", "receiver-not-ready", "queue-disabled"}
@@ -42,7 +44,8 @@ def start(bed, layout, queues, server=False, options=()):
     for name in ("p0", "p1"):
         mode = {"mode": "client", "socket": str(bed.path / f"{name}.sock")} if server else {}
         ports[name] = {"network": "blue", "queues": queues, **mode}
-    bed.vswd(ports)
+    bed.vswd(ports, NETWORKS)
+    bed.switch.allow(r"moves back and forth .*nothing is held")
     if server:
         bed.switch.allow(r"cannot connect to .*trying on")
     extra = LAYOUTS[layout][0]
