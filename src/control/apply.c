@@ -74,16 +74,29 @@ static int make_folder(struct transition *t)
 	return -EINVAL;
 }
 
-/* The default folder is made only for ports that have their socket there. */
+/* The default folder is made only for ports that have their socket there, again where it was removed. */
 static bool folder_needed(const struct transition *t)
 {
 	const struct model *model = &t->next.model;
 	size_t length = strlen(model->settings.socket_dir);
 
 	for (unsigned i = 0; i < model->port_count; i++)
-		if (t->opens[i] && model->ports[i].mode == MODEL_SERVER &&
+		if (model->ports[i].mode == MODEL_SERVER &&
 			strncmp(model->ports[i].socket, model->settings.socket_dir, length) == 0 &&
 			model->ports[i].socket[length] == '/')
+			return true;
+	return false;
+}
+
+/* Whether what was learned about a port no longer holds: it is in other networks, or bound otherwise. */
+static bool moves(const struct model_port *old, const struct model_port *new)
+{
+	if (strcmp(old->network, new->network) != 0 || strcmp(old->native, new->native) != 0 ||
+		old->trunk_count != new->trunk_count || old->has_mac != new->has_mac ||
+		memcmp(old->mac, new->mac, sizeof(old->mac)) != 0)
+		return true;
+	for (unsigned i = 0; i < old->trunk_count; i++)
+		if (strcmp(old->trunk[i], new->trunk[i]) != 0)
 			return true;
 	return false;
 }
@@ -100,7 +113,8 @@ static void mark_ports(struct transition *t, const struct model *new)
 		if (action->old_port && replaced)
 			t->leaves[action->old_port - old->ports] = true;
 		else if (action->old_port)
-			t->retopologised[action->old_port - old->ports] = true;
+			t->retopologised[action->old_port - old->ports] = moves(
+				action->old_port, action->new_port);
 		if (action->new_port && replaced)
 			t->opens[action->new_port - new->ports] = true;
 	}
@@ -170,23 +184,41 @@ static int open_ports(struct transition *t)
 	return waiting;
 }
 
+/* Whether this change says who may connect to a port that stays. */
+static bool access_changes(const struct transition *t, const struct model_port *new)
+{
+	const struct runtime_state *state = &t->runtime->state;
+	int position = runtime_find_port(state, new->name);
+	const struct model_port *old = position < 0 ? NULL : &state->model.ports[position];
+
+	return !old || strcmp(old->owner, new->owner) != 0 || strcmp(old->group, new->group) != 0 ||
+	       old->socket_mode != new->socket_mode;
+}
+
 /*
  * The sockets of the ports that stay: whom they let in, and whether they are there at all. One that was
- * removed by hand comes back with the next change or reload, though the model has not changed.
+ * removed by hand comes back with the next change or reload, though the model has not changed. Where the
+ * change does not concern the port's socket a failure is said and no more: who may write the folder, or
+ * owns the socket, must not be able to keep others from being changed.
  */
 static int renew_sockets(struct transition *t)
 {
 	for (unsigned i = 0; i < t->next.model.port_count; i++) {
 		const struct model_port *model = &t->next.model.ports[i];
+		struct error error;
 		int rc;
 
 		if (t->opens[i] || !t->next.ports[i].port)
 			continue;
-		rc = socket_access_renew(t->next.ports[i].port, model, t->error);
-		if (rc < 0) {
+		rc = socket_access_renew(t->next.ports[i].port, model, &error);
+		if (rc < 0 && access_changes(t, model)) {
+			*t->error = error;
 			locate_error(t, model);
 			return rc;
 		}
+		if (rc < 0)
+			log_limited(LOG_LEVEL_WARNING, "port %s: its socket is left as it is: %s",
+				model->name, error.text);
 		if (rc > 0)
 			log_warning("port %s: its socket %s was gone: listening there again",
 				model->name, model->socket);
@@ -405,6 +437,8 @@ static int carry_out(struct transition *t)
 	int rc = folder_needed(t) ? make_folder(t) : 0;
 
 	if (rc == 0)
+		rc = renew_sockets(t);
+	if (rc == 0)
 		rc = open_ports(t);
 	if (rc > 0) {
 		rc = tear_down(t);
@@ -413,8 +447,6 @@ static int carry_out(struct transition *t)
 		if (rc > 0)
 			rc = error_set(t->error, -ENOSPC, "too many ports");
 	}
-	if (rc == 0)
-		rc = renew_sockets(t);
 	if (rc == 0 && runtime_publish(t->runtime, &t->next) < 0)
 		rc = fail_memory(t);
 	if (rc == 0) {

@@ -220,6 +220,10 @@ static void test_learned_addresses_go_with_their_port(void **state)
 	must_apply(NETWORKS "ports: { a: { type: vhost-user, network: blue }, "
 			    "b: { type: vhost-user, network: blue } }");
 	assert_int_equal(fdb_count(runtime->fdb), 1);
+	/* What changes nothing about where the port is leaves them alone. */
+	must_apply(NETWORKS "ports: { a: { type: vhost-user, network: blue, flood-limit: 9, "
+			    "socket-mode: '0600', trusted: true, memory-limit-gib: 3 } }");
+	assert_int_equal(fdb_count(runtime->fdb), 1);
 	must_apply(NETWORKS "ports: { a: { type: vhost-user, network: green } }");
 	assert_int_equal(fdb_count(runtime->fdb), 0);
 	fdb_learn(runtime->fdb, blue, mac, entry("a")->index, runtime_now());
@@ -322,16 +326,25 @@ static void test_a_removed_socket_comes_back(void **state)
 	must_apply(ONE(""));
 	assert_true(has_socket("a"));
 	assert_ptr_equal(entry("a")->port, before);
-	/* Somebody else's file in its place is left alone, and nothing has changed. */
+	/* Somebody else's file in its place is left alone, and keeps nothing else from being changed. */
 	remove_socket("a");
 	snprintf(path, sizeof(path), "%s/s/a.sock", folder);
 	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-	assert_true(apply(ONE(", queues: 1") "\n", &error) < 0);
+	must_apply(ONE(", flood-limit: 7"));
+	assert_ptr_equal(entry("a")->port, before);
+	assert_true(apply(ONE(", socket-mode: '0600'"), &error) < 0);
 	assert_non_null(strstr(error.text, "ports.a.socket: "));
 	assert_non_null(strstr(error.text, "exists and is not a socket"));
 	assert_int_equal(unlink(path), 0);
 	must_apply(ONE(""));
 	assert_true(has_socket("a"));
+	/* The whole folder, too. */
+	remove_socket("a");
+	snprintf(path, sizeof(path), "%s/s", folder);
+	assert_int_equal(rmdir(path), 0);
+	must_apply(ONE(""));
+	assert_true(has_socket("a"));
+	assert_ptr_equal(entry("a")->port, before);
 }
 
 /* Applied to the running port; a change that fails as a whole is taken back. */

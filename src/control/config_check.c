@@ -85,6 +85,12 @@ static void check_access(
 			strcpy(port->group, settings->socket_group);
 		if (!yaml_tree_find(node, "socket-mode"))
 			port->socket_mode = settings->socket_mode;
+		if (*port->group && strcmp(port->group, settings->control_group) == 0)
+			fault_at(reader, node, "group",
+				"who may connect to a port must not be of the control group, which "
+				"may "
+				"change everything:",
+				port->group);
 		return;
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)

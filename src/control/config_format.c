@@ -27,6 +27,14 @@ static void format_text(FILE *out, const char *before, const char *text, const c
 	fputs(after, out);
 }
 
+static void format_memory_limit(FILE *out, const char *indent, unsigned gib)
+{
+	if (gib == MODEL_MEMORY_AUTO)
+		fprintf(out, "%smemory-limit-gib: auto\n", indent);
+	else
+		fprintf(out, "%smemory-limit-gib: %u\n", indent, gib);
+}
+
 static void format_settings(FILE *out, const struct model_settings *settings)
 {
 	format_text(out, "switch:\n  socket-dir: ", settings->socket_dir, "\n");
@@ -44,11 +52,8 @@ static void format_settings(FILE *out, const struct model_settings *settings)
 	fprintf(out, "  poll: %s\n  idle-us: %u\n  fdb: { size: %u, ageing: %u }\n",
 		model_poll_names[settings->poll], settings->idle_us, settings->fdb_size,
 		settings->fdb_ageing);
-	if (settings->guest_memory != MODEL_GUEST_MEMORY_SHMEM)
-		fprintf(out, "  guest-memory: %s\n",
-			model_guest_memory_names[settings->guest_memory]);
-	if (settings->memory_limit_gib != MODEL_MEMORY_AUTO)
-		fprintf(out, "  memory-limit-gib: %u\n", settings->memory_limit_gib);
+	fprintf(out, "  guest-memory: %s\n", model_guest_memory_names[settings->guest_memory]);
+	format_memory_limit(out, "  ", settings->memory_limit_gib);
 }
 
 /* With the words that came from the switch's: they are this port's now. */
@@ -84,12 +89,11 @@ static void format_port(FILE *out, const struct model_port *port)
 	fprintf(out, "    queues: %u\n", port->queues);
 	if (port->mtu)
 		fprintf(out, "    mtu: %u\n", port->mtu);
-	if (port->memory_limit_gib != MODEL_MEMORY_AUTO)
-		fprintf(out, "    memory-limit-gib: %u\n", port->memory_limit_gib);
+	format_memory_limit(out, "    ", port->memory_limit_gib);
 	if (port->flood_limit)
 		fprintf(out, "    flood-limit: %u\n", port->flood_limit);
-	if (port->qinq)
-		fprintf(out, "    qinq: true\n");
+	fprintf(out, "    qinq: %s\n    trusted: %s\n", port->qinq ? "true" : "false",
+		port->trusted ? "true" : "false");
 	if (port->has_mac) {
 		model_mac_format(port->mac, mac);
 		format_text(out, "    mac: ", mac, "\n");
@@ -104,8 +108,6 @@ static void format_port(FILE *out, const struct model_port *port)
 		}
 		fprintf(out, "]\n");
 	}
-	if (port->trusted)
-		fprintf(out, "    trusted: true\n");
 }
 
 static void format_network(FILE *out, const struct model_network *network)

@@ -74,6 +74,9 @@ static const struct {
 	{"switch: { socket-dir: [/run] }",
 		"1: switch.socket-dir: must be a single value, not a list such as [a, b]"},
 	{"switch: { socket-dir: }", "1: switch.socket-dir: must be a single value, not empty"},
+	{PORT("type: vhost-user, network: blue, group: daemon") "switch: { control-group: daemon }",
+		"6: ports.vm1.group: who may connect to a port must not be of the control group, "
+		"which may change everything: 'daemon'"},
 	{"switch: { control-group: no.such.group }",
 		"1: switch.control-group: this machine has no group 'no.such.group'"},
 	{"switch:\n  fdb:\n    size: 15\n", "3: switch.fdb.size: 15 is not between 16 and 1048576"},

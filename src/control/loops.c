@@ -70,7 +70,7 @@ static bool hold(struct runtime *runtime, const struct fdb_flap *flap, uint64_t 
 	char done[PORT_NAME_SIZE + 64] = "nothing is held (loops: log)";
 	const char *young, *old;
 	struct loop_hold *entry;
-	bool again;
+	bool again, holds;
 	uint8_t mac[6];
 
 	/* One of them went meanwhile, and the loop with it. */
@@ -85,13 +85,15 @@ static bool hold(struct runtime *runtime, const struct fdb_flap *flap, uint64_t 
 	old = state->model.ports[a].name;
 	young = state->model.ports[b].name;
 	entry = find_hold(&runtime->loops, state->ports[b].opened, state->networks[network]);
-	if (entry && entry->opened && now < entry->until)
+	holds = state->model.networks[network].loops == MODEL_LOOPS_HOLD;
+	/* It is known: held, or told where no more is wanted. */
+	if (entry && entry->opened && now < entry->until && (entry->held || !holds))
 		return false;
 	mac_from_u64(flap->key >> 16, mac);
 	runtime->loops.noticed++;
 	if (!entry) {
 		log_limited(LOG_LEVEL_WARNING,
-			"network %s: a loop between ports %s and %s; too many are held to hold it",
+			"network %s: a loop between ports %s and %s; too many are known to hold it",
 			state->model.networks[network].name, old, young);
 		return false;
 	}
@@ -102,7 +104,7 @@ static bool hold(struct runtime *runtime, const struct fdb_flap *flap, uint64_t 
 		.older = state->ports[a].index,
 		.network = state->networks[network],
 		.length = again ? MIN(2 * entry->length, HOLD_NS_MAX) : HOLD_NS,
-		.held = state->model.networks[network].loops == MODEL_LOOPS_HOLD,
+		.held = holds,
 	};
 	entry->until = now + entry->length;
 	snprintf(entry->other, sizeof(entry->other), "%s", old);

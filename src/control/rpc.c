@@ -36,8 +36,10 @@ struct rpc_client {
 struct rpc {
 	struct runtime *runtime;
 	enum rpc_role role;
+	struct event_base *base;
 	struct evconnlistener *listener;
 	char *path;
+	char *group; /* "": the process's own */
 	struct vhost_socket_file file;
 	struct rpc_client clients[RPC_CLIENT_MAX];
 };
@@ -308,10 +310,10 @@ static int fill_access(const char *group, struct vhost_socket_access *access, st
 }
 
 /* A listening socket that nobody else can replace, or -errno. */
-static int open_socket(struct rpc *rpc, const char *group, struct error *error)
+static int open_socket(struct rpc *rpc, struct error *error)
 {
 	struct vhost_socket_access access;
-	int status = fill_access(group, &access, error);
+	int status = fill_access(rpc->group, &access, error);
 
 	if (status == 0)
 		status = socket_folder_make(rpc->path, error);
@@ -323,39 +325,64 @@ static int open_socket(struct rpc *rpc, const char *group, struct error *error)
 	return status < 0 ? status : vhost_socket_listen(rpc->path, &access, &rpc->file, error);
 }
 
+/* Opens the socket and listens at it, in place of where it listened before, if at all. 0 or -errno. */
+static int start_listening(struct rpc *rpc, struct error *error)
+{
+	struct evconnlistener *listener;
+	int fd = open_socket(rpc, error);
+
+	if (fd < 0)
+		return fd;
+	/* Listens already: a backlog of 0 leaves it as it is. */
+	listener = evconnlistener_new(rpc->base, accept_client, rpc,
+		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	if (!listener) {
+		fd_close(&fd);
+		vhost_socket_unlink(rpc->path, &rpc->file);
+		return error_set(error, -ENOMEM, "out of memory");
+	}
+	evconnlistener_set_error_cb(listener, accept_failed);
+	if (rpc->listener)
+		evconnlistener_free(rpc->listener);
+	rpc->listener = listener;
+	return 0;
+}
+
 struct rpc *rpc_new(struct event_base *base, struct runtime *runtime, enum rpc_role role,
 	const char *path, const char *group, struct error *error)
 {
 	struct rpc *rpc = calloc(1, sizeof(*rpc));
-	int fd = -1;
+	int status = -ENOMEM;
 
-	if (!rpc || !(rpc->path = strdup(path))) {
-		error_set(error, -ENOMEM, "out of memory");
-		goto free_rpc;
+	if (rpc) {
+		rpc->base = base;
+		rpc->runtime = runtime;
+		rpc->role = role;
+		rpc->path = strdup(path);
+		rpc->group = strdup(group);
 	}
-	rpc->runtime = runtime;
-	rpc->role = role;
-	fd = open_socket(rpc, group, error);
-	if (fd < 0)
-		goto free_rpc;
-	/* Listens already: a backlog of 0 leaves it as it is. */
-	rpc->listener = evconnlistener_new(
-		base, accept_client, rpc, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-	if (!rpc->listener) {
+	if (!rpc || !rpc->path || !rpc->group)
 		error_set(error, -ENOMEM, "out of memory");
-		goto close_socket;
-	}
-	evconnlistener_set_error_cb(rpc->listener, accept_failed);
-	return rpc;
-
-close_socket:
-	fd_close(&fd);
-	vhost_socket_unlink(path, &rpc->file);
-free_rpc:
-	if (rpc)
+	else
+		status = start_listening(rpc, error);
+	if (status == 0)
+		return rpc;
+	if (rpc) {
+		free(rpc->group);
 		free(rpc->path);
+	}
 	free(rpc);
 	return NULL;
+}
+
+int rpc_renew(struct rpc *rpc, struct error *error)
+{
+	int status;
+
+	if (vhost_socket_exists(rpc->path, &rpc->file))
+		return 0;
+	status = start_listening(rpc, error);
+	return status < 0 ? status : 1;
 }
 
 void rpc_free(struct rpc *rpc)
@@ -366,6 +393,7 @@ void rpc_free(struct rpc *rpc)
 		client_close(&rpc->clients[i]);
 	evconnlistener_free(rpc->listener);
 	vhost_socket_unlink(rpc->path, &rpc->file);
+	free(rpc->group);
 	free(rpc->path);
 	free(rpc);
 }

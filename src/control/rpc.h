@@ -45,6 +45,10 @@ enum rpc_role { RPC_FULL, RPC_READ_ONLY };
 struct rpc *rpc_new(struct event_base *base, struct runtime *runtime, enum rpc_role role,
 	const char *path, const char *group, struct error *error);
 
+/* Listens anew where the socket's file is gone; clients stay. 1 where it did, 0 where there was no need, or
+ * -errno with a reason: it listens as before then, at a file that nobody finds. */
+int rpc_renew(struct rpc *rpc, struct error *error);
+
 /* Disconnects all clients and removes the socket. NULL is allowed. */
 void rpc_free(struct rpc *rpc);
 

@@ -101,10 +101,26 @@ static void reload(struct daemon *daemon)
 	config_errors_fini(&errors);
 }
 
+/* A control socket that was removed by hand comes back, as those of the ports do. rpc: NULL is accepted. */
+static void renew_control(struct rpc *rpc)
+{
+	struct error error;
+	int status = rpc ? rpc_renew(rpc, &error) : 0;
+
+	if (status < 0)
+		log_error("%s", error.text);
+	else if (status > 0)
+		log_warning("a control socket was gone: listening there again");
+}
+
 static void on_reload(evutil_socket_t number, short what, void *argument)
 {
+	struct daemon *daemon = argument;
+
 	notify_reloading();
-	reload(argument);
+	reload(daemon);
+	renew_control(daemon->rpc);
+	renew_control(daemon->read_only);
 	notify("READY=1");
 }
 

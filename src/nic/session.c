@@ -221,16 +221,8 @@ void session_stop(struct session *session)
 
 void session_free(struct session *session)
 {
-	const struct bridge_counters *counters;
-
 	if (!session)
 		return;
-	if (session->link.endpoint) {
-		counters = bridge_counters(session->bridge);
-		log_info("stopped: %llu frames sent, %llu received, %llu dropped",
-			(unsigned long long)counters->sent, (unsigned long long)counters->received,
-			(unsigned long long)counters->dropped);
-	}
 	bridge_free(session->bridge);
 	driver_link_close(&session->link);
 	if (session->timer)

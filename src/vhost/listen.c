@@ -82,26 +82,30 @@ int vhost_socket_probe(const char *path, struct error *error)
 
 /*
  * The socket file at the path, as a descriptor (O_PATH) that names the file and not the path; -errno where
- * it is not a socket with one name of this file's. `file`: NULL where it was made right now, by this user.
+ * it is not a socket of this file's, -EMLINK where that has another name as well. `file`: NULL where it was made right now, by this user.
  */
 static int open_file(const char *path, const struct vhost_socket_file *file, struct stat *found)
 {
 	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int status = 0;
 	bool ours;
 
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, found) < 0) {
-		int status = -errno;
-
-		fd_close(&fd);
-		return status;
+		status = -errno;
+	} else {
+		ours = file ? found->st_dev == file->device && found->st_ino == file->inode
+			    : found->st_uid == geteuid();
+		if (!S_ISSOCK(found->st_mode) || !ours)
+			status = -ENOENT;
+		else if (found->st_nlink != 1)
+			status = -EMLINK;
 	}
-	ours = file ? found->st_dev == file->device && found->st_ino == file->inode
-		    : found->st_uid == geteuid();
-	if (!S_ISSOCK(found->st_mode) || found->st_nlink != 1 || !ours)
-		fd_close(&fd);
-	return fd < 0 ? -ENOENT : fd;
+	if (status == 0)
+		return fd;
+	fd_close(&fd);
+	return status;
 }
 
 /*

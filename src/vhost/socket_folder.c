@@ -61,7 +61,7 @@ int socket_folder_make(const char *path, struct error *error)
 	return MIN(status, 0);
 }
 
-/* Of one folder: 0, or -EPERM where others than root and we may move what is in it. */
+/* Of one folder, or of a link to one: 0, or -EPERM where others than root and we may move what is in it. */
 static int check_one(const char *folder, struct error *error)
 {
 	struct stat now;
@@ -72,6 +72,8 @@ static int check_one(const char *folder, struct error *error)
 		return error_set(error, -EPERM,
 			"folder '%s' belongs to user %u, who may replace what is in it", folder,
 			now.st_uid);
+	if (S_ISLNK(now.st_mode))
+		return 0;
 	if (now.st_mode & S_IWGRP && !(now.st_mode & S_ISVTX) && now.st_gid != 0)
 		return error_set(error, -EPERM,
 			"folder '%s' may be written by group %u, which may replace what is in it",
@@ -81,6 +83,19 @@ static int check_one(const char *folder, struct error *error)
 			"folder '%s' may be written by everybody, who may replace what is in it",
 			folder);
 	return 0;
+}
+
+/* Of a folder and all above it. `path` is cut short. */
+static int check_all(char *path, struct error *error)
+{
+	for (;;) {
+		char *last = strrchr(path, '/');
+		int status = check_one(*path ? path : "/", error);
+
+		if (status < 0 || !last)
+			return status;
+		*last = '\0';
+	}
 }
 
 int socket_folder_check(const char *path, struct error *error)
@@ -93,12 +108,7 @@ int socket_folder_check(const char *path, struct error *error)
 		return status;
 	if (!realpath(folder, real))
 		return error_set_errno(error, -errno, "%s", folder);
-	for (;;) {
-		char *last = strrchr(real, '/');
-
-		status = check_one(*real ? real : "/", error);
-		if (status < 0 || !last)
-			return status;
-		*last = '\0';
-	}
+	/* Where the folder is, and the way that the path takes: a link on it could be turned elsewhere. */
+	status = check_all(real, error);
+	return status < 0 ? status : check_all(folder, error);
 }
