@@ -17,54 +17,88 @@ static uint64_t thread_ns(void)
 
 uint64_t bell_measure(int fd)
 {
-	uint64_t begin = thread_ns();
+	uint64_t begin;
 
+	/* What a thread needs for its first signal is not the peer's doing. */
+	peer_signal_open(NULL);
+	begin = thread_ns();
 	peer_signal(fd);
 	return thread_ns() - begin;
 }
 
-static void suspect(struct bells *bells, unsigned suspicion)
+static void store(uint64_t *field, uint64_t value)
 {
-	__atomic_store_n(&bells->suspicion, suspicion, __ATOMIC_RELAXED);
+	__atomic_store_n(field, value, __ATOMIC_RELAXED);
 }
 
-/* Two threads that ring at once may count one signal for two: that changes nothing in the end. */
-static NO_INLINE void ring_suspected(struct bell *bell, int fd, unsigned suspicion)
+static void trust(struct bells *bells, enum bells_trust trust)
+{
+	__atomic_store_n(&bells->trust, trust, __ATOMIC_RELAXED);
+}
+
+static void suspect(struct bells *bells, uint64_t now)
+{
+	store(&bells->until, now + NS_PER_SECOND);
+	trust(bells, BELLS_SUSPECTED);
+}
+
+static void ring_suspected(struct bells *bells, int fd)
+{
+	uint64_t took = bell_measure(fd), now = clock_now_ns();
+	uint64_t debt = __atomic_load_n(&bells->debt_ns, __ATOMIC_RELAXED);
+	uint64_t off = (now - __atomic_load_n(&bells->debt_at, __ATOMIC_RELAXED)) / BELLS_SHARE;
+
+	debt = debt > off ? debt - off : 0;
+	if (took > BELL_FAIR_NS)
+		debt += took;
+	store(&bells->debt_ns, debt);
+	store(&bells->debt_at, now);
+	if (debt > BELL_DEBT_NS)
+		trust(bells, BELLS_OWED);
+	else if (took > BELL_FAIR_NS)
+		suspect(bells, now);
+	else if (now > __atomic_load_n(&bells->until, __ATOMIC_RELAXED))
+		trust(bells, BELLS_USUAL);
+}
+
+static NO_INLINE void ring_unusual(struct bell *bell, int fd, enum bells_trust trust)
 {
 	struct bells *bells = bell->bells;
 
-	if (suspicion >= BELLS_OWED) {
-		__atomic_fetch_add(&bells->owed, 1, __ATOMIC_RELAXED);
-		if (!__atomic_exchange_n(&bell->owed, true, __ATOMIC_ACQ_REL))
-			fd_signal(bells->attention);
-	} else if (bell_measure(fd) > BELL_SLOW_NS) {
-		suspect(bells, MIN(suspicion + 2, BELLS_OWED));
-	} else {
-		suspect(bells, suspicion - 1);
+	if (trust == BELLS_SUSPECTED) {
+		ring_suspected(bells, fd);
+		return;
 	}
+	__atomic_fetch_add(&bells->owed, 1, __ATOMIC_RELAXED);
+	if (!__atomic_exchange_n(&bell->owed, true, __ATOMIC_ACQ_REL))
+		fd_signal(bells->attention);
 }
 
 uint64_t bell_ring(struct bell *bell)
 {
-	unsigned suspicion = __atomic_load_n(&bell->bells->suspicion, __ATOMIC_RELAXED);
+	enum bells_trust trust = __atomic_load_n(&bell->bells->trust, __ATOMIC_RELAXED);
 	int fd = __atomic_load_n(&bell->fd, __ATOMIC_RELAXED);
 	uint64_t begin = clock_cycles();
 	uint64_t spent;
 
 	if (fd < 0)
 		return 0;
-	if (unlikely(suspicion)) {
-		ring_suspected(bell, fd, suspicion);
+	if (unlikely(trust != BELLS_USUAL)) {
+		ring_unusual(bell, fd, trust);
 		return clock_cycles() - begin;
 	}
 	peer_signal(fd);
 	spent = clock_cycles() - begin;
 	if (unlikely(spent > BELL_SLOW_CYCLES))
-		suspect(bell->bells, 1);
+		suspect(bell->bells, clock_now_ns());
 	return spent;
 }
 
 void bells_forgive(struct bells *bells)
 {
-	suspect(bells, 0);
+	uint64_t now = clock_now_ns();
+
+	store(&bells->debt_ns, BELL_DEBT_NS);
+	store(&bells->debt_at, now);
+	suspect(bells, now);
 }

@@ -4,16 +4,18 @@
  * and a hundred thousand of them take a millisecond. A *bell* is an eventfd of a peer that is signalled
  * from the frame path; the *bells* of a peer stand or fall together.
  *
- *	usual ----a signal takes far too long----> suspected ----several do----> owed
- *	  ^------------------signals are quick again---------'                     |
- *	  '----------------------------bells_forgive()-----------------------------'
+ *	usual ----a signal takes long----> suspected ----they do in sum----> owed
+ *	  ^----none did for a second---------'  ^------bells_forgive()--------'
  *
  * Usual: bell_ring() signals. Suspected: it measures the thread's own time as well, because what
- * took long may have been something else's turn on the processor. Owed: it only notes that the bell is
- * owed a signal and, where that is news, tells the control thread, which has all of them sent elsewhere and
- * rarely (port/vhost_user_bells.c). None is lost.
+ * took long may have been something else's turn on the processor. What slow signals take is added up, while
+ * a small share of the time that passes is taken off: so quick ones in between change nothing. Owed: that
+ * sum is too much. From then on bell_ring() only notes that the bell is owed a signal and, where that is
+ * news, tells the control thread, which has all of them sent elsewhere and rarely
+ * (port/vhost_user_bells.c). None is lost.
  *
- * Threads: any may ring; the control thread makes bells, and changes `fd` while nobody can ring.
+ * Threads: any may ring; the control thread makes bells, and changes `fd` while nobody can ring. Those who
+ * ring at once may lose one another's part of the sum: it is too much one signal later then.
  */
 #ifndef VSW_BASE_BELL_H
 #define VSW_BASE_BELL_H
@@ -23,21 +25,26 @@
 
 #include "base/common.h"
 
-/* A signal is slow that takes so long: an eventfd with one watcher takes a microsecond. Some 30 to 50 us,
- * where clock_cycles() counts cycles. */
-#define BELL_SLOW_CYCLES 100000
-#define BELL_SLOW_NS     50000
+/* A signal that takes longer is suspect: an eventfd with one watcher takes a microsecond. Some 10 us, where
+ * clock_cycles() counts cycles. */
+#define BELL_SLOW_CYCLES 30000
+/* The thread's own time that a signal may take without being counted. */
+#define BELL_FAIR_NS     10000
+/* The sum that is too much, and the share of the time that is taken off it: 1 / BELLS_SHARE. */
+#define BELL_DEBT_NS     1000000
+#define BELLS_SHARE      32
 
-/* Bells of one peer. */
+enum bells_trust { BELLS_USUAL, BELLS_SUSPECTED, BELLS_OWED };
+
+/* Bells of one peer. All but `attention` is written by whoever rings, and by forgiving. */
 struct bells {
-	int attention; /* an eventfd of ours: written when a bell is owed a signal */
-	unsigned
-		suspicion; /* 0: usual; BELLS_OWED: owed. Written by whoever rings, and by forgiving */
-	uint64_t owed;     /* signals that were not sent at once; any thread adds */
+	int attention;    /* an eventfd of ours: written when a bell is owed a signal */
+	unsigned trust;   /* enum bells_trust */
+	uint64_t debt_ns; /* what slow signals took, at `debt_at` */
+	uint64_t debt_at; /* ns, clock_now_ns() */
+	uint64_t until;   /* suspected till then at least */
+	uint64_t owed;    /* signals that were not sent at once; any thread adds */
 };
-
-/* As much as four slow signals, and none quick, amount to. */
-#define BELLS_OWED 8
 
 struct bell {
 	struct bells *bells;
@@ -58,7 +65,7 @@ static inline bool bell_take(struct bell *bell)
 /* Signals `fd`; nanoseconds of this thread's time that it took. */
 uint64_t bell_measure(int fd);
 
-/* They are cheap again. */
+/* They seem to be cheap again: they are suspected for a while. */
 void bells_forgive(struct bells *bells);
 
 #endif

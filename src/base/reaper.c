@@ -174,7 +174,8 @@ bool reaper_full(struct reaper *reaper)
 	unsigned pending = reaper_pending(reaper);
 
 	return pending >= REAPER_JOBS_MAX ||
-	       (pending && __atomic_load_n(&total, __ATOMIC_RELAXED) >= REAPER_TOTAL_MAX);
+	       (pending >= REAPER_JOBS_FEW &&
+		       __atomic_load_n(&total, __ATOMIC_RELAXED) >= REAPER_TOTAL_MAX);
 }
 
 void reaper_free(struct reaper *reaper)

@@ -22,8 +22,10 @@
 
 /* Jobs of one reaper at which it is full: a VM with 128 queue pairs leaves 768 eventfds. */
 #define REAPER_JOBS_MAX  1024
-/* Jobs of all reapers together at which each that has any is full. */
+/* Jobs of all reapers together at which each is full that has more than a few, as a VM that behaves leaves
+ * for a moment. */
 #define REAPER_TOTAL_MAX 4096
+#define REAPER_JOBS_FEW  64
 
 struct reaper;
 

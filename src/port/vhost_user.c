@@ -100,6 +100,8 @@ static void end_session(struct vhost_user_port *vhost)
 	vhost->places = NULL;
 	vhost->places_tried = false;
 	vhost->log_bell.fd = -1;
+	/* No signal is owed to the next guest, whose eventfds are as suspect as these were. */
+	vhost_user_bells_forget(vhost);
 	evtimer_del(vhost->memory_check);
 	guest_memory_free(vhost->memory);
 	vhost->memory = NULL;

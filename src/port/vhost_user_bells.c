@@ -12,12 +12,16 @@
 #include "base/log.h"
 #include "port/vhost_user_port.h"
 
-#define BELLS_SHARE    32
 #define PAUSE_FIRST_NS (20 * NS_PER_MS)
 #define PAUSE_LAST_NS  NS_PER_SECOND
 
-/* Quick ones in a row after which the eventfds are trusted again. */
-#define QUICK_SIGNALS 16
+/* An errand that takes so much of its thread's time was slow. */
+#define SLOW_NS 50000
+
+/* Quick ones in a row after which the eventfds are trusted again: the first time, and at most. Each time
+ * that was a mistake it takes twice as many. */
+#define QUICK_SIGNALS     16
+#define QUICK_SIGNALS_MAX 4096
 
 /* One signal for the reaper. It may outlive the port. */
 struct vhost_user_errand {
@@ -64,10 +68,13 @@ static void judge(struct vhost_user_port *vhost)
 {
 	uint64_t took = vhost->errand->took_ns;
 
-	if (took > BELL_SLOW_NS)
+	if (took > SLOW_NS) {
 		vhost->quick_signals = 0;
-	else if (++vhost->quick_signals == QUICK_SIGNALS)
+	} else if (++vhost->quick_signals >= vhost->quick_needed) {
+		vhost->quick_signals = 0;
+		vhost->quick_needed = MIN(2 * vhost->quick_needed, QUICK_SIGNALS_MAX);
 		bells_forgive(&vhost->bells);
+	}
 }
 
 static void pause_for(struct vhost_user_port *vhost, uint64_t ns)
@@ -114,17 +121,24 @@ void vhost_user_bells_attend(struct vhost_user_port *vhost)
 	if (evtimer_pending(vhost->bell_timer, NULL))
 		return;
 	if (owed && !vhost->owed_logged)
-		log_warning("port %s: its VM's eventfds take more than %u us to signal, so its "
-			    "guest is "
+		log_warning("port %s: its VM's eventfds take too long to signal, so its guest is "
 			    "interrupted rarely from now on",
-			vhost->port.name, (unsigned)(BELL_SLOW_NS / NS_PER_US));
+			vhost->port.name);
 	vhost->owed_logged |= owed != 0;
 	send_one(vhost);
+}
+
+void vhost_user_bells_forget(struct vhost_user_port *vhost)
+{
+	for (unsigned i = 0; i < vhost->port.queue_count * 2u; i++)
+		bell_take(&vhost_user_ring(vhost, i)->bell);
+	bell_take(&vhost->log_bell);
 }
 
 int vhost_user_bells_init(struct vhost_user_port *vhost, struct event_base *base)
 {
 	vhost->bells.attention = vhost->attention_fd;
+	vhost->quick_needed = QUICK_SIGNALS;
 	vhost->log_bell = (struct bell){.bells = &vhost->bells, .fd = -1};
 	for (unsigned i = 0; i < vhost->port.queue_count * 2u; i++)
 		vhost_user_ring(vhost, i)->bell = vhost->log_bell;

@@ -91,6 +91,7 @@ struct vhost_user_port {
 	bool errand_sent;                 /* and not looked at since */
 	unsigned bell_turn;               /* the bell that is looked at first */
 	unsigned quick_signals;           /* in a row, of those that were owed */
+	unsigned quick_needed;            /* for the eventfds to be trusted again */
 	bool owed_logged;
 
 	const struct port_notifier *notifier;
@@ -207,6 +208,8 @@ void vhost_user_unwatch_first_kick(struct vhost_user_port *vhost);
 int vhost_user_bells_init(struct vhost_user_port *vhost, struct event_base *base);
 void vhost_user_bells_fini(struct vhost_user_port *vhost);
 void vhost_user_bells_attend(struct vhost_user_port *vhost);
+/* The session is over: nothing is owed any more. */
+void vhost_user_bells_forget(struct vhost_user_port *vhost);
 
 /* A driver started: see in a while whether its memory is what the guest sees. / Now. */
 void vhost_user_expect_memory(struct vhost_user_port *vhost);
