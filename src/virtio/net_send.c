@@ -17,9 +17,11 @@
  * which no driver makes smaller. */
 #define MERGE_MAX 1025
 
-/* Buffers that one call walks over for frames that fit and frames that do not: twice the longest legal
- * chain. It bounds the time that the send lock is held for a receiver with absurd buffers. */
-#define SEND_PIECES_MAX (2 * PACKET_PIECES_CHAIN)
+/* Buffers that one call walks over, for frames that fit and frames that do not, and that one frame is spread
+ * over at most: twice what the longest needs in buffers of 64 bytes. It bounds the time that the send lock is
+ * held, and that whoever sends is charged with, for a receiver with absurd buffers; a chain of more breaks
+ * its ring. */
+#define SEND_PIECES_MAX 4096
 
 /* The chains that one frame goes into. */
 struct landing {
@@ -370,7 +372,7 @@ bool net_device_send(struct net_device_queue *queue, struct packet_batch *batch,
 	sending.counters = counters;
 	/* The batch's own pieces come first; what is left is room for one receiver's chain. */
 	sending.landing.pieces = &batch->pieces[batch->pieces_used];
-	sending.pieces_max = PACKET_PIECES - batch->pieces_used;
+	sending.pieces_max = MIN(PACKET_PIECES - batch->pieces_used, SEND_PIECES_MAX);
 	sending.pieces_seen = 0;
 	sending.packets = sending.bytes = 0;
 	sending.waiting_count = 0;

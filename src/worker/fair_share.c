@@ -13,10 +13,8 @@ static void adapt(struct visit *visit, unsigned frames, uint64_t cycles)
 void fair_charge(struct roster *roster, struct visit *visit, const struct packet_batch *batch,
 	uint64_t cycles)
 {
-	/* Nothing was taken: whatever took so long was not the queue's doing. */
-	if (!batch->pieces_used)
-		return;
-	visit->used = MAX(visit->used, roster->served) + MIN(cycles, FAIR_CHARGE_MAX);
+	visit->used = MAX(visit->used, roster->served) + visit->uncharged;
+	visit->uncharged = 0;
 	if (fair_more(batch))
 		roster->least = MIN(roster->least, visit->used);
 	if (cycles > FAIR_QUANTUM || visit->frames_max < PACKET_BATCH)

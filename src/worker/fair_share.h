@@ -19,8 +19,10 @@
  * that is there: queues that are alike take turns. A visit that cost more than that takes fewer frames the
  * next time, so that a long one does not keep the others waiting again.
  *
- * A visit during which the kernel had something else for the processor is charged with that as well, up to
- * FAIR_CHARGE_MAX. It makes a queue wait for a backlog of another one and changes nothing in the long run.
+ * A visit during which the kernel had something else for the processor is charged with that as well. That
+ * makes a queue wait for a backlog of another one; it befalls each as often as it runs, so that it changes
+ * nothing in the long run. What visits cost that are short and leave nothing behind is added up and
+ * charged when it is worth the trouble: a queue that is refilled a little at a time pays like any other.
  *
  * Worker only; part of struct visit and struct roster (plan.h).
  */
@@ -29,9 +31,8 @@
 
 #include "worker/plan.h"
 
-#define FAIR_QUANTUM    (UINT64_C(1) << 18) /* cycles; some 100 us */
-#define FAIR_CHARGE_MAX (64 * FAIR_QUANTUM)
-#define FAIR_SMALL      (FAIR_QUANTUM / 16)
+#define FAIR_QUANTUM (UINT64_C(1) << 18) /* cycles; some 100 us */
+#define FAIR_SMALL   (FAIR_QUANTUM / 16)
 
 /* Whether the queue is visited in this round. */
 ALWAYS_INLINE bool fair_turn(struct roster *roster, const struct visit *visit)
@@ -48,13 +49,17 @@ ALWAYS_INLINE bool fair_more(const struct packet_batch *batch)
 	return batch->more || batch->pieces_used >= batch->frames_max;
 }
 
-/* Whether a visit of so many cycles is worth charging: a short one that left nothing behind is not. */
-ALWAYS_INLINE bool fair_matters(const struct packet_batch *batch, uint64_t cycles)
+/* Notes what a visit cost. True where it is time to charge that: a short one that left nothing behind can wait.
+ * Where nothing was taken, whatever took so long was not the queue's doing. */
+ALWAYS_INLINE bool fair_note(struct visit *visit, const struct packet_batch *batch, uint64_t cycles)
 {
-	return fair_more(batch) || unlikely(cycles > FAIR_SMALL);
+	if (!batch->pieces_used)
+		return false;
+	visit->uncharged += cycles;
+	return fair_more(batch) || unlikely(visit->uncharged > FAIR_SMALL);
 }
 
-/* Charges a visit, and sees to the size of the next one. */
+/* Charges what was noted, and sees to the size of the next visit; cycles: of the last one. */
 void fair_charge(struct roster *roster, struct visit *visit, const struct packet_batch *batch,
 	uint64_t cycles);
 

@@ -49,7 +49,7 @@ static void visit(unsigned i)
 	batch.frames_max = visits[i].frames_max;
 	batch.count = batch.pieces_used = MIN(queue->frames, batch.frames_max);
 	cycles = 100 + batch.count * queue->frame_cycles;
-	if (fair_matters(&batch, cycles))
+	if (fair_note(&visits[i], &batch, cycles))
 		fair_charge(&roster, &visits[i], &batch, cycles);
 	if (queue->visits++)
 		queue->longest = MAX(queue->longest, cycles);
@@ -122,6 +122,29 @@ static void neither_do_several(void **state)
 		has_share(i, 0.25);
 }
 
+/* A queue of few buffers, refilled as soon as they are back, never shows a backlog, and pays all the same. */
+static void neither_do_short_visits(void **state)
+{
+	begin(3);
+	queues[0] = (struct simulated){.frames = 32, .frame_cycles = 500};
+	queues[1] = (struct simulated){.frames = 32, .frame_cycles = 400};
+	queues[2] = (struct simulated){.frames = 64, .frame_cycles = 90};
+	run(SECOND);
+	for (unsigned i = 0; i < 3; i++)
+		has_share(i, 1.0 / 3);
+}
+
+/* Visits of a tenth of a second: each is waited for, and paid for. */
+static void neither_do_endless_visits(void **state)
+{
+	begin(2);
+	queues[0] = (struct simulated){.frames = 64, .frame_cycles = SECOND / 10};
+	queues[1] = (struct simulated){.frames = 64, .frame_cycles = 100};
+	run(80 * SECOND);
+	has_share(0, 0.5);
+	has_share(1, 0.5);
+}
+
 /* Who has nothing left after its visit waits for nobody, and nobody for it. */
 static void a_trickle_holds_nobody_up(void **state)
 {
@@ -168,8 +191,8 @@ static void empty_visits_are_free(void **state)
 {
 	begin(1);
 	batch = (struct packet_batch){.frames_max = PACKET_BATCH};
-	fair_charge(&roster, &visits[0], &batch, SECOND);
-	assert_true(!visits[0].used && visits[0].frames_max == PACKET_BATCH);
+	assert_false(fair_note(&visits[0], &batch, SECOND));
+	assert_true(!visits[0].used && !visits[0].uncharged);
 }
 
 int main(void)
@@ -178,6 +201,8 @@ int main(void)
 		cmocka_unit_test(equals_take_turns),
 		cmocka_unit_test(dear_frames_take_no_more_time),
 		cmocka_unit_test(neither_do_several),
+		cmocka_unit_test(neither_do_short_visits),
+		cmocka_unit_test(neither_do_endless_visits),
 		cmocka_unit_test(a_trickle_holds_nobody_up),
 		cmocka_unit_test(nothing_is_saved_up),
 		cmocka_unit_test(visits_become_short),

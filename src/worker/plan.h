@@ -22,6 +22,7 @@ struct visit {
 	struct port *expected; /* where its last batch for a single port went; NULL: none yet */
 	uint64_t idle_since;   /* ns when it was found empty; 0: it had frames last time */
 	uint64_t used;         /* cycles, on the scale of the roster's `served`: see fair_share.h */
+	uint64_t uncharged;    /* cycles of short visits that are not in `used` yet */
 	uint16_t frames_max;   /* that a visit may take, 1 to PACKET_BATCH */
 };
 
