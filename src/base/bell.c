@@ -48,17 +48,26 @@ static void ring_suspected(struct bells *bells, int fd)
 	uint64_t debt = __atomic_load_n(&bells->debt_ns, __ATOMIC_RELAXED);
 	uint64_t off = (now - __atomic_load_n(&bells->debt_at, __ATOMIC_RELAXED)) / BELLS_SHARE;
 
+	uint64_t until = __atomic_load_n(&bells->until, __ATOMIC_RELAXED);
+	unsigned slow = __atomic_load_n(&bells->slow, __ATOMIC_RELAXED);
+
 	debt = debt > off ? debt - off : 0;
-	if (took > BELL_FAIR_NS)
-		debt += took;
-	store(&bells->debt_ns, debt);
 	store(&bells->debt_at, now);
-	if (debt > BELL_DEBT_NS)
+	if (took <= BELL_FAIR_NS) {
+		store(&bells->debt_ns, debt);
+		if (now > until)
+			trust(bells, BELLS_USUAL);
+		return;
+	}
+	debt += took;
+	store(&bells->debt_ns, debt);
+	if (now + NS_PER_SECOND > until + BELL_SOON_NS)
+		slow = 0;
+	slow += took > BELL_ENDLESS_NS ? BELL_SLOW_MIN : 1;
+	__atomic_store_n(&bells->slow, slow, __ATOMIC_RELAXED);
+	suspect(bells, now);
+	if (slow >= BELL_SLOW_MIN && debt > BELL_DEBT_NS)
 		trust(bells, BELLS_OWED);
-	else if (took > BELL_FAIR_NS)
-		suspect(bells, now);
-	else if (now > __atomic_load_n(&bells->until, __ATOMIC_RELAXED))
-		trust(bells, BELLS_USUAL);
 }
 
 static NO_INLINE void ring_unusual(struct bell *bell, int fd, enum bells_trust trust)

@@ -30,6 +30,11 @@
 #define BELL_SLOW_CYCLES 30000
 /* The thread's own time that a signal may take without being counted. */
 #define BELL_FAIR_NS     10000
+/* Slow signals in a row, less than BELL_SOON_NS apart, before the sum counts: a processor that stands still for a
+ * moment, as those of virtual machines do, makes one. No such moment is as long as BELL_ENDLESS_NS. */
+#define BELL_SLOW_MIN    4
+#define BELL_SOON_NS     100000000
+#define BELL_ENDLESS_NS  50000000
 /* The sum that is too much, and the share of the time that is taken off it: 1 / BELLS_SHARE. */
 #define BELL_DEBT_NS     1000000
 #define BELLS_SHARE      32
@@ -42,7 +47,8 @@ struct bells {
 	unsigned trust;   /* enum bells_trust */
 	uint64_t debt_ns; /* what slow signals took, at `debt_at` */
 	uint64_t debt_at; /* ns, clock_now_ns() */
-	uint64_t until;   /* suspected till then at least */
+	uint64_t until;   /* suspected till then at least: a second after the last slow signal */
+	unsigned slow;    /* slow signals, each soon after the last */
 	uint64_t owed;    /* signals that were not sent at once; any thread adds */
 };
 

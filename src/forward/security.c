@@ -108,6 +108,8 @@ static enum drop_reason judge_ipv4(
 	header = (ip[IPV4_VERSION_IHL] & 0x0fu) * 4;
 	if (ip[IPV4_VERSION_IHL] >> 4 != 4 || header < IPV4_HEADER || length < header)
 		return DROP_UNVERIFIABLE;
+	/* What lies behind the packet is not of it, whatever it looks like. */
+	length = MIN(length, MAX((size_t)load_be16(ip + IPV4_TOTAL_LENGTH), header));
 	/* Ports and types are in the first fragment, and whoever loses that one loses the packet. */
 	if (!(load_be16(ip + IPV4_FRAGMENT) & IPV4_FRAGMENT_OFFSET) &&
 		!read_claim(ip[IPV4_PROTOCOL], ip + header, length - header, &claim))

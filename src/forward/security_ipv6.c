@@ -156,7 +156,11 @@ enum drop_reason security_judge_ipv6(
 	struct upper upper;
 	bool unspecified;
 
-	if (length < IPV6_HEADER || ip[0] >> 4 != 6 || !find_upper(ip, length, &upper))
+	if (length < IPV6_HEADER || ip[0] >> 4 != 6)
+		return DROP_UNVERIFIABLE;
+	/* What lies behind the packet is not of it, whatever it looks like. */
+	length = MIN(length, (size_t)IPV6_HEADER + load_be16(ip + IPV6_PAYLOAD_LENGTH));
+	if (!find_upper(ip, length, &upper))
 		return DROP_UNVERIFIABLE;
 	unspecified = !(load_be64(ip + IPV6_SOURCE) | load_be64(ip + IPV6_SOURCE + 8));
 	if (upper.later)

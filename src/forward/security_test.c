@@ -12,6 +12,7 @@
 
 #include "forward/security.h"
 #include "packet/test_frames.h"
+#include "packet/vlan.h"
 
 #define MAC     UINT64_C(0x525400000001)
 #define OTHER   UINT64_C(0x525400000002)
@@ -62,12 +63,26 @@ static int set_up(void **state)
 	return 0;
 }
 
+/* The total length of an IPv4 packet that says none: all that was built. */
+static void complete_ipv4(void)
+{
+	size_t offset = ETHERNET_TYPE;
+	uint8_t *total;
+
+	while (vlan_type_is_tag(load_be16(frame.bytes + offset)))
+		offset += VLAN_TAG;
+	total = frame.bytes + offset + sizeof(uint16_t) + IPV4_TOTAL_LENGTH;
+	if (load_be16(frame.bytes + offset) == ETH_P_IP && !load_be16(total))
+		store_be16(total, (uint16_t)(frame.length - offset - sizeof(uint16_t)));
+}
+
 static enum drop_reason judge_length(const struct security_rules *rules, size_t length)
 {
 	uint8_t *copy = malloc(length);
 	struct packet *packet;
 	enum drop_reason reason;
 
+	complete_ipv4();
 	batch_begin(&batch, 0, 0);
 	packet = batch_add(&batch, memcpy(copy, frame.bytes, length), length);
 	/* In memory of its own size, so that a sanitizer sees a read past it. */
@@ -423,6 +438,30 @@ static void test_ipv6(void **state)
 	expect("version 4", UNREADABLE, UNREADABLE, UNREADABLE);
 }
 
+/* Bytes behind the packet that look like a header of it are not. */
+static void test_behind_the_packet(void **state)
+{
+	const size_t ip = ETHERNET_HEADER;
+
+	for (uint16_t length = 0; length < IPV4_HEADER + 4; length++) {
+		build_udp("10.0.0.5", 9, 9);
+		store_be16(frame.bytes + ip + IPV4_TOTAL_LENGTH, (uint16_t)MAX(length, 1));
+		expect("ports behind", UNREADABLE, UNREADABLE, UNREADABLE);
+	}
+	for (uint16_t length = 0; length < 4; length++) {
+		build_ipv6("fd00::5", IPPROTO_UDP);
+		frame_ports(&frame, 9, 9, 20);
+		store_be16(frame.bytes + ip + IPV6_PAYLOAD_LENGTH, length);
+		expect("ports behind", UNREADABLE, UNREADABLE, UNREADABLE);
+	}
+	build_ipv6("fd00::5", IPPROTO_FRAGMENT);
+	append_extension(IPPROTO_DSTOPTS, 0);
+	append_extension(IPPROTO_UDP, 0);
+	frame_ports(&frame, 9, 9, 20);
+	store_be16(frame.bytes + ip + IPV6_PAYLOAD_LENGTH, 16);
+	expect("ports behind extensions", UNREADABLE, UNREADABLE, UNREADABLE);
+}
+
 /* What cannot be read to its end is not believed. */
 static void test_hidden_discovery(void **state)
 {
@@ -522,6 +561,7 @@ int main(void)
 		cmocka_unit_test(test_ipv6),
 		cmocka_unit_test(test_discovery),
 		cmocka_unit_test(test_link_local),
+		cmocka_unit_test(test_behind_the_packet),
 		cmocka_unit_test(test_hidden_discovery),
 	};
 

@@ -51,7 +51,9 @@ bool vhost_user_place_find(struct vhost_user_port *vhost, unsigned index,
 	struct ring_identity identity = identity_of(vhost, index);
 
 	if (!is_packed(vhost)) {
-		ring->next = split_used_index(parts->device_area);
+		/* One that is not aligned will be refused (VIRTIO 1.3, 2.7). */
+		if ((uintptr_t)parts->device_area % sizeof(uint32_t) == 0)
+			ring->next = split_used_index(parts->device_area);
 		return true;
 	}
 	/* A ring that is moved is where it was; one that is not aligned will be refused. */

@@ -133,6 +133,9 @@ static int set_up(struct vhost_user_port *vhost, unsigned index, bool starts, st
 	ring->ready = false;
 	if (!vhost->memory)
 		vhost_user_memory_check(vhost);
+	/* A ring over what has taken the place of memory that vanished would run, and nobody would notice. */
+	if (vhost->memory && guest_memory_broken(vhost->memory))
+		return error_set(error, -EFAULT, "ring %u: the guest's memory vanished", index);
 	if (!vhost->memory || !asked->address_set || !asked->size)
 		return error_set(error, -EINVAL, "ring %u: started before its %s", index,
 			!vhost->memory        ? "memory table"
@@ -153,6 +156,17 @@ static int set_up(struct vhost_user_port *vhost, unsigned index, bool starts, st
 	return 0;
 }
 
+/* Says that a ring failed, which is out of service now. */
+static void report_failed(struct vhost_user_port *vhost, unsigned index)
+{
+	vhost->ring_errors++;
+	vhost_user_problem(vhost, VHOST_USER_PROBLEM_RING,
+		"ring %u stopped: invalid descriptor chain or index; it is served again when the "
+		"guest's driver has started it anew",
+		index);
+	reaper_signal(vhost_endpoint_reaper(vhost->endpoint), vhost->backend.rings[index].error_fd);
+}
+
 int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct error *error)
 {
 	const unsigned layout = VHOST_RING_ADDRESS | VHOST_RING_SIZE | VHOST_RING_BASE |
@@ -160,6 +174,7 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 	struct vhost_user_port *vhost = owner;
 	const struct vhost_ring *asked = &vhost->backend.rings[index];
 	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
+	bool published = ring->published;
 	int result = 0;
 
 	/* What is logged changes under the running ring. */
@@ -169,6 +184,9 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 		return result;
 	}
 	unpublish(vhost, index);
+	/* It failed, and its thread's word of that has not had its turn. */
+	if (published && ring->failed)
+		report_failed(vhost, index);
 	ring->bell.fd = asked->call_fd;
 	/* A ring that failed stays out of service until the driver starts it anew. */
 	if (changes & VHOST_RING_START)
@@ -314,12 +332,6 @@ void vhost_user_attend(struct vhost_user_port *vhost)
 		if (!ring->published || !__atomic_load_n(&ring->failed, __ATOMIC_ACQUIRE))
 			continue;
 		unpublish(vhost, i);
-		vhost->ring_errors++;
-		vhost_user_problem(vhost, VHOST_USER_PROBLEM_RING,
-			"ring %u stopped: invalid descriptor chain or index; it is served again "
-			"when the guest's driver has started it anew",
-			i);
-		reaper_signal(
-			vhost_endpoint_reaper(vhost->endpoint), vhost->backend.rings[i].error_fd);
+		report_failed(vhost, i);
 	}
 }

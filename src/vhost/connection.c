@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 
@@ -233,11 +234,15 @@ static void on_held(evutil_socket_t fd, short what, void *argument)
 static void on_readable(evutil_socket_t fd, short what, void *argument)
 {
 	struct vhost_connection *connection = argument;
+	const uint64_t begin = clock_now_ns();
 	struct error error = {""};
 	int status = 0;
 
 	connection->busy = true;
-	for (unsigned i = 0; i < VHOST_MESSAGES_PER_WAKE && !connection->closed; i++) {
+	/* A message that changes many rings waits for the workers: there is a limit of time as well. */
+	for (unsigned i = 0; i < VHOST_MESSAGES_PER_WAKE && !connection->closed &&
+			     (i == 0 || clock_now_ns() - begin < VHOST_WAKE_NS);
+		i++) {
 		status = read_message(connection, &error);
 		if (status <= 0)
 			break;

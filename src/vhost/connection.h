@@ -30,6 +30,7 @@ struct vhost_connection;
 
 /* A whole session's set-up is about 30 messages; larger bursts wait for the other connections. */
 #define VHOST_MESSAGES_PER_WAKE 64
+#define VHOST_WAKE_NS           5000000
 
 /* While the reaper is full: between two looks whether it still is. */
 #define VHOST_HOLD_MS 100

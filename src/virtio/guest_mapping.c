@@ -23,6 +23,7 @@ struct guest_quota {
 
 struct guest_mapping {
 	struct guest_quota *quota; /* NULL: none */
+	bool foreign;              /* a peer's: counted in its quota and in the total */
 	unsigned references;       /* users; control thread */
 	unsigned slot;             /* in guarded[] */
 	bool broken;               /* written by the SIGBUS handler of any thread */
@@ -152,7 +153,8 @@ static void unmap(void *argument)
 	struct guest_mapping *mapping = argument;
 
 	munmap(mapping->start, mapping->size);
-	give_back_quota(mapping->quota, mapping->size);
+	if (mapping->foreign)
+		give_back_quota(mapping->quota, mapping->size);
 	free(mapping);
 }
 
@@ -310,9 +312,11 @@ static int map_file(struct guest_mapping **made, bool foreign, struct guest_quot
 		result = error_set(error, -EINVAL, "%s's size wraps", what);
 		goto free_mapping;
 	}
-	result = take_quota(quota, mapping->size, what, error);
+	/* Peers that have used up the limit of all do not take ours from us. */
+	result = foreign ? take_quota(quota, mapping->size, what, error) : 0;
 	if (result < 0)
 		goto free_mapping;
+	mapping->foreign = foreign;
 	mapping->quota = quota;
 	mapping->references = 1;
 	mapping->start = mmap(NULL, mapping->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -334,7 +338,8 @@ static int map_file(struct guest_mapping **made, bool foreign, struct guest_quot
 unmap:
 	munmap(mapping->start, mapping->size);
 give_back:
-	give_back_quota(quota, mapping->size);
+	if (foreign)
+		give_back_quota(quota, mapping->size);
 free_mapping:
 	free(mapping);
 	return result;

@@ -55,6 +55,14 @@ static bool is_fresh(const struct vring_packed_desc *descriptors, unsigned size)
 	return true;
 }
 
+/* True where the slot that is to be used next at `base` is used in its lap: a device was there already. */
+static bool is_used(const struct vring_packed_desc *descriptors, unsigned size, uint32_t base)
+{
+	struct packed_place place = packed_place_used(base >> 16 & 0x7fff, base >> 31);
+
+	return place.slot < size && state_of(descriptors, place.slot) == place.flags;
+}
+
 /* A place within the ring, with the flags of one lap or the other. */
 static bool is_place(struct packed_place place, unsigned size)
 {
@@ -188,8 +196,9 @@ enum packed_resume packed_resume(struct vring_packed_desc *descriptors, unsigned
 	/* A frontend that was told nothing since then repeats where the ring began. */
 	running = recorded && ring_load(place->state) == RING_PLACE_RUNNING &&
 		  widen(ring_load(place->base)) == asked;
+	/* A frontend that knows the place may be believed, but where the ring was served beyond it. */
 	if (asked && !running && asked != PACKED_BASE_FRESH)
-		return PACKED_RESUME_BASE;
+		return is_used(descriptors, size, asked) ? PACKED_RESUME_LOST : PACKED_RESUME_BASE;
 	if (asked == PACKED_BASE_FRESH && is_fresh(descriptors, size))
 		return PACKED_RESUME_BASE;
 	if ((running || !asked) && recorded && go_on(descriptors, size, place, writable, &found)) {

@@ -284,6 +284,12 @@ static void lay_ring(unsigned given, bool writable)
 	begin();
 }
 
+/* A base that says neither "where rings begin" nor "unknown". */
+static bool names_place(uint32_t base)
+{
+	return base && base != PACKED_BASE_FRESH;
+}
+
 static void who_is_believed(void **state)
 {
 	struct ring_identity other = identity;
@@ -292,6 +298,8 @@ static void who_is_believed(void **state)
 	for (unsigned given = 1; given < 9; given++) {
 		uint16_t code = (uint16_t)(given % 4 | (given / 4 % 2 ? 0 : 0x8000));
 		uint32_t here = code | (uint32_t)code << 16;
+		uint16_t last = (uint16_t)((given - 1) % 4 | ((given - 1) / 4 % 2 ? 0 : 0x8000));
+		uint32_t before = last | (uint32_t)last << 16;
 
 		lay_ring(given, false);
 		/* The frontend repeats where the ring began, or knows nothing. */
@@ -301,11 +309,18 @@ static void who_is_believed(void **state)
 		require(ask(0x8000, &shared->place, &found) == PACKED_RESUME_RECORDED &&
 			found == here);
 		/* It was told another place since then. */
-		require(ask(0x00020002, &shared->place, &found) == PACKED_RESUME_BASE);
-		shared->place.base = 0x00020002;
-		require(ask(0x00020002, &shared->place, &found) == PACKED_RESUME_RECORDED);
+		if (names_place(here))
+			require(ask(here, &shared->place, &found) == PACKED_RESUME_BASE);
+		shared->place.base = here;
+		require(ask(here, &shared->place, &found) == PACKED_RESUME_RECORDED);
 		ring_place_stop(&shared->place);
-		require(ask(0x00020002, &shared->place, &found) == PACKED_RESUME_BASE);
+		if (names_place(here))
+			require(ask(here, &shared->place, &found) == PACKED_RESUME_BASE);
+		/* A place beyond which the ring was served is old, whoever names it. */
+		if (names_place(before)) {
+			require(ask(before, &shared->place, &found) == PACKED_RESUME_LOST);
+			require(ask(before, NULL, &found) == PACKED_RESUME_LOST);
+		}
 		require(ask(0, &shared->place, &found) == PACKED_RESUME_RECORDED && found == here);
 		/* No record, or that of another ring. */
 		require(ask(0, NULL, &found) == PACKED_RESUME_LOST);

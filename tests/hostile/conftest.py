@@ -14,7 +14,7 @@ from lab.bed import Bed
 from lab.bystanders import Bystanders
 from lab.frames import BROADCAST, frame
 from lab.frontend import Frontend
-from lab.process import program, sanitized, wait_for
+from lab.process import LabError, program, sanitized, wait_for
 
 ATTACKER_MAC = "02:66:66:66:66:66"
 CONTROL_SECONDS = 2
@@ -69,10 +69,24 @@ class Arena:
         finally:
             peer.close()
 
+    def _judge(self, traffic):
+        """Ends the bystanders' traffic; where frames are missing, says where they went."""
+        try:
+            traffic.stop()
+        except LabError as error:
+            shown = {name: self.switch.port(name) for name in ("one", "two")}
+            drops = {name: {reason: count for reason, count in port["drops"].items() if count}
+                     for name, port in shown.items()}
+            links = [nic.netns.run("ip", "-s", "link", "show", "dev", nic.tap).stdout
+                     for nic in (self.one, self.two)]
+            raise LabError(f"{error}\n{drops}\n" + "".join(links)) from None
+
     @contextlib.contextmanager
     def watched(self, served=True):
         """While in here the bystanders talk. At the end: no frame of theirs was lost, repeated,
         reordered or changed, the daemon answers, and (served) the attacked port is usable."""
+        wait_for(lambda: all(self.switch.port(name)["running"] for name in ("one", "two")), 20,
+                 "the bystanders to be connected")
         traffic = Bystanders(self.one, self.two).start()
         try:
             yield traffic
@@ -81,7 +95,7 @@ class Arena:
                 assert self.switch.process.alive(), self.switch.log()[-4000:]
                 self.answers()
             finally:
-                traffic.stop()
+                self._judge(traffic)
         if served:
             self.serves()
 
