@@ -8,8 +8,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <grp.h>
 #include <jansson.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,8 +47,9 @@ static int setup(void **state)
 		"switch: { socket-dir: %s, workers: 1 }\n"
 		"networks: { blue: { vlan: 10 }, plain: {} }\n"
 		"ports:\n  a: { type: vhost-user, network: blue, mac: 52:54:00:00:00:01 }\n"
-		"  t: { type: vhost-user, trunk: [blue], native: plain, queues: 2 }\n",
-		folder);
+		"  t: { type: vhost-user, trunk: [blue], native: plain, queues: 2, "
+		"owner: %s,\n       group: %s, socket-mode: '0600', memory-limit-gib: 3 }\n",
+		folder, getpwuid(geteuid())->pw_name, getgrgid(getegid())->gr_name);
 	if (config_parse("f.yaml", text, strlen(text), &model, &errors) < 0)
 		return -1;
 	base = event_base_new();
@@ -218,7 +221,7 @@ static void test_members(void **state)
 	static const char *const port_keys[] = {"name", "type", "network", "connected", "mode",
 		"features", "queues", "rx_packets", "rx_bytes", "tx_packets", "tx_bytes", "drops",
 		"running", "socket", "mac", "trunk", "native", "peer_pid", "mtu", "vlan",
-		"per_queue", NULL};
+		"per_queue", "owner", "group", "socket_mode", "memory_limit_gib", NULL};
 	static const char *const queue_keys[] = {"queue", "worker", "rx_packets", "rx_bytes",
 		"tx_packets", "tx_bytes", "drops", NULL};
 	static const char *const worker_keys[] = {"id", "cpu", "busy_percent", "wakeups", "frames",
@@ -260,6 +263,25 @@ static json_int_t number_at(const json_t *object, const char *key)
 
 	assert_true(json_is_integer(value));
 	return json_integer_value(value);
+}
+
+/* Who may connect to a port and how much it may map; null where nothing was chosen. */
+static void test_port_limits(void **state)
+{
+	json_t *result = ask("port.show");
+	const json_t *plain = json_array_get(result, 0), *chosen = json_array_get(result, 1);
+
+	assert_true(json_is_null(json_object_get(plain, "owner")));
+	assert_true(json_is_null(json_object_get(plain, "group")));
+	assert_string_equal(json_string_value(json_object_get(plain, "socket_mode")), "0660");
+	assert_true(json_is_null(json_object_get(plain, "memory_limit_gib")));
+	assert_string_equal(json_string_value(json_object_get(chosen, "owner")),
+		getpwuid(geteuid())->pw_name);
+	assert_string_equal(json_string_value(json_object_get(chosen, "group")),
+		getgrgid(getegid())->gr_name);
+	assert_string_equal(json_string_value(json_object_get(chosen, "socket_mode")), "0600");
+	assert_int_equal(number_at(chosen, "memory_limit_gib"), 3);
+	json_decref(result);
 }
 
 /* Each queue has figures of its own, and they add up to the port's. */
@@ -469,6 +491,7 @@ int main(void)
 		cmocka_unit_test(test_read_only),
 		cmocka_unit_test(test_errors_are_valid),
 		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_port_limits),
 		cmocka_unit_test(test_queue_figures),
 		cmocka_unit_test(test_socket),
 		cmocka_unit_test(test_too_many_clients),

@@ -151,6 +151,18 @@ static json_t *address_list(const struct model_port *port)
 	return list;
 }
 
+/* Who may connect, and how much of its memory is mapped; with mode: client the socket is the VMM's. */
+static void set_limits(json_t *object, const struct model_port *port)
+{
+	json_object_set_new(object, "owner", name_or_null(port->owner));
+	json_object_set_new(object, "group", name_or_null(port->group));
+	json_object_set_new(object, "socket_mode",
+		port->mode == MODEL_SERVER ? json_sprintf("%04o", port->socket_mode) : json_null());
+	json_object_set_new(object, "memory_limit_gib",
+		port->memory_limit_gib == MODEL_MEMORY_AUTO ? json_null()
+							    : json_integer(port->memory_limit_gib));
+}
+
 json_t *show_port(struct runtime *runtime, unsigned position)
 {
 	const struct model_port *model = &runtime->state.model.ports[position];
@@ -164,6 +176,7 @@ json_t *show_port(struct runtime *runtime, unsigned position)
 	if (model->has_mac)
 		model_mac_format(model->mac, mac);
 	set_membership(object, runtime, model);
+	set_limits(object, model);
 	json_object_set_new(object, "mac", name_or_null(mac));
 	json_object_set_new(object, "mtu", model->mtu ? json_integer(model->mtu) : json_null());
 	json_object_set_new(object, "ip", address_list(model));
