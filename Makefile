@@ -34,7 +34,7 @@ check:
 	@tools/check
 
 check-all:
-	@tools/deps build run check long
+	@tools/deps build run check
 	@VSW_LONG=1 tools/check
 
 bench:
