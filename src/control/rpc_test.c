@@ -275,10 +275,10 @@ static void test_port_limits(void **state)
 	assert_true(json_is_null(json_object_get(plain, "group")));
 	assert_string_equal(json_string_value(json_object_get(plain, "socket_mode")), "0660");
 	assert_true(json_is_null(json_object_get(plain, "memory_limit_gib")));
-	assert_string_equal(json_string_value(json_object_get(chosen, "owner")),
-		getpwuid(geteuid())->pw_name);
-	assert_string_equal(json_string_value(json_object_get(chosen, "group")),
-		getgrgid(getegid())->gr_name);
+	assert_string_equal(
+		json_string_value(json_object_get(chosen, "owner")), getpwuid(geteuid())->pw_name);
+	assert_string_equal(
+		json_string_value(json_object_get(chosen, "group")), getgrgid(getegid())->gr_name);
 	assert_string_equal(json_string_value(json_object_get(chosen, "socket_mode")), "0600");
 	assert_int_equal(number_at(chosen, "memory_limit_gib"), 3);
 	json_decref(result);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The control sockets: who may ask, who may only look, and clients that take all places."""
+import contextlib
 import json
 import os
 import pwd
@@ -197,6 +198,105 @@ def test_a_removed_socket_comes_back(bed):
         wait_for(lambda: switch.port("a")["connected"], 10, "the next connection")
     switch.reload()
     assert switch.log().count("was gone") == 1
+
+
+def ask(client, method):
+    """One request over a connection that is there already; the result."""
+    client.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method}).encode() + b"\n")
+    with client.makefile("rb") as lines:
+        return json.loads(lines.readline())["result"]
+
+
+def test_removed_control_sockets_come_back(shown):
+    """Both, with the next SIGHUP, for the same people; whoever is connected is still served."""
+    switch = shown.switch
+    switch.allow("a control socket was gone")
+    paths = (switch.control, shown.path / "control-ro.sock")
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in paths]
+        for client, path in zip(clients, paths):
+            client.settimeout(20)
+            client.connect(str(path))
+            assert ask(client, "show")["ports"] == 1
+        before = [path.stat() for path in paths]
+        for path in paths:
+            path.unlink()
+        assert switch.vsw_raw("show").returncode == 1
+        switch.reload()
+        switch.process.wait_log("a control socket was gone: listening there again", count=2)
+        for path, old in zip(paths, before):
+            new = path.stat()
+            assert (new.st_mode, new.st_uid, new.st_gid) == (old.st_mode, old.st_uid, old.st_gid)
+        for client in clients:
+            assert ask(client, "show")["ports"] == 1
+        assert switch.vsw_raw("config", "apply", switch.config_path).returncode == 0
+        assert as_nobody(switch, "show").returncode == 0
+        done = as_nobody(switch, "config", "apply", switch.config_path)
+        assert done.returncode == 1 and "only shows" in done.stderr, done.stderr
+    switch.reload()
+    assert switch.log().count("a control socket was gone") == 2
+
+
+def test_a_link_of_a_socket_keeps_nothing_from_being_changed(bed, root_user):
+    """A VMM's user makes a hard link of the socket that is his: other ports are changed all the same,
+    and his own, but for who may connect to it."""
+    theirs = {"network": "blue", "owner": "nobody"}
+    switch = bed.vswd({"theirs": theirs, "other": {"network": "blue"}})
+    switch.allow("port theirs: .*Too many links", "ports.theirs", "configuration not changed")
+    folder = bed.path / "home"
+    folder.mkdir()
+    link = folder / "kept.sock"
+    os.link(switch.socket("theirs"), link)
+    made = link.stat()
+    wanted = bed.path / "wanted.yaml"
+
+    def change(theirs, limit):
+        wanted.write_text(bed.text({"theirs": theirs,
+                                    "other": {"network": "blue", "flood-limit": limit}}))
+        return switch.vsw_raw("config", "apply", wanted)
+    done = change(theirs, 7)
+    assert done.returncode == 0, done.stderr
+    assert switch.port("other")["flood_limit"] == 7
+    switch.process.wait_log("port theirs: its socket is left as it is: .*theirs.sock")
+    assert change({**theirs, "qinq": True}, 8).returncode == 0
+    assert (switch.port("theirs")["qinq"], switch.port("other")["flood_limit"]) == (True, 8)
+    # Who may connect cannot be changed of a file with two names; that is said, and nothing is changed.
+    done = change({"network": "blue", "owner": "daemon"}, 9)
+    assert done.returncode == 1 and "ports.theirs" in done.stderr, done.stderr
+    assert switch.port("other")["flood_limit"] == 8
+    switch.reload(wanted.read_text())
+    assert switch.port("theirs")["owner"] == "nobody"
+    assert (link.stat().st_uid, link.stat().st_mode) == (made.st_uid, made.st_mode)
+    link.unlink()
+    done = change({"network": "blue", "owner": "daemon"}, 9)
+    assert done.returncode == 0, done.stderr
+    assert switch.socket("theirs").stat().st_uid == pwd.getpwnam("daemon").pw_uid
+
+
+def test_the_way_to_the_control_socket_is_root_s(bed, root_user):
+    """A symbolic link on the path that somebody else may turn elsewhere is refused; one of root's is
+    not."""
+    real, link = bed.path / "real", bed.path / "link"
+    real.mkdir()
+    link.symlink_to(real)
+    config = bed.path / "own.yaml"
+    config.write_text(bed.text(["a"]))
+    control = link / "control.sock"
+    os.chown(link, NOBODY.pw_uid, NOBODY.pw_gid, follow_symlinks=False)
+    done = run_tool("vswd", "--config", config, "--control", control)
+    assert done.returncode == 1
+    assert f"folder '{link}' belongs to user {NOBODY.pw_uid}, who may replace" in done.stderr
+    assert f"{control}: the control socket needs a folder of its own" in done.stderr
+    assert not list(real.iterdir()) and not list(bed.path.glob("*.sock"))
+    os.chown(link, 0, 0, follow_symlinks=False)
+    process = Process("vswd", [program("vswd"), "--config", config, "--control", control],
+                      bed.path / "own.log")
+    try:
+        process.wait_log("ready", timeout=30)
+        assert run_tool("vsw", "--control", control, "show").returncode == 0
+        assert process.stop(timeout=30) == 0
+    finally:
+        process.kill()
 
 
 def test_a_folder_for_everybody_is_said(bed, root_user):

@@ -231,6 +231,37 @@ def test_reload_with_a_blocked_path_keeps_the_old(bed):
     assert not bed.switch.socket("d").exists()
 
 
+@pytest.mark.parametrize("text", ["", "networks: { blue: { vlan: 10 } }\n"],
+                         ids=["emptied", "no ports"])
+def test_a_file_without_ports(bed, text):
+    """An editor that ran out of disk: such a file takes no ports away unless somebody insists."""
+    switch = bed.vswd(["a", "b"])
+    switch.allow(r"config\.yaml: it has no ports", r"configuration not changed")
+
+    def ports():
+        shown = {port["name"] for port in switch.vsw("port", "show")}
+        assert shown == {name for name in ("a", "b") if switch.socket(name).exists()}
+        return shown
+    switch.write(text)
+    done = switch.vsw_raw("config", "diff", switch.config_path)
+    assert done.returncode == 0 and done.stdout.count("- port") == 2, done.stdout + done.stderr
+    done = switch.vsw_raw("config", "apply", switch.config_path)
+    assert done.returncode == 1
+    for word in ("it has no ports: all 2 ports of the running switch would be removed", "--force"):
+        assert word in done.stderr, done.stderr
+    assert ports() == {"a", "b"}
+    switch.reload()
+    switch.process.wait_log("it has no ports: all 2 ports of the running switch would be removed")
+    switch.process.wait_log("configuration not changed")
+    assert ports() == {"a", "b"}
+    done = switch.vsw_raw("config", "apply", "--force", switch.config_path)
+    assert done.returncode == 0, done.stderr
+    assert ports() == set()
+    # What is there now has no ports either: nothing to lose.
+    switch.reload()
+    switch.process.wait_log(r"configuration .*config\.yaml applied", count=2)
+
+
 def test_terminating_signals(bed):
     for number in (signal.SIGTERM, signal.SIGINT):
         log = bed.path / f"vswd-{number}.log"
