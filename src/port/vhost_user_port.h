@@ -112,6 +112,8 @@ struct vhost_user_port {
 	uint16_t told_mtu; /* NET_SET_MTU; 0: not told */
 	struct log_limit log_limit; /* of the lines that the peer causes */
 	struct log_limit
+		problem_limit; /* of those that say what is wrong: others do not use it up */
+	struct log_limit
 		debug_limit; /* of those of the debug level, several for each of its messages */
 	uint64_t connections;
 	uint64_t ring_errors;

@@ -57,7 +57,7 @@ void vhost_user_problem(
 	repeated = vhost->logged_connection != vhost->connections &&
 		   strcmp(text.text, vhost->logged.text) == 0 &&
 		   now - vhost->logged_at < SAME_PROBLEM_SECONDS * NS_PER_SECOND;
-	if (!repeated && log_limit_allows(&vhost->log_limit)) {
+	if (!repeated && log_limit_allows(&vhost->problem_limit)) {
 		log_warning("port %s: %s", vhost->port.name, text.text);
 		vhost->logged = text;
 		vhost->logged_at = now;
