@@ -25,18 +25,19 @@
 
 #include "base/common.h"
 
-/* A signal that takes longer is suspect: an eventfd with one watcher takes a microsecond. Some 10 us, where
- * clock_cycles() counts cycles. */
-#define BELL_SLOW_CYCLES 30000
+/* A signal that takes longer is suspect: an eventfd with one watcher takes a microsecond, and ten or twenty where
+ * the one who wakes sleeps on another processor of a virtual machine. Some 30 to 50 us, where clock_cycles()
+ * counts cycles. */
+#define BELL_SLOW_CYCLES 100000
 /* The thread's own time that a signal may take without being counted. */
-#define BELL_FAIR_NS     10000
+#define BELL_FAIR_NS     50000
 /* Slow signals in a row, less than BELL_SOON_NS apart, before the sum counts: a processor that stands still for a
  * moment, as those of virtual machines do, makes one. No such moment is as long as BELL_ENDLESS_NS. */
 #define BELL_SLOW_MIN    4
 #define BELL_SOON_NS     100000000
 #define BELL_ENDLESS_NS  50000000
 /* The sum that is too much, and the share of the time that is taken off it: 1 / BELLS_SHARE. */
-#define BELL_DEBT_NS     1000000
+#define BELL_DEBT_NS     4000000
 #define BELLS_SHARE      32
 
 enum bells_trust { BELLS_USUAL, BELLS_SUSPECTED, BELLS_OWED };
