@@ -12,7 +12,7 @@
  * a small share of the time that passes is taken off: so quick ones in between change nothing. Owed: that
  * sum is too much. From then on bell_ring() only notes that the bell is owed a signal and, where that is
  * news, tells the control thread, which has all of them sent elsewhere and rarely
- * (port/vhost_user_bells.c). None is lost.
+ * (port/vhost_user/bells.c). None is lost.
  *
  * Threads: any may ring; the control thread makes bells, and changes `fd` while nobody can ring. Those who
  * ring at once may lose one another's part of the sum: it is too much one signal later then.

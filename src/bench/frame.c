@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #include "packet/checksum.h"
-#include "virtio/net_header.h"
+#include "virtio_net/header.h"
 
 /* The pattern of a frame begins at an offset that its seed says, below this. */
 #define PATTERN_STARTS 65536

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "bench/frame.h"
-#include "virtio/net_header.h"
+#include "virtio_net/header.h"
 
 #define SOURCE      UINT64_C(0x020001000000)
 #define DESTINATION UINT64_C(0x020002000007)

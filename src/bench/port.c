@@ -8,7 +8,7 @@
 
 #include "base/fd.h"
 #include "bench/frame.h"
-#include "virtio/net_header.h"
+#include "virtio_net/header.h"
 
 /* Where a packed ring begins: both indices 0, both wrap counters 1 (SET_VRING_BASE). */
 #define PACKED_BASE 0x80008000u

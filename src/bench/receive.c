@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "bench/frame.h"
-#include "virtio/net_header.h"
+#include "virtio_net/header.h"
 
 /* More pieces than any frame has in buffers that a device gets here. */
 #define PIECES_MAX 64

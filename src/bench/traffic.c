@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "bench/frame.h"
 #include "bench/receive.h"
-#include "virtio/net_header.h"
+#include "virtio_net/header.h"
 
 /* Far longer than a frame takes through any switch that still delivers it. */
 #define STALL_MS 100

@@ -15,7 +15,7 @@
 #include "bench/frame.h"
 #include "bench/traffic.h"
 #include "virtio/device_ring.h"
-#include "virtio/net_header.h"
+#include "virtio_net/header.h"
 
 #define FRAME_ROOM (NET_HEADER_SIZE + BENCH_FRAME_MAX)
 

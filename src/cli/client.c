@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "control/control_path.h"
+#include "control/rpc/control_path.h"
 
 /* Seconds without a byte from the daemon: it answers in milliseconds, or hangs. */
 #define PATIENCE 30

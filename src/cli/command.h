@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "cli/table.h"
-#include "control/control_path.h"
+#include "control/rpc/control_path.h"
 
 #define COMMAND_CONTROL_PATH CONTROL_PATH
 

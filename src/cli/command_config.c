@@ -5,7 +5,7 @@
 
 #include "cli/client.h"
 #include "cli/command.h"
-#include "control/config.h"
+#include "control/yaml/config.h"
 
 static int print_faults(struct config_errors *errors)
 {

@@ -19,7 +19,7 @@
 
 #include "base/log.h"
 #include "control/apply.h"
-#include "control/config.h"
+#include "control/yaml/config.h"
 
 #define NETWORKS "networks: { blue: { vlan: 10 }, green: { vlan: 20 } }\n"
 

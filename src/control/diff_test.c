@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/config.h"
 #include "control/diff.h"
+#include "control/yaml/config.h"
 
 static void parse(const char *text, struct model *model)
 {

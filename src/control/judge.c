@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "port/vhost_user.h"
+#include "port/vhost_user/vhost_user.h"
 
 /* The port that goes, and whose VM would find the new one in its place; NULL: none. */
 static const struct model_port *predecessor(

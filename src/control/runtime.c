@@ -15,7 +15,7 @@
 #include "forward/security_rules.h"
 #include "packet/packet.h"
 #include "port/ring_places.h"
-#include "port/vhost_user.h"
+#include "port/vhost_user/vhost_user.h"
 #include "virtio/guest_mapping.h"
 
 /* Seconds between two sweeps of the FDB: ageing is exact without (look-ups check the age), the

@@ -6,7 +6,7 @@
 #include <pwd.h>
 
 #include "base/log.h"
-#include "port/vhost_user.h"
+#include "port/vhost_user/vhost_user.h"
 #include "vhost/socket_folder.h"
 
 int socket_access_of(

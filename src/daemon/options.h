@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "base/log.h"
-#include "control/control_path.h"
+#include "control/rpc/control_path.h"
 
 #define OPTIONS_CONTROL_PATH CONTROL_PATH
 

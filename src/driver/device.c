@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "virtio/net_header.h"
+#include "virtio_net/header.h"
 
 /* Where the memory begins for the backend: any address does that is not the mapping's, so that a
  * confusion of the two shows. */

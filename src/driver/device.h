@@ -24,7 +24,7 @@
 
 #include "base/error.h"
 #include "vhost/frontend.h"
-#include "virtio/net_driver.h"
+#include "virtio_net/driver.h"
 
 /* Bytes of an MTU: an IPv4 minimum, and 64 KiB less the Ethernet header. */
 #define DRIVER_MTU_MIN     68

@@ -13,8 +13,8 @@
 #include <cmocka.h>
 
 #include "driver/device.h"
-#include "virtio/net_header.h"
 #include "virtio/split_device.h"
+#include "virtio_net/header.h"
 
 #define MERGEABLE (BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_NET_F_MRG_RXBUF))
 

@@ -10,8 +10,8 @@
 
 #include <sys/uio.h>
 
-#include "virtio/net_driver.h"
-#include "virtio/net_header.h"
+#include "virtio_net/driver.h"
+#include "virtio_net/header.h"
 
 /* As many buffers as the longest frame takes where they are of DRIVER_MERGEABLE_SLOT_SIZE bytes. */
 #define DRIVER_PIECES_MAX 33

@@ -19,8 +19,8 @@
 
 #include "base/fd.h"
 #include "nic/bridge.h"
-#include "virtio/net_header.h"
 #include "virtio/split_device.h"
+#include "virtio_net/header.h"
 
 #define FRAME_ROOM 16384
 

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "virtio/net_header.h"
+#include "virtio_net/header.h"
 
 /* What one direction admits. */
 struct offload_rules {

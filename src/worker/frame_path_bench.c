@@ -18,9 +18,9 @@
 
 #include "base/clock.h"
 #include "forward/forward.h"
-#include "virtio/net_device.h"
 #include "virtio/packed_driver.h"
 #include "virtio/split_driver.h"
+#include "virtio_net/device.h"
 #include "worker/worker_thread.h"
 
 #define RING_SIZE   256

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where the control sockets are, for the daemon and for its tools. Stateless; any thread.
+ */
+#ifndef VSW_CONTROL_RPC_CONTROL_PATH_H
+#define VSW_CONTROL_RPC_CONTROL_PATH_H
+
+#include <limits.h>
+
+/* A folder of its own: whoever may write the folder of the ports' sockets could replace the socket. */
+#define CONTROL_PATH "/run/virtswitch/control/control.sock"
+
+/* The read-only socket beside the full one: "/a/control.sock" has "/a/control-ro.sock". Cut at PATH_MAX. */
+void control_path_read_only(const char *path, char read_only[PATH_MAX]);
+
+#endif

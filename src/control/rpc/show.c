@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/rpc/show.h"
+#include "control/loops.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "control/apply.h"
+#include "control/derived_mac.h"
+#include "control/judge.h"
+#include "control/rpc/show_port.h"
+#include "control/yaml/config.h"
+
+static json_t *refuse(struct show_failure *failure, int code, const char *text)
+{
+	failure->code = code;
+	error_set(&failure->error, -EINVAL, "%s", text);
+	return NULL;
+}
+
+json_t *show_text(const char *text)
+{
+	char *copy = strdup(text);
+	json_t *value = NULL;
+
+	if (copy) {
+		text_mend(copy);
+		value = json_string(copy);
+	}
+	free(copy);
+	return value;
+}
+
+static json_t *show_switch(
+	struct runtime *runtime, const json_t *params, struct show_failure *failure)
+{
+	const struct model *model = &runtime->state.model;
+	unsigned connected = 0;
+
+	for (unsigned i = 0; i < model->port_count; i++)
+		connected += show_port_connected(runtime->state.ports[i].port);
+	fdb_expire(runtime->fdb, runtime_now());
+	return json_pack(
+		"{s:s, s:i, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:I}, s:I, "
+		"s:{s:I, s:i}}",
+		"version", VSW_VERSION, "pid", (int)getpid(), "uptime",
+		(json_int_t)((clock_now_ns() - runtime->started) / NS_PER_SECOND), "socket-dir",
+		model->settings.socket_dir, "poll", model_poll_names[model->settings.poll],
+		"idle-us", (int)model->settings.idle_us, "workers",
+		(int)worker_pool_count(runtime->pool), "networks", (int)model->network_count,
+		"ports", (int)model->port_count, "connected", (int)connected, "fdb", "addresses",
+		(int)fdb_count(runtime->fdb), "size", (int)fdb_capacity(runtime->fdb), "ageing",
+		(int)model->settings.fdb_ageing, "evictions",
+		(json_int_t)fdb_evictions(runtime->fdb), "log-lines-lost", (json_int_t)log_lost(),
+		"loops", "noticed", (json_int_t)runtime->loops.noticed, "held",
+		(int)runtime->loops.held);
+}
+
+/* For each port the address that its VM is told to use; to be freed, NULL where memory is short. */
+static uint8_t (*vm_macs(const struct model *model))[6]
+{
+	uint8_t(*macs)[6] = calloc(model->port_count + 1, sizeof(*macs));
+	char host[256] = "";
+
+	gethostname(host, sizeof(host) - 1);
+	if (macs && derived_macs(model, host, derived_mac_hash, macs) < 0) {
+		free(macs);
+		return NULL;
+	}
+	return macs;
+}
+
+static json_t *show_ports(
+	struct runtime *runtime, const json_t *params, struct show_failure *failure)
+{
+	const struct model *model = &runtime->state.model;
+	const json_t *name = json_object_get(params, "name");
+	const char *wanted = json_string_value(name) ? json_string_value(name) : "";
+	uint8_t(*macs)[6] = vm_macs(model);
+	json_t *array;
+
+	if (!macs)
+		return refuse(failure, SHOW_REFUSED, "out of memory");
+	array = json_array();
+	for (unsigned i = 0; i < model->port_count; i++) {
+		char mac[MODEL_MAC_TEXT_SIZE];
+		json_t *port;
+
+		if (name && strcmp(wanted, model->ports[i].name) != 0)
+			continue;
+		port = show_port(runtime, i);
+		model_mac_format(macs[i], mac);
+		json_object_set_new(port, "vm_mac", json_string(mac));
+		json_array_append_new(array, port);
+	}
+	free(macs);
+	if (!name || json_array_size(array))
+		return array;
+	json_decref(array);
+	failure->code = SHOW_REFUSED;
+	error_set(&failure->error, -ENOENT, "no port '%.64s'", wanted);
+	return NULL;
+}
+
+static json_t *show_networks(
+	struct runtime *runtime, const json_t *params, struct show_failure *failure)
+{
+	const struct model *model = &runtime->state.model;
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < model->network_count; i++) {
+		const struct model_network *network = &model->networks[i];
+		json_t *ports = json_array();
+
+		for (unsigned p = 0; p < model->port_count; p++)
+			if (show_port_in_network(&model->ports[p], network->name))
+				json_array_append_new(ports, json_string(model->ports[p].name));
+		json_array_append_new(
+			array, json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o}", "name",
+				       network->name, "vlan",
+				       network->vlan ? json_integer(network->vlan) : json_null(),
+				       "ports", ports, "stp", model_pass_names[network->stp],
+				       "lldp", model_pass_names[network->lldp], "lacp",
+				       model_pass_names[network->lacp], "802.1x",
+				       model_pass_names[network->dot1x], "loops",
+				       model_loops_names[network->loops], "held",
+				       loops_show_network(runtime, i)));
+	}
+	return array;
+}
+
+/* Names by index, for what speaks in indices. */
+struct fdb_view {
+	const char *ports[TOPOLOGY_PORT_MAX];
+	const char *networks[RUNTIME_NETWORK_MAX];
+	json_t *array;
+};
+
+static void show_fdb_entry(const struct fdb_entry *entry, void *argument)
+{
+	struct fdb_view *view = argument;
+	char mac[MODEL_MAC_TEXT_SIZE];
+
+	if (entry->port >= TOPOLOGY_PORT_MAX || entry->network >= RUNTIME_NETWORK_MAX ||
+		!view->ports[entry->port] || !view->networks[entry->network])
+		return;
+	model_mac_format(entry->mac, mac);
+	json_array_append_new(view->array,
+		json_pack("{s:s, s:s, s:s, s:i, s:b}", "mac", mac, "network",
+			view->networks[entry->network], "port", view->ports[entry->port], "age",
+			(int)entry->age, "static", (int)entry->is_static));
+}
+
+static json_t *show_fdb(struct runtime *runtime, const json_t *params, struct show_failure *failure)
+{
+	const struct runtime_state *state = &runtime->state;
+	struct fdb_view *view = calloc(1, sizeof(*view));
+	uint32_t now = runtime_now();
+	json_t *array;
+
+	if (!view)
+		return refuse(failure, SHOW_REFUSED, "out of memory");
+	view->array = array = json_array();
+	for (unsigned i = 0; i < state->model.port_count; i++)
+		view->ports[state->ports[i].index] = state->model.ports[i].name;
+	for (unsigned i = 0; i < state->model.network_count; i++)
+		view->networks[state->networks[i]] = state->model.networks[i].name;
+	fdb_expire(runtime->fdb, now);
+	fdb_walk(runtime->fdb, now, show_fdb_entry, view);
+	free(view);
+	return array;
+}
+
+/* The queues that a worker visits: [{"port": "vm1", "queue": 0}, ...]. */
+static json_t *show_worker_queues(struct runtime *runtime, unsigned id)
+{
+	const struct runtime_state *state = &runtime->state;
+	json_t *queues = json_array();
+
+	for (unsigned i = 0; i < state->model.port_count; i++)
+		for (unsigned q = 0; q < state->model.ports[i].queues; q++)
+			if (worker_pool_assignment(runtime->pool, state->ports[i].index, q) == id)
+				json_array_append_new(queues,
+					json_pack("{s:s, s:i}", "port", state->model.ports[i].name,
+						"queue", (int)q));
+	return queues;
+}
+
+/* Cycles a frame by stage: {"receive": 40.5, ...}. */
+static json_t *show_stages(const struct worker_stats *stats)
+{
+	json_t *stages = json_object();
+
+	for (unsigned i = 0; i < WORKER_STAGE_COUNT; i++)
+		json_object_set_new(stages, worker_stage_names[i], json_real(stats->stages[i]));
+	return stages;
+}
+
+static json_t *show_workers(
+	struct runtime *runtime, const json_t *params, struct show_failure *failure)
+{
+	json_t *array = json_array();
+
+	for (unsigned id = 0; id < worker_pool_count(runtime->pool); id++) {
+		struct worker_stats stats;
+
+		worker_pool_stats(runtime->pool, id, &stats);
+		json_array_append_new(array,
+			json_pack("{s:i, s:i, s:f, s:I, s:I, s:I, s:f, s:f, s:o, s:I, s:f, s:o}",
+				"id", (int)id, "cpu", stats.cpu, "busy_percent", stats.busy_percent,
+				"wakeups", (json_int_t)stats.wakeups, "frames",
+				(json_int_t)stats.frames, "batches", (json_int_t)stats.batches,
+				"frames_per_batch",
+				stats.batches ? (double)stats.frames / (double)stats.batches : 0.0,
+				"cycles_per_frame", stats.cycles_per_frame, "stages",
+				show_stages(&stats), "measured_frames",
+				(json_int_t)stats.measured_frames, "seconds", stats.seconds,
+				"queues", show_worker_queues(runtime, id)));
+	}
+	return array;
+}
+
+static json_t *reset_workers(
+	struct runtime *runtime, const json_t *params, struct show_failure *failure)
+{
+	worker_pool_reset(runtime->pool);
+	return json_true();
+}
+
+static json_t *show_drops(
+	struct runtime *runtime, const json_t *params, struct show_failure *failure)
+{
+	const struct runtime_state *state = &runtime->state;
+	struct port_totals *totals = calloc(state->model.port_count + 1, sizeof(*totals));
+	json_t *array = json_array();
+
+	if (!totals) {
+		json_decref(array);
+		return refuse(failure, SHOW_REFUSED, "out of memory");
+	}
+	for (unsigned i = 0; i < state->model.port_count; i++)
+		port_totals(state->ports[i].port, &totals[i]);
+	for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++) {
+		const struct drop_description *drop = &drop_descriptions[reason];
+		json_t *ports = json_object();
+		uint64_t sum = 0;
+
+		for (unsigned i = 0; i < state->model.port_count; i++) {
+			uint64_t count = totals[i].drops[reason];
+
+			sum += count;
+			if (count)
+				json_object_set_new(ports, state->model.ports[i].name,
+					json_integer((json_int_t)count));
+		}
+		json_array_append_new(
+			array, json_pack("{s:s, s:s, s:s, s:I, s:o}", "name", drop->name, "meaning",
+				       drop->meaning, "advice", drop->advice, "count",
+				       (json_int_t)sum, "ports", ports));
+	}
+	free(totals);
+	return array;
+}
+
+static json_t *show_config(
+	struct runtime *runtime, const json_t *params, struct show_failure *failure)
+{
+	char *text = config_format(&runtime->state.model);
+	json_t *result = text ? show_text(text) : NULL;
+
+	free(text);
+	return result ? result : refuse(failure, SHOW_REFUSED, "out of memory");
+}
+
+/* The configuration that a request carries: {"file": name, "text": YAML}. 0 or -1, *failure filled. */
+static int read_config(
+	const json_t *params, struct model *model, const char **file, struct show_failure *failure)
+{
+	const json_t *text = json_object_get(params, "text");
+	struct config_errors errors;
+	int rc;
+
+	*file = json_string_value(json_object_get(params, "file"));
+	if (!*file || !json_is_string(text)) {
+		refuse(failure, SHOW_BAD_PARAMS, "params must be {\"file\": NAME, \"text\": YAML}");
+		return -1;
+	}
+	rc = config_parse(*file, json_string_value(text), json_string_length(text), model, &errors);
+	if (rc < 0) {
+		failure->code = SHOW_REFUSED;
+		error_set(&failure->error, rc, "%s", errors.lines[0] ? errors.lines[0] : "");
+		failure->lines = json_array();
+		for (unsigned i = 0; i < MIN(errors.count, CONFIG_ERROR_MAX); i++)
+			json_array_append_new(failure->lines, show_text(errors.lines[i]));
+	}
+	config_errors_fini(&errors);
+	return rc < 0 ? -1 : 0;
+}
+
+static json_t *diff_lines(const struct diff *diff)
+{
+	json_t *lines = json_array();
+
+	for (unsigned i = 0; i < diff->count; i++)
+		json_array_append_new(lines, show_text(diff->actions[i].text));
+	return lines;
+}
+
+/* Parses, compares, and where `apply` says so carries out. The lines of the difference. */
+static json_t *change_config(
+	struct runtime *runtime, const json_t *params, struct show_failure *failure, bool apply)
+{
+	enum apply_how how = json_is_true(json_object_get(params, "force")) ? APPLY_FORCED
+									    : APPLY_SAFELY;
+	json_t *lines = NULL;
+	struct model model;
+	struct diff diff;
+	const char *file;
+
+	if (read_config(params, &model, &file, failure) < 0)
+		return NULL;
+	if (diff_new(&diff, &runtime->state.model, &model) < 0 || judge_diff(&diff, runtime) < 0) {
+		diff_fini(&diff);
+		model_fini(&model);
+		return refuse(failure, SHOW_REFUSED, "out of memory");
+	}
+	lines = diff_lines(&diff);
+	diff_fini(&diff);
+	if (apply && runtime_apply(runtime, &model, file, how, &failure->error) < 0) {
+		failure->code = SHOW_REFUSED;
+		json_decref(lines);
+		lines = NULL;
+	}
+	if (apply && lines)
+		log_limited(LOG_LEVEL_INFO, "configuration %s applied: %zu changes", file,
+			json_array_size(lines));
+	model_fini(&model);
+	return lines;
+}
+
+static json_t *diff_config(
+	struct runtime *runtime, const json_t *params, struct show_failure *failure)
+{
+	return change_config(runtime, params, failure, false);
+}
+
+static json_t *apply_config(
+	struct runtime *runtime, const json_t *params, struct show_failure *failure)
+{
+	return change_config(runtime, params, failure, true);
+}
+
+static const struct show_method methods[] = {
+	{"show", false, show_switch},
+	{"port.show", false, show_ports},
+	{"network.show", false, show_networks},
+	{"fdb.show", false, show_fdb},
+	{"worker.show", false, show_workers},
+	{"worker.reset", true, reset_workers},
+	{"drops", false, show_drops},
+	{"config.show", false, show_config},
+	/* Changes nothing, but parses what the client sends. */
+	{"config.diff", true, diff_config},
+	{"config.apply", true, apply_config},
+};
+
+const struct show_method *show_find(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(methods); i++)
+		if (strcmp(methods[i].name, name) == 0)
+			return &methods[i];
+	return NULL;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The methods that the daemon answers: a table of names and functions which turn the running switch
+ * into JSON, and those which change it (config.apply, worker.reset). rpc.h calls them.
+ *
+ * Control thread only.
+ */
+#ifndef VSW_CONTROL_RPC_SHOW_H
+#define VSW_CONTROL_RPC_SHOW_H
+
+#include <jansson.h>
+
+#include "base/error.h"
+#include "control/runtime.h"
+
+/* Why a request was refused. */
+struct show_failure {
+	int code; /* of JSON-RPC: SHOW_BAD_PARAMS or SHOW_REFUSED */
+	struct error error;
+	json_t *lines; /* more than one fault: an array of strings, or NULL; owned by the caller */
+};
+
+#define SHOW_BAD_PARAMS (-32602)
+#define SHOW_REFUSED    (-32000)
+
+struct show_method {
+	const char *name;
+	bool changes; /* or is more than a look: not for read-only clients */
+	/* params: an object, or NULL. A new reference, or NULL with *failure filled. */
+	json_t *(*call)(
+		struct runtime *runtime, const json_t *params, struct show_failure *failure);
+};
+
+/* Text of anybody's as a JSON string: what is no UTF-8 in it is replaced. A new reference. */
+json_t *show_text(const char *text);
+
+/* The method of that name; NULL where there is none. */
+const struct show_method *show_find(const char *name);
+
+#endif

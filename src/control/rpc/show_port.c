@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/rpc/show_port.h"
+
+#include <string.h>
+
+#include "control/loops.h"
+#include "port/vhost_user/vhost_user.h"
+#include "vhost/message.h"
+
+bool show_port_connected(const struct port *port)
+{
+	struct vhost_user_status status;
+
+	vhost_user_status(port, &status);
+	return status.connected;
+}
+
+bool show_port_in_network(const struct model_port *port, const char *network)
+{
+	if (strcmp(port->network, network) == 0 || strcmp(port->native, network) == 0)
+		return true;
+	for (unsigned i = 0; i < port->trunk_count; i++)
+		if (strcmp(port->trunk[i], network) == 0)
+			return true;
+	return false;
+}
+
+/* The names of the bits that are set; a bit without a name is shown as its number. */
+static json_t *feature_names(uint64_t features, const char *(*name_of)(unsigned))
+{
+	json_t *names = json_array();
+
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const char *name = name_of(bit);
+
+		if (!(features >> bit & 1))
+			continue;
+		json_array_append_new(
+			names, name ? json_string(name) : json_sprintf("bit-%u", bit));
+	}
+	return names;
+}
+
+static json_t *name_or_null(const char *name)
+{
+	return *name ? json_string(name) : json_null();
+}
+
+static void set_membership(
+	json_t *object, const struct runtime *runtime, const struct model_port *port)
+{
+	const char *untagged = *port->network ? port->network : port->native;
+	const struct model_network *network = model_find_network(&runtime->state.model, untagged);
+	json_t *trunk = port->trunk_count ? json_array() : json_null();
+
+	for (unsigned i = 0; i < port->trunk_count; i++)
+		json_array_append_new(trunk, json_string(port->trunk[i]));
+	/* A trunk's network is its native one: what untagged frames belong to. */
+	json_object_set_new(object, "network", name_or_null(untagged));
+	json_object_set_new(object, "vlan",
+		network && network->vlan ? json_integer(network->vlan) : json_null());
+	json_object_set_new(object, "trunk", trunk);
+	json_object_set_new(object, "native", name_or_null(port->native));
+}
+
+static void set_status(json_t *object, const struct port *port)
+{
+	struct vhost_user_status status;
+	json_t *part;
+
+	vhost_user_status(port, &status);
+	part = json_pack("{s:b, s:b, s:o, s:o, s:o, s:i, s:I, s:I, s:I, s:I, s:I, s:i}",
+		"connected", (int)status.connected, "running", (int)status.running, "peer_pid",
+		status.peer ? json_integer(status.peer) : json_null(), "features",
+		feature_names(status.features, vhost_feature_name), "protocol_features",
+		feature_names(status.protocol_features, vhost_protocol_feature_name),
+		"queues_running", (int)status.queues, "memory_bytes",
+		(json_int_t)status.memory_bytes, "mapped_bytes", (json_int_t)status.mapped_bytes,
+		"connections", (json_int_t)status.connections, "ring_errors",
+		(json_int_t)status.ring_errors, "owed_signals", (json_int_t)status.owed_signals,
+		"rings_lost", (int)status.rings_lost);
+	json_object_update(object, part);
+	json_decref(part);
+	json_object_set_new(object, "state", json_string(vhost_user_state_names[status.state]));
+	json_object_set_new(
+		object, "problem", status.problem ? json_string(status.problem) : json_null());
+	json_object_set_new(object, "problem_age",
+		status.problem ? json_integer(status.problem_age) : json_null());
+}
+
+/* every_reason: also those that have not occurred. */
+static void set_counters(json_t *object, const struct port_totals *totals, bool every_reason)
+{
+	json_t *drops = json_object();
+	json_t *part;
+
+	for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++)
+		if (every_reason || totals->drops[reason])
+			json_object_set_new(drops, drop_descriptions[reason].name,
+				json_integer((json_int_t)totals->drops[reason]));
+	part = json_pack("{s:I, s:I, s:I, s:I, s:o}", "rx_packets", (json_int_t)totals->rx_packets,
+		"rx_bytes", (json_int_t)totals->rx_bytes, "tx_packets",
+		(json_int_t)totals->tx_packets, "tx_bytes", (json_int_t)totals->tx_bytes, "drops",
+		drops);
+	json_object_update(object, part);
+	json_decref(part);
+}
+
+static void read_queue(const struct port_queue_counters *queue, struct port_totals *totals)
+{
+	*totals = (struct port_totals){
+		.rx_packets = counter_read(&queue->rx.packets),
+		.rx_bytes = counter_read(&queue->rx.bytes),
+		.tx_packets = counter_read(&queue->tx.packets),
+		.tx_bytes = counter_read(&queue->tx.bytes),
+	};
+	for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++)
+		totals->drops[reason] = counter_read(&queue->rx.drops[reason]) +
+					counter_read(&queue->tx.drops[reason]);
+}
+
+/* One object for each queue pair: who visits it, and its share of the port's counters. */
+static json_t *queue_list(const struct runtime *runtime, const struct port *port)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < port->queue_count; i++) {
+		unsigned worker = worker_pool_assignment(runtime->pool, port->index, i);
+		struct port_totals totals;
+		json_t *queue;
+
+		read_queue(&port->counters[i], &totals);
+		queue = json_pack("{s:i, s:i}", "queue", (int)i, "worker", (int)worker);
+		set_counters(queue, &totals, false);
+		json_array_append_new(list, queue);
+	}
+	return list;
+}
+
+/* What the port is bound to; null: any address. */
+static json_t *address_list(const struct model_port *port)
+{
+	json_t *list = port->address_count ? json_array() : json_null();
+
+	for (unsigned i = 0; i < port->address_count; i++) {
+		char text[MODEL_ADDRESS_TEXT_SIZE];
+
+		model_address_format(&port->addresses[i], text);
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
+/* Who may connect, and how much of its memory is mapped; with mode: client the socket is the VMM's. */
+static void set_limits(json_t *object, const struct model_port *port)
+{
+	json_object_set_new(object, "owner", name_or_null(port->owner));
+	json_object_set_new(object, "group", name_or_null(port->group));
+	json_object_set_new(object, "socket_mode",
+		port->mode == MODEL_SERVER ? json_sprintf("%04o", port->socket_mode) : json_null());
+	json_object_set_new(object, "memory_limit_gib",
+		port->memory_limit_gib == MODEL_MEMORY_AUTO ? json_null()
+							    : json_integer(port->memory_limit_gib));
+}
+
+json_t *show_port(struct runtime *runtime, unsigned position)
+{
+	const struct model_port *model = &runtime->state.model.ports[position];
+	const struct runtime_port *entry = &runtime->state.ports[position];
+	char mac[MODEL_MAC_TEXT_SIZE] = "";
+	struct port_totals totals;
+	json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:i}", "name", model->name, "type",
+		model_port_type_names[model->type], "mode", model_socket_mode_names[model->mode],
+		"socket", model->socket, "queues", (int)model->queues);
+
+	if (model->has_mac)
+		model_mac_format(model->mac, mac);
+	set_membership(object, runtime, model);
+	set_limits(object, model);
+	json_object_set_new(object, "mac", name_or_null(mac));
+	json_object_set_new(object, "mtu", model->mtu ? json_integer(model->mtu) : json_null());
+	json_object_set_new(object, "ip", address_list(model));
+	json_object_set_new(object, "trusted", json_boolean(model->trusted));
+	json_object_set_new(object, "qinq", json_boolean(model->qinq));
+	json_object_set_new(object, "flood_limit",
+		model->flood_limit ? json_integer(model->flood_limit) : json_null());
+	json_object_set_new(object, "held", loops_show_port(runtime, position));
+	json_object_set_new(object, "mac_moves",
+		json_integer((json_int_t)fdb_moves(runtime->fdb, entry->index)));
+	set_status(object, entry->port);
+	port_totals(entry->port, &totals);
+	set_counters(object, &totals, true);
+	json_object_set_new(object, "per_queue", queue_list(runtime, entry->port));
+	return object;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One port as JSON, and the questions about ports that other parts of show need. Private to show.c.
+ * Control thread only.
+ */
+#ifndef VSW_CONTROL_RPC_SHOW_PORT_H
+#define VSW_CONTROL_RPC_SHOW_PORT_H
+
+#include <jansson.h>
+
+#include "control/runtime.h"
+
+/* The port at this position of the running model; a new reference. */
+json_t *show_port(struct runtime *runtime, unsigned position);
+
+bool show_port_connected(const struct port *port);
+
+/* True where frames of the network may enter and leave by the port. */
+bool show_port_in_network(const struct model_port *port, const char *network);
+
+#endif

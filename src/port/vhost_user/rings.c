@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Rings and memory of the vhost-user port: taken out of service, changed, and put back. Control
+ * thread; see port/vhost_user/vhost_user_private.h.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/edge.h"
+#include "base/fd.h"
+#include "base/rcu.h"
+#include "port/vhost_user/vhost_user_private.h"
+
+/* Lists the pairs whose receiveq is published. Where memory is short, none takes frames. */
+static void publish_senders(struct vhost_user_port *vhost)
+{
+	struct vhost_user_senders *old = vhost->senders;
+	struct vhost_user_senders *senders;
+	unsigned limit = vhost->port.queue_count;
+
+	senders = malloc(sizeof(*senders) + limit * sizeof(senders->pairs[0]));
+	if (senders) {
+		senders->count = 0;
+		for (unsigned i = 0; i < limit; i++)
+			if (vhost->pairs[i].send_ring.published)
+				senders->pairs[senders->count++] = (uint16_t)i;
+		if (!senders->count) {
+			free(senders);
+			senders = NULL;
+		}
+	}
+	rcu_publish(&vhost->senders, senders);
+	if (old) {
+		rcu_wait();
+		free(old);
+	}
+}
+
+static void unwatch_kick(struct vhost_user_port *vhost, unsigned pair_index)
+{
+	struct vhost_user_pair *pair = &vhost->pairs[pair_index];
+
+	if (pair->watched_fd < 0)
+		return;
+	vhost->notifier->unwatch(
+		vhost->notifier->owner, &vhost->port, pair_index, pair->watched_fd);
+	pair->watched_fd = -1;
+}
+
+/* After this the ring is the control thread's. */
+static void unpublish(struct vhost_user_port *vhost, unsigned index)
+{
+	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
+
+	if (!ring->published)
+		return;
+	ring->published = false;
+	if (index % 2) {
+		unwatch_kick(vhost, index / 2);
+		rcu_publish(&vhost->pairs[index / 2].receive, NULL);
+		rcu_wait();
+	} else {
+		publish_senders(vhost);
+	}
+	ring->next = device_ring_base(&ring->queue.ring);
+}
+
+static void unpublish_all(struct vhost_user_port *vhost)
+{
+	for (unsigned i = 0; i < vhost->port.queue_count * 2u; i++)
+		unpublish(vhost, i);
+}
+
+static int publish_receive(struct vhost_user_port *vhost, unsigned pair_index, struct error *error)
+{
+	const struct vhost_ring *asked = &vhost->backend.rings[pair_index * 2 + 1];
+	struct vhost_user_pair *pair = &vhost->pairs[pair_index];
+	int result;
+
+	pair->receive_ring.queue.discard = !asked->enabled;
+	pair->polled = asked->kick_fd < 0;
+	if (asked->kick_fd >= 0) {
+		result = vhost->notifier->watch(
+			vhost->notifier->owner, &vhost->port, pair_index, asked->kick_fd);
+		if (result < 0)
+			return error_set_errno(
+				error, result, "ring %u: kick descriptor", pair_index * 2 + 1);
+		pair->watched_fd = asked->kick_fd;
+	}
+	pair->receive_ring.published = true;
+	rcu_publish(&pair->receive, &pair->receive_ring.queue);
+	vhost->notifier->poke(vhost->notifier->owner, &vhost->port);
+	return 0;
+}
+
+/* Finds the ring's three parts in guest memory. */
+static int find_parts(const struct vhost_user_port *vhost, unsigned index,
+	struct device_ring_parts *parts, struct error *error)
+{
+	const struct vhost_ring *asked = &vhost->backend.rings[index];
+	struct device_ring_sizes sizes = device_ring_sizes(asked->size, vhost->backend.features);
+	const char *missing = NULL;
+
+	parts->descriptors = guest_memory_from_user(
+		vhost->memory, asked->descriptor, sizes.descriptors);
+	parts->driver_area = guest_memory_from_user(
+		vhost->memory, asked->available, sizes.driver_area);
+	parts->device_area = guest_memory_from_user(vhost->memory, asked->used, sizes.device_area);
+	if (!parts->descriptors)
+		missing = "descriptor area";
+	else if (!parts->driver_area)
+		missing = "driver area (available ring)";
+	else if (!parts->device_area)
+		missing = "device area (used ring)";
+	if (missing)
+		return error_set(error, -EFAULT, "ring %u: %s lies outside the guest's memory",
+			index, missing);
+	return 0;
+}
+
+/* Lays the queue over the ring's three parts in guest memory; goes on at ring->next, or, where it starts,
+ * where it stands. A ring whose place is lost is not ready afterwards. */
+static int set_up(struct vhost_user_port *vhost, unsigned index, bool starts, struct error *error)
+{
+	const struct vhost_ring *asked = &vhost->backend.rings[index];
+	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
+	uint16_t mtu = vhost->told_mtu ? vhost->told_mtu : vhost->options.mtu;
+	struct device_ring_parts parts;
+	int result;
+
+	ring->ready = false;
+	if (!vhost->memory)
+		vhost_user_memory_check(vhost);
+	/* A ring over what has taken the place of memory that vanished would run, and nobody would notice. */
+	if (vhost->memory && guest_memory_broken(vhost->memory))
+		return error_set(error, -EFAULT, "ring %u: the guest's memory vanished", index);
+	if (!vhost->memory || !asked->address_set || !asked->size)
+		return error_set(error, -EINVAL, "ring %u: started before its %s", index,
+			!vhost->memory        ? "memory table"
+			: !asked->address_set ? "addresses"
+					      : "size");
+	result = find_parts(vhost, index, &parts, error);
+	if (result < 0)
+		return result;
+	if (!vhost_user_place_find(vhost, index, &parts, starts))
+		return 0;
+	if (net_device_init(&ring->queue, vhost->memory, &parts, asked->size,
+		    vhost->backend.features, ring->next, mtu) < 0)
+		return error_set(error, -EINVAL,
+			"ring %u: size %u or base 0x%x is not legal, or a part is not aligned",
+			index, asked->size, ring->next);
+	vhost_user_place_keep(vhost, index);
+	ring->ready = true;
+	return 0;
+}
+
+/* Says that a ring failed, which is out of service now. */
+static void report_failed(struct vhost_user_port *vhost, unsigned index)
+{
+	vhost->ring_errors++;
+	vhost_user_problem(vhost, VHOST_USER_PROBLEM_RING,
+		"ring %u stopped: invalid descriptor chain or index; it is served again when the "
+		"guest's driver has started it anew",
+		index);
+	reaper_signal(vhost_endpoint_reaper(vhost->endpoint), vhost->backend.rings[index].error_fd);
+}
+
+int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct error *error)
+{
+	const unsigned layout = VHOST_RING_ADDRESS | VHOST_RING_SIZE | VHOST_RING_BASE |
+				VHOST_RING_MEMORY;
+	struct vhost_user_port *vhost = owner;
+	const struct vhost_ring *asked = &vhost->backend.rings[index];
+	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
+	bool published = ring->published;
+	int result = 0;
+
+	/* What is logged changes under the running ring. */
+	if (changes == VHOST_RING_LOG && ring->published) {
+		result = vhost_user_log_ring(vhost, index, error);
+		rcu_wait();
+		return result;
+	}
+	unpublish(vhost, index);
+	/* It failed, and its thread's word of that has not had its turn. */
+	if (published && ring->failed)
+		report_failed(vhost, index);
+	ring->bell.fd = asked->call_fd;
+	/* A ring that failed stays out of service until the driver starts it anew. */
+	if (changes & VHOST_RING_START)
+		ring->failed = ring->lost = ring->resumed = false;
+	if (ring->failed || ring->lost)
+		return 0;
+	if (changes & layout) {
+		/* A new layout of a running ring goes on where the ring is. */
+		if (changes & (VHOST_RING_START | VHOST_RING_BASE))
+			ring->next = asked->base;
+		result = set_up(vhost, index, changes & VHOST_RING_START, error);
+		if (result < 0)
+			return result;
+	}
+	if (!ring->ready)
+		return 0;
+	result = vhost_user_log_ring(vhost, index, error);
+	if (result < 0)
+		return result;
+	vhost_user_place_log(vhost, index);
+	if (index % 2) {
+		result = publish_receive(vhost, index / 2, error);
+	} else if (asked->enabled) {
+		ring->published = true;
+		publish_senders(vhost);
+	}
+	/* A signal that went to the old descriptor, or to none, may be what the driver waits for. */
+	if (changes & (VHOST_RING_CALL | VHOST_RING_START))
+		reaper_signal(vhost_endpoint_reaper(vhost->endpoint), ring->bell.fd);
+	if (index == 0 && changes & (VHOST_RING_START | VHOST_RING_KICK))
+		vhost_user_watch_first_kick(vhost);
+	if (result == 0 && changes & (VHOST_RING_START | VHOST_RING_ENABLE))
+		vhost_user_problem_served(vhost);
+	return result;
+}
+
+uint32_t vhost_user_ring_stop(void *owner, unsigned index)
+{
+	struct vhost_user_port *vhost = owner;
+	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
+
+	unpublish(vhost, index);
+	vhost_user_place_stop(vhost, index);
+	ring->ready = false;
+	ring->bell.fd = -1;
+	ring->lost = false;
+	if (index == 0)
+		vhost_user_unwatch_first_kick(vhost);
+	return ring->next;
+}
+
+/* Puts another memory in force. Rings stay out of service until their update comes. */
+static void replace_memory(struct vhost_user_port *vhost, struct guest_memory *memory)
+{
+	unpublish_all(vhost);
+	guest_memory_free(vhost->memory);
+	vhost->memory = memory;
+}
+
+static struct guest_memory *new_memory(const struct vhost_user_port *vhost)
+{
+	struct guest_memory *memory = guest_memory_new();
+
+	if (memory)
+		memory->quota = vhost->quota;
+	return memory;
+}
+
+int vhost_user_memory_set(void *owner, const struct vhost_region *regions, unsigned count, int *fds,
+	struct error *error)
+{
+	struct guest_memory *memory = new_memory(owner);
+	int result = 0;
+
+	if (!memory)
+		return error_set(error, -ENOMEM, "out of memory");
+	for (unsigned i = 0; i < count && result == 0; i++)
+		result = guest_memory_add(memory, regions[i].guest_address, regions[i].size,
+			regions[i].user_address, regions[i].mmap_offset, fds[i], error);
+	if (result < 0) {
+		guest_memory_free(memory);
+		return result;
+	}
+	replace_memory(owner, memory);
+	return 0;
+}
+
+/* A copy of the present memory, or an empty one where there is none yet. */
+static struct guest_memory *memory_for_change(const struct vhost_user_port *vhost)
+{
+	return vhost->memory ? guest_memory_copy(vhost->memory) : new_memory(vhost);
+}
+
+int vhost_user_memory_add(
+	void *owner, const struct vhost_region *region, int *fd, struct error *error)
+{
+	struct guest_memory *memory = memory_for_change(owner);
+	int result;
+
+	if (!memory)
+		return error_set(error, -ENOMEM, "out of memory");
+	result = guest_memory_add(memory, region->guest_address, region->size, region->user_address,
+		region->mmap_offset, *fd, error);
+	if (result < 0) {
+		guest_memory_free(memory);
+		return result;
+	}
+	replace_memory(owner, memory);
+	return 0;
+}
+
+int vhost_user_memory_remove(void *owner, const struct vhost_region *region, struct error *error)
+{
+	struct guest_memory *memory = memory_for_change(owner);
+
+	if (!memory)
+		return error_set(error, -ENOMEM, "out of memory");
+	if (guest_memory_remove(memory, region->guest_address, region->size, region->user_address) <
+		0) {
+		guest_memory_free(memory);
+		return error_set(error, -ENOENT, "no region at guest address 0x%llx",
+			(unsigned long long)region->guest_address);
+	}
+	replace_memory(owner, memory);
+	return 0;
+}
+
+void vhost_user_attend(struct vhost_user_port *vhost)
+{
+	if ((vhost->memory && guest_memory_broken(vhost->memory)) ||
+		(vhost->log && dirty_log_broken(vhost->log))) {
+		vhost->ring_errors++;
+		vhost_user_problem(vhost, VHOST_USER_PROBLEM_LEFT,
+			"guest memory or its dirty log vanished: the file was truncated or "
+			"punched");
+		vhost_endpoint_disconnect(vhost->endpoint, "guest memory vanished");
+		return;
+	}
+	vhost_user_bells_attend(vhost);
+	for (unsigned i = 0; i < vhost->port.queue_count * 2u; i++) {
+		struct vhost_user_ring *ring = vhost_user_ring(vhost, i);
+
+		if (!ring->published || !__atomic_load_n(&ring->failed, __ATOMIC_ACQUIRE))
+			continue;
+		unpublish(vhost, i);
+		report_failed(vhost, i);
+	}
+}
