@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,6 +30,7 @@ static const char *program_name;
 static struct {
 	pthread_mutex_t lock;
 	bool chosen;
+	bool journal;  /* the far end is journald: it knows the time, and wants the priority */
 	int given;     /* borrowed; shared with others */
 	int own;       /* the same pipe or terminal, non-blocking; -1: written through `given` */
 	uint64_t lost; /* lines since the start */
@@ -44,14 +46,43 @@ static const char *const level_names[] = {
 	[LOG_LEVEL_DEBUG] = "debug",
 };
 
+/* Of syslog(3), as journald reads it at the beginning of a line: <3> error to <7> debug. */
+static const char level_priorities[] = {
+	[LOG_LEVEL_ERROR] = '3',
+	[LOG_LEVEL_WARNING] = '4',
+	[LOG_LEVEL_INFO] = '6',
+	[LOG_LEVEL_DEBUG] = '7',
+};
+
 bool log_enabled(enum log_level level)
 {
-	return level <= threshold;
+	return level <= log_get_level();
 }
 
 void log_set_level(enum log_level level)
 {
-	threshold = level;
+	__atomic_store_n(&threshold, level, __ATOMIC_RELAXED);
+}
+
+enum log_level log_get_level(void)
+{
+	return __atomic_load_n(&threshold, __ATOMIC_RELAXED);
+}
+
+const char *log_level_name(enum log_level level)
+{
+	return level_names[level];
+}
+
+bool log_level_parse(const char *text, enum log_level *level)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(level_names); i++) {
+		if (strcmp(text, level_names[i]) == 0) {
+			*level = (enum log_level)i;
+			return true;
+		}
+	}
+	return false;
 }
 
 void log_set_program(const char *program)
@@ -69,6 +100,17 @@ static int open_again(int fd)
 	return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
+/* True where the file is the stream that systemd connected to its journal, as it says itself:
+ * JOURNAL_STREAM=DEVICE:INODE, systemd.exec(5). */
+static bool is_journal(const struct stat *file)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char ours[64];
+
+	snprintf(ours, sizeof(ours), "%ju:%ju", (uintmax_t)file->st_dev, (uintmax_t)file->st_ino);
+	return stream && strcmp(stream, ours) == 0;
+}
+
 /* With the lock held. */
 static void choose_output(int fd)
 {
@@ -78,7 +120,11 @@ static void choose_output(int fd)
 	output.chosen = true;
 	output.given = fd;
 	output.tail_length = 0;
-	if (fstat(fd, &file) == 0 && (S_ISFIFO(file.st_mode) || S_ISCHR(file.st_mode)))
+	output.journal = false;
+	if (fstat(fd, &file) < 0)
+		return;
+	output.journal = is_journal(&file);
+	if (S_ISFIFO(file.st_mode) || S_ISCHR(file.st_mode))
 		output.own = open_again(fd);
 }
 
@@ -140,9 +186,8 @@ static bool put_line(const char *line, size_t length)
 	return true;
 }
 
-/* "TIME program level: text" and a newline in line[size]; the length. */
-static size_t make_line(
-	char *line, size_t size, enum log_level level, const char *text, size_t length)
+/* "DATE TIME program level: " in line[size]; the length. */
+static size_t make_prefix(char *line, size_t size, enum log_level level)
 {
 	struct timespec now;
 	struct tm calendar;
@@ -150,9 +195,23 @@ static size_t make_line(
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	localtime_r(&now.tv_sec, &calendar);
-	used = strftime(line, size, "%H:%M:%S", &calendar);
-	used += (size_t)snprintf(line + used, size - used, ".%03ld %s%s%s: ", now.tv_nsec / 1000000,
-		program_name ? program_name : "", program_name ? " " : "", level_names[level]);
+	used = strftime(line, size, "%Y-%m-%d %H:%M:%S", &calendar);
+	return used + (size_t)snprintf(line + used, size - used,
+			      ".%03ld %s%s%s: ", now.tv_nsec / 1000000,
+			      program_name ? program_name : "", program_name ? " " : "",
+			      level_names[level]);
+}
+
+/* The text with what belongs in front of it, and a newline, in line[size]; the length. */
+static size_t make_line(
+	char *line, size_t size, enum log_level level, const char *text, size_t length)
+{
+	size_t used;
+
+	if (output.journal)
+		used = (size_t)snprintf(line, size, "<%c>", level_priorities[level]);
+	else
+		used = make_prefix(line, size, level);
 	used += text_print(line + used, size - 1 - used, text, length);
 	line[used++] = '\n';
 	return used;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Log lines on stderr: "TIME LEVEL text". One line is one write, so lines of several threads do not
+ * Log lines on stderr: "DATE TIME PROGRAM LEVEL: text", or "<PRIORITY>text" where that is systemd's
+ * journal, which has the rest. One line is one write, so lines of several threads do not
  * mix. Any thread but a worker on its frame path may log: the frame path counts, it never logs.
  *
  * Logging never waits for whoever reads: a line that does not fit into a full pipe, socket or terminal
@@ -26,8 +27,14 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 /* Lines a second that one log_limited() call site may write: enough to see what happens. */
 #define LOG_LIMIT_BURST 10
 
-/* Lines above this level are dropped. Set before threads start. Default: LOG_LEVEL_INFO. */
+/* Lines above this level are dropped. Any thread, at any time. Default: LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+
+/* "error", "warning", "info" or "debug", as operators type it, and back; false where it is none. */
+#define LOG_LEVEL_WORDS "error, warning, info or debug"
+const char *log_level_name(enum log_level level);
+bool log_level_parse(const char *text, enum log_level *level);
 
 /* The name in front of every line ("vswd"); the string must live for ever. NULL: none. */
 void log_set_program(const char *program);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/common.h"
@@ -183,6 +184,55 @@ static void a_long_line_ends_in_a_newline(void **state)
 	close(ends[1]);
 }
 
+/* A date where nobody else writes one; systemd's journal does, and is told the priority. */
+static void the_journal_and_others(void **state)
+{
+	char stream[64], level[16];
+	unsigned year, month, day;
+	struct stat file;
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(fstat(ends[1], &file), 0);
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)file.st_dev, (uintmax_t)file.st_ino);
+	setenv("JOURNAL_STREAM", "1:1", 1);
+	log_set_output(ends[1]);
+	log_warning("plain");
+	hear(ends[0]);
+	assert_int_equal(
+		sscanf(heard, "%4u-%2u-%2u %*u:%*u:%*f %15s", &year, &month, &day, level), 4);
+	assert_true(year >= 2024 && month >= 1 && month <= 12 && day >= 1 && day <= 31);
+	assert_string_equal(level, "warning:");
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_set_output(ends[1]);
+	log_set_level(LOG_LEVEL_DEBUG);
+	log_error("a");
+	log_warning("b");
+	log_info("c");
+	log_debug("d");
+	log_set_level(LOG_LEVEL_INFO);
+	log_debug("e");
+	hear(ends[0]);
+	assert_string_equal(heard, "<3>a\n<4>b\n<6>c\n<7>d\n");
+	unsetenv("JOURNAL_STREAM");
+	log_set_output(STDERR_FILENO);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void levels_have_names(void **state)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+
+	for (enum log_level i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_DEBUG; i++) {
+		assert_true(log_level_parse(log_level_name(i), &level));
+		assert_int_equal(level, i);
+		assert_non_null(strstr(LOG_LEVEL_WORDS, log_level_name(i)));
+	}
+	assert_false(log_level_parse("", &level));
+	assert_false(log_level_parse("Info", &level));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +242,8 @@ int main(void)
 		cmocka_unit_test(nobody_at_the_other_end),
 		cmocka_unit_test(lines_are_printable),
 		cmocka_unit_test(a_long_line_ends_in_a_newline),
+		cmocka_unit_test(the_journal_and_others),
+		cmocka_unit_test(levels_have_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

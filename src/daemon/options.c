@@ -22,25 +22,6 @@ static const char usage_text[] =
 	"\n"
 	"It stays in the foreground and logs to stderr. SIGHUP reads the configuration again.\n";
 
-static bool parse_level(const char *text, enum log_level *level)
-{
-	static const char *const names[] = {
-		[LOG_LEVEL_ERROR] = "error",
-		[LOG_LEVEL_WARNING] = "warning",
-		[LOG_LEVEL_INFO] = "info",
-		[LOG_LEVEL_DEBUG] = "debug",
-	};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			*level = (enum log_level)i;
-			return true;
-		}
-	}
-	fprintf(stderr, "vswd: '%s' is not a log level: error, warning, info or debug\n", text);
-	return false;
-}
-
 static enum options_result wrong(const char *reason)
 {
 	if (reason)
@@ -76,8 +57,12 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 			options->check = true;
 			break;
 		case LEVEL:
-			if (!parse_level(optarg, &options->level))
+			if (!log_level_parse(optarg, &options->level)) {
+				fprintf(stderr,
+					"vswd: '%s' is not a log level: " LOG_LEVEL_WORDS "\n",
+					optarg);
 				return wrong(NULL);
+			}
 			break;
 		case HELP:
 			fputs(usage_text, stdout);

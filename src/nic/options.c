@@ -132,21 +132,9 @@ static int parse_offload(struct nic_options *options, const char *text, struct e
 
 static int parse_log_level(struct nic_options *options, const char *text, struct error *error)
 {
-	static const char *const names[] = {
-		[LOG_LEVEL_ERROR] = "error",
-		[LOG_LEVEL_WARNING] = "warning",
-		[LOG_LEVEL_INFO] = "info",
-		[LOG_LEVEL_DEBUG] = "debug",
-	};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			options->log_level = (enum log_level)i;
-			return 0;
-		}
-	}
-	return error_set(
-		error, -EINVAL, "--log-level: '%s' is not error, warning, info or debug", text);
+	if (log_level_parse(text, &options->log_level))
+		return 0;
+	return error_set(error, -EINVAL, "--log-level: '%s' is not " LOG_LEVEL_WORDS, text);
 }
 
 static int apply(struct nic_options *options, int key, const char *value, struct error *error)

@@ -85,14 +85,20 @@ struct port {
 	uint16_t index;                       /* in the topology */
 	uint16_t queue_count;                 /* queue pairs that workers visit */
 	struct port_queue_counters *counters; /* [queue_count], owned */
+	struct port_totals *bases; /* [queue_count], owned; control thread; NULL: never reset */
 };
 
-/* Sums over queues, for show. Any thread. */
+/* What show says of counters: the figures since port_reset_totals(), or since the port was opened. The
+ * counters themselves are their writers' and only rise. Control thread. */
 struct port_totals {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 	uint64_t drops[DROP_REASON_COUNT];
 };
+/* Of one queue pair; of all together. */
+void port_queue_totals(const struct port *port, unsigned queue, struct port_totals *totals);
 void port_totals(const struct port *port, struct port_totals *totals);
+/* The figures start at zero again. 0, or -ENOMEM (then they go on). */
+int port_reset_totals(struct port *port);
 
 /* For the kinds' constructors and destructors: fills the common part; 0 or -ENOMEM. */
 int port_init(struct port *port, const struct port_class *class, const char *name, uint16_t index,

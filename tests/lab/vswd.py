@@ -10,7 +10,8 @@ import yaml
 
 from .process import LabError, Process, program, sanitized, wait_for, SANITIZER_ENVIRONMENT
 
-COMPLAINT = re.compile(r"^\d\d:\d\d:\d\d\.\d{3} (?:\S+ )?(?:error|warning): .*$", re.M)
+COMPLAINT = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} (?:\S+ )?(?:error|warning): .*$",
+                       re.M)
 
 
 def configuration(directory, ports, networks=None, **switch):

@@ -22,6 +22,7 @@
 
 #include "base/log.h"
 #include "control/apply.h"
+#include "control/rpc/aliases.h"
 #include "control/rpc/rpc.h"
 #include "control/yaml/config.h"
 
@@ -69,8 +70,8 @@ static int teardown(void **state)
 }
 
 #define PASSING                                                                                    \
-	",\"stp\":\"pass\",\"lldp\":\"drop\",\"lacp\":\"drop\",\"802.1x\":\"drop\",\"loops\":"     \
-	"\"hold\",\"held\":[]"
+	",\"stp\":\"pass\",\"lldp\":\"drop\",\"lacp\":\"drop\",\"dot1x\":\"drop\",\"loops\":"      \
+	"\"hold\",\"held\":[],\"802.1x\":\"drop\""
 
 static const struct {
 	const char *request;
@@ -131,14 +132,15 @@ static void test_exchanges(void **state)
 	}
 }
 
-static const char *const changing[] = {"worker.reset", "config.diff", "config.apply", NULL};
+static const char *const changing[] = {
+	"worker.reset", "port.reset", "log.level", "config.diff", "config.apply", NULL};
 
 /* A read-only client is served everything else. */
 static void test_read_only(void **state)
 {
 	static const char *const all[] = {"show", "port.show", "network.show", "fdb.show",
-		"worker.show", "worker.reset", "drops", "config.show", "config.diff",
-		"config.apply", NULL};
+		"worker.show", "worker.reset", "port.reset", "log.show", "log.level", "drops",
+		"config.show", "config.diff", "config.apply", NULL};
 
 	for (unsigned i = 0; all[i]; i++) {
 		char request[256];
@@ -193,20 +195,71 @@ static void test_errors_are_valid(void **state)
 	}
 }
 
-static json_t *ask(const char *method)
+/* params: JSON. */
+static json_t *ask_with(const char *method, const char *params)
 {
 	char request[256];
 	json_t *reply, *result;
 	char *text;
 
-	snprintf(request, sizeof(request), "{\"jsonrpc\":\"2.0\",\"method\":\"%s\",\"id\":1}",
-		method);
+	snprintf(request, sizeof(request),
+		"{\"jsonrpc\":\"2.0\",\"method\":\"%s\",\"params\":%s,\"id\":1}", method, params);
 	text = rpc_answer(runtime, RPC_FULL, request, strlen(request));
 	reply = json_loads(text, 0, NULL);
 	result = json_incref(json_object_get(reply, "result"));
 	json_decref(reply);
 	free(text);
 	return result;
+}
+
+static json_t *ask(const char *method)
+{
+	return ask_with(method, "{}");
+}
+
+/* Every member of every object is snake_case, or an old spelling that aliases.h lists; the members of
+ * `drops` and `ports` are names. */
+static void assert_spelling(const json_t *value)
+{
+	const char *key;
+	json_t *member;
+	size_t i;
+
+	json_array_foreach (value, i, member)
+		assert_spelling(member);
+	json_object_foreach ((json_t *)value, key, member) {
+		bool plain = key[0] >= 'a' && key[0] <= 'z' &&
+			     !key[strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_")];
+
+		if (!plain && !show_is_alias(key))
+			fail_msg("member '%s' is not snake_case", key);
+		if (!json_is_object(member) ||
+			(strcmp(key, "drops") != 0 && strcmp(key, "ports") != 0))
+			assert_spelling(member);
+	}
+}
+
+static void test_spelling(void **state)
+{
+	static const char *const showing[] = {"show", "port.show", "network.show", "fdb.show",
+		"worker.show", "drops", "log.show", "config.show"};
+	static const char *const renamed[][2] = {{"socket_dir", "socket-dir"},
+		{"idle_us", "idle-us"}, {"log_lines_lost", "log-lines-lost"}};
+	json_t *result;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(showing); i++) {
+		result = ask(showing[i]);
+		assert_non_null(result);
+		assert_spelling(result);
+		json_decref(result);
+	}
+	result = ask("show");
+	for (unsigned i = 0; i < ARRAY_SIZE(renamed); i++) {
+		assert_non_null(json_object_get(result, renamed[i][0]));
+		assert_true(json_equal(json_object_get(result, renamed[i][0]),
+			json_object_get(result, renamed[i][1])));
+	}
+	json_decref(result);
 }
 
 static void assert_members(const json_t *object, const char *const *keys)
@@ -318,6 +371,59 @@ static void test_queue_figures(void **state)
 		11);
 	assert_int_equal(json_array_size(queues), 2);
 	json_decref(result);
+}
+
+/* The figures of a port start again, its counters do not: they are the workers'. */
+static void test_reset_of_ports(void **state)
+{
+	struct port_queue_counters *counters = runtime->state.ports[1].port->counters;
+	uint64_t before = counters[0].rx.packets;
+	const json_t *port, *queue;
+	json_t *result;
+
+	counter_add(&counters[0].rx.packets, 7);
+	counter_add(&counters[1].tx.drops[DROP_HAIRPIN], 7);
+	/* One of the names is none: nothing is reset. */
+	assert_null(ask_with("port.reset", "{\"names\":[\"t\",\"x\"]}"));
+	assert_null(ask_with("port.reset", "{\"names\":[]}"));
+	assert_null(ask_with("port.reset", "{}"));
+	result = ask("port.show");
+	assert_true(number_at(json_array_get(result, 1), "rx_packets") >= 7);
+	json_decref(result);
+	result = ask_with("port.reset", "{\"names\":[\"t\"]}");
+	assert_int_equal(json_array_size(result), 1);
+	json_decref(result);
+	assert_int_equal(counters[0].rx.packets, before + 7);
+	counter_add(&counters[0].rx.packets, 3);
+	counter_add(&counters[1].rx.drops[DROP_HAIRPIN], 2);
+	result = ask("port.show");
+	port = json_array_get(result, 1);
+	assert_int_equal(number_at(port, "rx_packets"), 3);
+	assert_int_equal(number_at(port, "tx_bytes"), 0);
+	assert_int_equal(number_at(json_object_get(port, "drops"), "hairpin"), 2);
+	queue = json_array_get(json_object_get(port, "per_queue"), 0);
+	assert_int_equal(number_at(queue, "rx_packets"), 3);
+	json_decref(result);
+}
+
+static void assert_level(const char *method, const char *params, const char *level)
+{
+	json_t *result = ask_with(method, params);
+
+	assert_string_equal(json_string_value(json_object_get(result, "level")), level);
+	json_decref(result);
+}
+
+static void test_log_level(void **state)
+{
+	assert_level("log.show", "{}", "error");
+	assert_level("log.level", "{\"level\":\"warning\"}", "warning");
+	assert_true(log_enabled(LOG_LEVEL_WARNING));
+	assert_null(ask_with("log.level", "{\"level\":\"loud\"}"));
+	assert_null(ask_with("log.level", "{}"));
+	assert_level("log.show", "{}", "warning");
+	assert_level("log.level", "{\"level\":\"error\"}", "error");
+	assert_false(log_enabled(LOG_LEVEL_WARNING));
 }
 
 static int dial(void)
@@ -491,8 +597,11 @@ int main(void)
 		cmocka_unit_test(test_read_only),
 		cmocka_unit_test(test_errors_are_valid),
 		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_spelling),
 		cmocka_unit_test(test_port_limits),
 		cmocka_unit_test(test_queue_figures),
+		cmocka_unit_test(test_reset_of_ports),
+		cmocka_unit_test(test_log_level),
 		cmocka_unit_test(test_socket),
 		cmocka_unit_test(test_too_many_clients),
 		cmocka_unit_test(test_idle_clients_make_room),

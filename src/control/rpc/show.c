@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/rpc/show.h"
-#include "control/loops.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +12,9 @@
 #include "control/apply.h"
 #include "control/derived_mac.h"
 #include "control/judge.h"
+#include "control/loops.h"
+#include "control/rpc/aliases.h"
+#include "control/rpc/operate.h"
 #include "control/rpc/show_port.h"
 #include "control/yaml/config.h"
 
@@ -45,20 +47,20 @@ static json_t *show_switch(
 	for (unsigned i = 0; i < model->port_count; i++)
 		connected += show_port_connected(runtime->state.ports[i].port);
 	fdb_expire(runtime->fdb, runtime_now());
-	return json_pack(
+	return show_with_aliases(json_pack(
 		"{s:s, s:i, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:I}, s:I, "
 		"s:{s:I, s:i}}",
 		"version", VSW_VERSION, "pid", (int)getpid(), "uptime",
-		(json_int_t)((clock_now_ns() - runtime->started) / NS_PER_SECOND), "socket-dir",
+		(json_int_t)((clock_now_ns() - runtime->started) / NS_PER_SECOND), "socket_dir",
 		model->settings.socket_dir, "poll", model_poll_names[model->settings.poll],
-		"idle-us", (int)model->settings.idle_us, "workers",
+		"idle_us", (int)model->settings.idle_us, "workers",
 		(int)worker_pool_count(runtime->pool), "networks", (int)model->network_count,
 		"ports", (int)model->port_count, "connected", (int)connected, "fdb", "addresses",
 		(int)fdb_count(runtime->fdb), "size", (int)fdb_capacity(runtime->fdb), "ageing",
 		(int)model->settings.fdb_ageing, "evictions",
-		(json_int_t)fdb_evictions(runtime->fdb), "log-lines-lost", (json_int_t)log_lost(),
+		(json_int_t)fdb_evictions(runtime->fdb), "log_lines_lost", (json_int_t)log_lost(),
 		"loops", "noticed", (json_int_t)runtime->loops.noticed, "held",
-		(int)runtime->loops.held);
+		(int)runtime->loops.held));
 }
 
 /* For each port the address that its VM is told to use; to be freed, NULL where memory is short. */
@@ -120,16 +122,16 @@ static json_t *show_networks(
 		for (unsigned p = 0; p < model->port_count; p++)
 			if (show_port_in_network(&model->ports[p], network->name))
 				json_array_append_new(ports, json_string(model->ports[p].name));
-		json_array_append_new(
-			array, json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o}", "name",
-				       network->name, "vlan",
-				       network->vlan ? json_integer(network->vlan) : json_null(),
-				       "ports", ports, "stp", model_pass_names[network->stp],
-				       "lldp", model_pass_names[network->lldp], "lacp",
-				       model_pass_names[network->lacp], "802.1x",
-				       model_pass_names[network->dot1x], "loops",
-				       model_loops_names[network->loops], "held",
-				       loops_show_network(runtime, i)));
+		json_array_append_new(array,
+			show_with_aliases(json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o}",
+				"name", network->name, "vlan",
+				network->vlan ? json_integer(network->vlan) : json_null(), "ports",
+				ports, "stp", model_pass_names[network->stp], "lldp",
+				model_pass_names[network->lldp], "lacp",
+				model_pass_names[network->lacp], "dot1x",
+				model_pass_names[network->dot1x], "loops",
+				model_loops_names[network->loops], "held",
+				loops_show_network(runtime, i))));
 	}
 	return array;
 }
@@ -362,6 +364,9 @@ static const struct show_method methods[] = {
 	{"fdb.show", false, show_fdb},
 	{"worker.show", false, show_workers},
 	{"worker.reset", true, reset_workers},
+	{"port.reset", true, operate_reset_ports},
+	{"log.show", false, operate_show_log},
+	{"log.level", true, operate_set_log_level},
 	{"drops", false, show_drops},
 	{"config.show", false, show_config},
 	/* Changes nothing, but parses what the client sends. */

@@ -10,18 +10,8 @@
 
 #include <jansson.h>
 
-#include "base/error.h"
+#include "control/rpc/failure.h"
 #include "control/runtime.h"
-
-/* Why a request was refused. */
-struct show_failure {
-	int code; /* of JSON-RPC: SHOW_BAD_PARAMS or SHOW_REFUSED */
-	struct error error;
-	json_t *lines; /* more than one fault: an array of strings, or NULL; owned by the caller */
-};
-
-#define SHOW_BAD_PARAMS (-32602)
-#define SHOW_REFUSED    (-32000)
 
 struct show_method {
 	const char *name;

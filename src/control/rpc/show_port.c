@@ -106,19 +106,6 @@ static void set_counters(json_t *object, const struct port_totals *totals, bool 
 	json_decref(part);
 }
 
-static void read_queue(const struct port_queue_counters *queue, struct port_totals *totals)
-{
-	*totals = (struct port_totals){
-		.rx_packets = counter_read(&queue->rx.packets),
-		.rx_bytes = counter_read(&queue->rx.bytes),
-		.tx_packets = counter_read(&queue->tx.packets),
-		.tx_bytes = counter_read(&queue->tx.bytes),
-	};
-	for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++)
-		totals->drops[reason] = counter_read(&queue->rx.drops[reason]) +
-					counter_read(&queue->tx.drops[reason]);
-}
-
 /* One object for each queue pair: who visits it, and its share of the port's counters. */
 static json_t *queue_list(const struct runtime *runtime, const struct port *port)
 {
@@ -129,7 +116,7 @@ static json_t *queue_list(const struct runtime *runtime, const struct port *port
 		struct port_totals totals;
 		json_t *queue;
 
-		read_queue(&port->counters[i], &totals);
+		port_queue_totals(port, i, &totals);
 		queue = json_pack("{s:i, s:i}", "queue", (int)i, "worker", (int)worker);
 		set_counters(queue, &totals, false);
 		json_array_append_new(list, queue);
