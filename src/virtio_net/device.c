@@ -2,13 +2,9 @@
 #include "virtio_net/device.h"
 
 #include <errno.h>
-#include <linux/if_ether.h>
 
 #include "virtio_net/header.h"
 #include "virtio_net/offload.h"
-
-/* An 802.1Q tag in front of a full-sized payload is not a larger MTU. */
-#define VLAN_TAG_SIZE 4
 
 int net_device_init(struct net_device_queue *queue, const struct guest_memory *memory,
 	const struct device_ring_parts *parts, unsigned size, uint64_t features, uint32_t base,
@@ -17,9 +13,8 @@ int net_device_init(struct net_device_queue *queue, const struct guest_memory *m
 	queue->header_size = net_header_size(features);
 	queue->mergeable = features >> VIRTIO_NET_F_MRG_RXBUF & 1;
 	queue->requests = net_offload_requests(features);
-	queue->abilities = net_offload_abilities(features);
-	queue->frame_length_max = mtu ? (uint32_t)mtu + ETH_HLEN + VLAN_TAG_SIZE
-				      : PACKET_LENGTH_MAX;
+	queue->limits.abilities = net_offload_abilities(features);
+	queue->limits.frame_length_max = egress_frame_length(mtu);
 	queue->discard = false;
 	queue->log = NULL;
 	if (device_ring_init(&queue->ring, memory, parts, size, features, base) < 0)

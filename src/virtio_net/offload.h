@@ -8,9 +8,8 @@
  * parse alone. A request that does not fit the packet, or was not negotiated, drops the packet
  * (DROP_BAD_NET_HEADER). A packet that asks for nothing costs one test in each direction.
  *
- *	guest's header --net_offload_receive()--> packet->offload --net_offload_plan()--+-> header as it is
- *	                 (or dropped)                                                   +-> checksum.h
- *	                                                                                +-> segment.h
+ *	guest's header --net_offload_receive()--> packet->offload --packet/egress.h--> net_offload_header()
+ *	                 (or dropped)
  *
  * Nothing here has state, allocates or looks at the packet's tail. The worker that owns the batch.
  */
@@ -52,26 +51,6 @@ static inline bool net_offload_receive(
 		    header->gso_type == VIRTIO_NET_HDR_GSO_NONE))
 		return true;
 	return net_offload_rebuild(header, requests, packet);
-}
-
-/* What must be done to a packet before a receiver can have it. */
-enum net_offload_plan {
-	NET_OFFLOAD_AS_IS,    /* write net_offload_header() and the packet */
-	NET_OFFLOAD_CHECKSUM, /* packet_checksum_complete() first; then as it is */
-	NET_OFFLOAD_SEGMENT,  /* send the pieces of segment_begin(complete = false) as they are */
-	NET_OFFLOAD_SEGMENT_COMPLETE /* send those of segment_begin(complete = true) */
-};
-
-/* abilities: of the receiver, from net_offload_abilities(). */
-static inline enum net_offload_plan net_offload_plan(const struct packet *packet, uint8_t abilities)
-{
-	uint8_t missing = packet->offload.needs & (uint8_t)~abilities;
-
-	if (likely(!missing))
-		return NET_OFFLOAD_AS_IS;
-	if (!(packet->offload.needs & OFFLOAD_SEGMENT))
-		return NET_OFFLOAD_CHECKSUM;
-	return missing & OFFLOAD_CHECKSUM ? NET_OFFLOAD_SEGMENT_COMPLETE : NET_OFFLOAD_SEGMENT;
 }
 
 /* The part of net_offload_header() for packets that need something. */

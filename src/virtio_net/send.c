@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Sending into a receiveq: the first pass finds a place for each packet and asks for its cache lines,
- * the second copies. What does not fit that pattern (several buffers, segmentation) is copied at
- * once. See virtio_net/device.h.
+ * Sending into a receiveq: the first pass finds a place for each packet and asks for its cache
+ * lines, the second copies. What does not fit that pattern (several buffers, segmentation) is
+ * copied at once. See virtio_net/device.h.
  */
 #include <string.h>
 
 #include "base/copy.h"
-#include "packet/checksum.h"
-#include "packet/segment.h"
+#include "packet/egress.h"
 #include "virtio_net/device.h"
 #include "virtio_net/header.h"
 #include "virtio_net/offload.h"
+
+_Static_assert(NET_HEADER_SIZE <= EGRESS_HEADROOM, "a piece has no room for its header");
 
 /* Chains that one frame may be spread over with mergeable buffers: 65,535 bytes in buffers of 64,
  * which no driver makes smaller. */
 #define MERGE_MAX 1025
 
-/* Buffers that one call walks over, for frames that fit and frames that do not, and that one frame is spread
- * over at most: twice what the longest needs in buffers of 64 bytes. It bounds the time that the send lock is
- * held, and that whoever sends is charged with, for a receiver with absurd buffers; a chain of more breaks
- * its ring. */
+/* Buffers that one call walks over, for frames that fit and frames that do not, and that one
+ * frame is spread over at most: twice what the longest needs in buffers of 64 bytes. It bounds
+ * the time that the send lock is held, and that whoever sends is charged with, for a receiver
+ * with absurd buffers; a chain of more breaks its ring. */
 #define SEND_PIECES_MAX 4096
 
 /* The chains that one frame goes into. */
@@ -111,8 +112,8 @@ struct scatter {
 	size_t offset;
 };
 
-/* Stops where the receiver's memory vanished: what it has many buffers in may be many pages, and each that
- * is touched is ours by now. */
+/* Stops where the receiver's memory vanished: what it has many buffers in may be many pages, and
+ * each that is touched is ours by now. */
 static void scatter_copy(struct scatter *to, const uint8_t *from, size_t length, uint32_t frame)
 {
 	while (length && !device_ring_failed(to->ring, to->ring->packed)) {
@@ -189,8 +190,8 @@ static NO_INLINE void log_frame(
 		queue_log_pieces(log, pieces, length);
 }
 
-/* Finds a place for a frame that the receiver takes as it is, and copies it there now or later. Says why
- * there is none; DROP_REASON_COUNT where there is. */
+/* Finds a place for a frame that the receiver takes as it is, and copies it there now or later.
+ * Says why there is none; DROP_REASON_COUNT where there is. */
 ALWAYS_INLINE enum drop_reason place(
 	struct sending *sending, bool packed, struct packet *packet, bool now)
 {
@@ -218,73 +219,63 @@ ALWAYS_INLINE enum drop_reason place(
 	return DROP_REASON_COUNT;
 }
 
-/* Cuts a packet that is too large for what the receiver takes; its pieces share the payload. Ends at the first one
- * that has no place: neither have the others, and a receiver whose ring is full shall cost nothing. */
-static NO_INLINE void place_segments(
-	struct sending *sending, const struct packet *packet, bool complete)
+/* Why the ring has no place for any frame now, or DROP_REASON_COUNT. */
+static enum drop_reason ring_unready(struct device_ring *ring)
 {
-	uint8_t buffer[NET_HEADER_SIZE + SEGMENT_HEAD_SIZE] __attribute__((aligned(4)));
-	struct device_ring *ring = &sending->queue->ring;
-	bool packed = ring->packed;
-	unsigned left = segment_count(packet);
-	enum drop_reason reason;
-	struct segmenter segmenter;
-	struct packet piece;
+	if (device_ring_available(ring, ring->packed))
+		return DROP_REASON_COUNT;
+	return device_ring_broken(ring) ? DROP_RING_ERROR : DROP_RECEIVE_RING_FULL;
+}
 
-	if (device_ring_available(ring, packed)) {
-		segment_begin(&segmenter, packet, complete);
-		while (segment_next(&segmenter, &piece, buffer + NET_HEADER_SIZE)) {
-			reason = place(sending, packed, &piece, true);
-			if (unlikely(reason != DROP_REASON_COUNT))
-				break;
-			left--;
+/* Finds places for the frames that a packet becomes which the receiver cannot take as it is.
+ * Ends at the first one that has none: neither have the others, and a receiver whose ring is
+ * full shall cost nothing. */
+static NO_INLINE void place_finished(struct sending *sending, struct packet *packet)
+{
+	struct net_device_queue *queue = sending->queue;
+	struct egress egress;
+	struct egress_room room;
+	struct packet *frame;
+	enum drop_reason reason = egress_begin(&egress, packet, &queue->limits);
+	unsigned lost = 1;
+
+	if (reason == DROP_REASON_COUNT) {
+		reason = ring_unready(&queue->ring);
+		lost = 0;
+		while (reason == DROP_REASON_COUNT && (frame = egress_next(&egress, &room))) {
+			reason = place(sending, queue->ring.packed, frame, frame != packet);
+			lost = reason != DROP_REASON_COUNT;
 		}
-		segment_end(&segmenter);
-	} else {
-		reason = device_ring_broken(ring) ? DROP_RING_ERROR : DROP_RECEIVE_RING_FULL;
+		lost += egress_end(&egress);
 	}
-	if (left)
-		counter_add(&sending->counters->drops[reason], left);
+	if (lost)
+		counter_add(&sending->counters->drops[reason], lost);
 }
 
 ALWAYS_INLINE void place_packet(struct sending *sending, bool packed, struct packet *packet)
 {
-	uint32_t length = likely(!packet->offload.needs) ? packet->length
-							 : segment_frame_length(packet);
 	enum drop_reason reason;
 
-	if (unlikely(length > sending->queue->frame_length_max)) {
-		counter_add(&sending->counters->drops[DROP_MTU_EXCEEDED], 1);
+	if (unlikely(!egress_as_is(packet, &sending->queue->limits))) {
+		place_finished(sending, packet);
 		return;
 	}
-	switch (net_offload_plan(packet, sending->queue->abilities)) {
-	case NET_OFFLOAD_CHECKSUM:
-		packet_checksum_complete(packet);
-		/* fall through */
-	case NET_OFFLOAD_AS_IS:
-		reason = place(sending, packed, packet, false);
-		if (unlikely(reason != DROP_REASON_COUNT))
-			counter_add(&sending->counters->drops[reason], 1);
-		break;
-	case NET_OFFLOAD_SEGMENT:
-		place_segments(sending, packet, false);
-		break;
-	case NET_OFFLOAD_SEGMENT_COMPLETE:
-		place_segments(sending, packet, true);
-		break;
-	}
+	reason = place(sending, packed, packet, false);
+	if (unlikely(reason != DROP_REASON_COUNT))
+		counter_add(&sending->counters->drops[reason], 1);
 }
 
 /*
- * The common case by itself: packets that the receiver takes as they are, each into one chain of one
- * buffer. Works on a copy of the ring's state, which stays in registers. Returns the packets that are
- * left when something else comes up: their first one is for place_packet().
+ * The common case by itself: packets that the receiver takes as they are, each into one chain of
+ * one buffer. Works on a copy of the ring's state, which stays in registers. Returns the packets
+ * that are left when something else comes up: their first one is for place_packet().
  */
 ALWAYS_INLINE uint64_t place_simple(
 	struct sending *sending, bool packed, struct packet_batch *batch, uint64_t mask)
 {
 	struct net_device_queue *queue = sending->queue;
-	const uint32_t header_size = queue->header_size, length_max = queue->frame_length_max;
+	const uint32_t header_size = queue->header_size;
+	const uint32_t length_max = queue->limits.frame_length_max;
 	struct device_ring ring;
 	unsigned count = sending->waiting_count;
 	uint64_t bytes = 0;

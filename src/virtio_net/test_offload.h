@@ -8,8 +8,8 @@
 #define VSW_VIRTIO_NET_TEST_OFFLOAD_H
 
 #include "packet/checksum.h"
+#include "packet/egress.h"
 #include "packet/parse.h"
-#include "packet/segment.h"
 #include "packet/test_verify.h"
 #include "packet/vlan.h"
 #include "virtio_net/offload.h"
@@ -116,21 +116,20 @@ static inline void check_piece_headers(const uint8_t *whole, const struct verifi
 
 /* Cuts the packet and puts its pieces together again. whole: the packet's frame. */
 static inline unsigned check_pieces(struct packet *packet, const uint8_t *whole,
-	const struct verified *original, bool complete, uint8_t abilities)
+	const struct verified *original, struct egress *egress, uint8_t abilities)
 {
-	static uint8_t frame[VERIFY_FRAME_SIZE], head[SEGMENT_HEAD_SIZE];
-	static uint8_t together[VERIFY_FRAME_SIZE];
+	static uint8_t frame[VERIFY_FRAME_SIZE], together[VERIFY_FRAME_SIZE];
+	static struct egress_room room;
 	bool fragments = packet->offload.needs & OFFLOAD_FRAGMENT;
+	bool complete = !(abilities & OFFLOAD_CHECKSUM);
 	unsigned headers = fragments ? 0 : original->l4_header;
 	unsigned done = 0, index = 0, longest = 0;
 	unsigned what = VERIFY_IP_CHECKSUM | (complete ? VERIFY_COMPLETE : VERIFY_PARTIAL);
 	uint32_t identification = 0;
-	struct segmenter segmenter;
-	struct packet piece;
+	struct packet *piece;
 
-	segment_begin(&segmenter, packet, complete);
-	while (segment_next(&segmenter, &piece, head)) {
-		unsigned length = verify_flatten(&piece, frame), payload;
+	while ((piece = egress_next(egress, &room))) {
+		unsigned length = verify_flatten(piece, frame), payload;
 		struct verified found = verify_frame(frame, length, what);
 
 		payload = found.l4_length - headers;
@@ -145,11 +144,11 @@ static inline unsigned check_pieces(struct packet *packet, const uint8_t *whole,
 			require(found.identification == identification);
 			require(found.fragment && found.fragment_offset == done);
 			require(found.more_fragments == (done + payload < original->l4_length));
-			require(!piece.offload.needs);
+			require(!piece->offload.needs);
 		} else {
 			check_piece_headers(whole, original, frame, &found, index, done);
-			check_header(&piece, &found, abilities);
-			require(!piece.offload.needs == complete);
+			check_header(piece, &found, abilities);
+			require(!piece->offload.needs == complete);
 		}
 		done += payload;
 		index++;
@@ -170,27 +169,27 @@ static inline unsigned check_pieces(struct packet *packet, const uint8_t *whole,
 static inline unsigned check_egress(struct test_packet *test, uint8_t abilities)
 {
 	static uint8_t whole[VERIFY_FRAME_SIZE];
+	const struct egress_limits limits = {PACKET_LENGTH_MAX, abilities};
 	struct packet *packet = &test->packet;
+	uint8_t missing = packet->offload.needs & (uint8_t)~abilities;
 	unsigned length = verify_flatten(packet, whole);
 	struct verified found = verify_frame(
 		whole, length, packet->offload.needs ? VERIFY_PARTIAL : VERIFY_COMPLETE);
-	enum net_offload_plan plan = net_offload_plan(packet, abilities);
 	unsigned pieces = 1;
+	struct egress egress;
 
-	switch (plan) {
-	case NET_OFFLOAD_AS_IS:
+	require(egress_as_is(packet, &limits) == !missing);
+	require(egress_begin(&egress, packet, &limits) == DROP_REASON_COUNT);
+	if (missing && packet->offload.needs & OFFLOAD_SEGMENT) {
+		pieces = check_pieces(packet, whole, &found, &egress, abilities);
+	} else {
+		require(egress_next(&egress, NULL) == packet && !egress_next(&egress, NULL));
+		if (missing) {
+			verify_flatten(packet, whole);
+			found = verify_frame(whole, length, VERIFY_COMPLETE);
+			require(!packet->offload.needs);
+		}
 		check_header(packet, &found, abilities);
-		break;
-	case NET_OFFLOAD_CHECKSUM:
-		packet_checksum_complete(packet);
-		verify_flatten(packet, whole);
-		found = verify_frame(whole, length, VERIFY_COMPLETE);
-		require(!packet->offload.needs);
-		check_header(packet, &found, abilities);
-		break;
-	default:
-		pieces = check_pieces(
-			packet, whole, &found, plan == NET_OFFLOAD_SEGMENT_COMPLETE, abilities);
 	}
 	require(!memcmp(test->tail_before, test->tail, sizeof(test->tail)));
 	return pieces;
