@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/spinlock.h"
+#include "packet/egress.h"
 
 /* A bounded queue of frames: one thread fills, one empties. Indices run freely. */
 struct frame_ring {
@@ -30,6 +31,7 @@ struct memory_port {
 	uint32_t depth;
 	uint32_t frame_size;
 	bool timed;
+	struct egress_limits limits;
 	const struct port_notifier *notifier;
 	struct spinlock lock; /* of those who fill `sent`, and of queue 0's tx counters */
 	struct frame_ring sent;
@@ -131,23 +133,38 @@ static enum drop_reason record(struct memory_port *memory, const struct packet *
 	return DROP_REASON_COUNT;
 }
 
+/* Records the frames that a packet becomes on its way here, until one has no place. */
+static void record_packet(struct memory_port *memory, struct packet *packet)
+{
+	struct counters *counters = &memory->port.counters[0].tx;
+	struct egress egress;
+	struct egress_room room;
+	struct packet *frame;
+	enum drop_reason reason = egress_begin(&egress, packet, &memory->limits);
+	unsigned lost = 1;
+
+	if (reason == DROP_REASON_COUNT) {
+		while ((frame = egress_next(&egress, &room))) {
+			reason = record(memory, frame);
+			if (reason != DROP_REASON_COUNT)
+				break;
+			counter_add(&counters->packets, 1);
+			counter_add(&counters->bytes, frame->length);
+		}
+		lost = frame ? 1 + egress_end(&egress) : 0;
+	}
+	if (lost)
+		counter_add(&counters->drops[reason], lost);
+}
+
 static void memory_send(struct port *port, struct packet_batch *batch, uint64_t mask)
 {
 	struct memory_port *memory = memory_port(port);
-	struct counters *counters = &port->counters[0].tx;
 	unsigned i;
 
 	spinlock_lock(&memory->lock);
-	PACKET_MASK_FOR_EACH (i, mask) {
-		enum drop_reason reason = record(memory, &batch->packets[i]);
-
-		if (reason != DROP_REASON_COUNT) {
-			counter_add(&counters->drops[reason], 1);
-			continue;
-		}
-		counter_add(&counters->packets, 1);
-		counter_add(&counters->bytes, batch->packets[i].length);
-	}
+	PACKET_MASK_FOR_EACH (i, mask)
+		record_packet(memory, &batch->packets[i]);
 	spinlock_unlock(&memory->lock);
 }
 
@@ -302,6 +319,10 @@ struct port *memory_port_new(const struct port_notifier *notifier, const char *n
 	memory->frame_size = options->frame_size;
 	memory->timed = options->timed;
 	memory->notifier = notifier;
+	memory->limits = (struct egress_limits){
+		.frame_length_max = egress_frame_length(options->mtu),
+		.abilities = options->abilities,
+	};
 	result = init(memory, name, index, options->queues);
 	if (result < 0) {
 		error_set_errno(error, result, "port %s", name);

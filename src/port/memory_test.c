@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "packet/parse.h"
+#include "packet/test_request.h"
 #include "port/memory.h"
 
 #define DEPTH 128
@@ -121,6 +123,66 @@ static void what_does_not_fit_is_counted(void **state)
 	port->class->destroy(port);
 }
 
+/* A packet of four TCP segments, as a guest leaves it to be cut. */
+static void load_large(void)
+{
+	static uint8_t frame[VERIFY_FRAME_SIZE];
+	const struct test_request request = {.protocol = IPPROTO_TCP, .payload = 4000};
+	struct test_layout at = request_frame(&request, frame);
+	struct packet *packet = &batch->packets[0];
+
+	batch->pieces[0] = (struct iovec){frame + PACKET_HEAD_SIZE, at.length - PACKET_HEAD_SIZE};
+	*packet = (struct packet){
+		.head = packet_buffer(batch, 0),
+		.tail = batch->pieces,
+		.length = at.length,
+		.head_length = PACKET_HEAD_SIZE,
+		.tail_count = 1,
+	};
+	memcpy(packet->head, frame, PACKET_HEAD_SIZE);
+	packet_parse(packet);
+	packet->offload = (struct offload){
+		.needs = OFFLOAD_CHECKSUM | OFFLOAD_TCP4,
+		.gso_size = 1000,
+		.l4_header = (uint8_t)at.l4_header,
+	};
+}
+
+/* Who can nothing gets whole frames; who can all gets the packet, if it is told about. */
+static void what_it_cannot_is_done_for_it(void **state)
+{
+	struct memory_port_options options = {.queues = 1, .depth = 8, .frame_size = 5000};
+	struct port *plain = memory_port_new(NULL, "m", 0, &options, NULL), *able, *small;
+	const uint64_t *drops = plain->counters[0].tx.drops;
+	uint8_t got[5000];
+
+	load_large();
+	for (unsigned i = 0; i < 3; i++)
+		plain->class->send(plain, batch, 1);
+	assert_int_equal(plain->counters[0].tx.packets, 8);
+	assert_int_equal(plain->counters[0].tx.bytes, 8 * 1054);
+	assert_int_equal(drops[DROP_RECEIVE_RING_FULL], 4);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(memory_port_pop(plain, got, sizeof(got)), 1054);
+		verify_frame(got, 1054, VERIFY_COMPLETE | VERIFY_IP_CHECKSUM);
+		assert_int_equal(load_be32(got + 38), 0xfffffff0 + i % 4 * 1000);
+	}
+	options.abilities = OFFLOAD_CHECKSUM | OFFLOAD_TCP4;
+	options.mtu = 1040;
+	able = memory_port_new(NULL, "m", 0, &options, NULL);
+	able->class->send(able, batch, 1);
+	assert_int_equal(memory_port_pop(able, got, sizeof(got)), 4054);
+	verify_frame(got, 4054, VERIFY_PARTIAL);
+	options.mtu = 1030;
+	small = memory_port_new(NULL, "m", 0, &options, NULL);
+	small->class->send(small, batch, 1);
+	assert_int_equal(small->counters[0].tx.drops[DROP_MTU_EXCEEDED], 1);
+	assert_int_equal(memory_port_pop(small, got, sizeof(got)), 0);
+	plain->class->destroy(plain);
+	able->class->destroy(able);
+	small->class->destroy(small);
+}
+
 static bool announced(unsigned queue)
 {
 	struct pollfd poll_fd = {.fd = watched[queue], .events = POLLIN};
@@ -157,9 +219,13 @@ static void an_armed_queue_announces_the_next_frame(void **state)
 
 static void wrong_sizes_are_refused(void **state)
 {
-	static const struct memory_port_options wrong[] = {{0, 64, 100, false},
-		{PORT_QUEUE_MAX + 1, 64, 100, false}, {1, 0, 100, false}, {1, 65, 100, false},
-		{1, 64, 0, false}, {1, 64, PACKET_LENGTH_MAX + 1, false}};
+	static const struct memory_port_options wrong[] = {
+		{.queues = 0, .depth = 64, .frame_size = 100},
+		{.queues = PORT_QUEUE_MAX + 1, .depth = 64, .frame_size = 100},
+		{.queues = 1, .depth = 0, .frame_size = 100},
+		{.queues = 1, .depth = 65, .frame_size = 100},
+		{.queues = 1, .depth = 64, .frame_size = 0},
+		{.queues = 1, .depth = 64, .frame_size = PACKET_LENGTH_MAX + 1}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++)
 		assert_null(memory_port_new(NULL, "m", 0, &wrong[i], NULL));
@@ -182,6 +248,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_pushed_is_received_and_what_is_sent_is_popped),
 		cmocka_unit_test(what_does_not_fit_is_counted),
+		cmocka_unit_test(what_it_cannot_is_done_for_it),
 		cmocka_unit_test(an_armed_queue_announces_the_next_frame),
 		cmocka_unit_test(wrong_sizes_are_refused),
 	};
