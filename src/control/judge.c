@@ -3,51 +3,61 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
-#include "port/vhost_user/vhost_user.h"
+#include "control/port_kinds.h"
+#include "control/resources.h"
 
-/* The port that goes, and whose VM would find the new one in its place; NULL: none. */
-static const struct model_port *predecessor(
-	const struct diff *diff, const struct diff_action *action)
+/* The port that goes, and whose VM would find the new one in its place, by its position; -1: none. `removed`:
+ * what the ports claim that have no successor of their name. */
+static int predecessor(
+	const struct model *old, struct claims *removed, const struct diff_action *action)
 {
 	if (action->object != DIFF_PORT || action->verb == DIFF_REMOVE)
-		return NULL;
-	if (action->verb == DIFF_CHANGE)
-		return action->effect == DIFF_REOPEN ? action->old_port : NULL;
-	for (unsigned i = 0; i < diff->count; i++) {
-		const struct diff_action *other = &diff->actions[i];
+		return -1;
+	if (action->verb == DIFF_ADD)
+		return resources_holder(removed, action->new_port);
+	return action->effect == DIFF_REOPEN ? (int)(action->old_port - old->ports) : -1;
+}
 
-		if (other->object == DIFF_PORT && other->verb == DIFF_REMOVE &&
-			strcmp(other->old_port->socket, action->new_port->socket) == 0)
-			return other->old_port;
-	}
-	return NULL;
+/* What the ports claim that the difference removes. 0 or -ENOMEM. */
+static int claims_of_removed(
+	struct claims *claims, const struct diff *diff, const struct model *old)
+{
+	bool *removed = calloc(old->port_count + 1, sizeof(*removed));
+	int rc = -ENOMEM;
+
+	*claims = (struct claims){0};
+	for (unsigned i = 0; i < diff->count && removed; i++)
+		if (diff->actions[i].object == DIFF_PORT && diff->actions[i].verb == DIFF_REMOVE)
+			removed[diff->actions[i].old_port - old->ports] = true;
+	if (removed)
+		rc = claims_of(claims, old, removed);
+	free(removed);
+	return rc;
 }
 
 int judge_diff(struct diff *diff, const struct runtime *runtime)
 {
-	for (unsigned i = 0; i < diff->count; i++) {
-		const struct model_port *old = predecessor(diff, &diff->actions[i]);
-		const struct model_port *new = diff->actions[i].new_port;
-		struct vhost_user_options options;
-		const struct port *port;
+	const struct runtime_state *state = &runtime->state;
+	struct claims removed;
+	int rc = claims_of_removed(&removed, diff, &state->model);
+
+	for (unsigned i = 0; i < diff->count && rc == 0; i++) {
+		int old = predecessor(&state->model, &removed, &diff->actions[i]);
+		const struct port_kind *kind = old < 0 ? NULL
+						       : port_kind_of(&state->model.ports[old]);
 		struct error why;
 
-		port = old ? runtime->state.ports[old - runtime->state.model.ports].port : NULL;
-		if (!port)
-			continue;
-		options = (struct vhost_user_options){
-			.mode = new->mode == MODEL_CLIENT ? VHOST_USER_CLIENT : VHOST_USER_SERVER,
-			.socket = new->socket,
-			.queues = new->queues,
-			.mtu = (uint16_t) new->mtu,
-		};
-		if (vhost_user_keeps_promise(port, &options, &why) < 0 &&
-			diff_cut(diff, i, why.text) < 0)
-			return -ENOMEM;
+		if (kind && kind->keeps_promise &&
+			kind->keeps_promise(
+				state->ports[old].port, diff->actions[i].new_port, &why) < 0)
+			rc = diff_cut(diff, i, why.text);
+		if (removed.out_of_memory)
+			rc = -ENOMEM;
 	}
-	return 0;
+	claims_fini(&removed);
+	return rc;
 }
 
 int judge_refuse(const struct diff *diff, const struct model *old, const struct model *new,
@@ -89,8 +99,12 @@ void judge_tell(const struct diff *diff, const struct runtime_state *state)
 		const struct diff_action *action = &diff->actions[i];
 		int position = action->effect == DIFF_CUT ? runtime_find_port(state, action->name)
 							  : -1;
+		const struct port_kind *kind = position < 0
+						       ? NULL
+						       : port_kind_of(
+								 &state->model.ports[position]);
 
-		if (position >= 0 && state->ports[position].port)
-			vhost_user_break_promise(state->ports[position].port, action->why);
+		if (kind && kind->break_promise)
+			kind->break_promise(state->ports[position].port, action->why);
 	}
 }

@@ -56,7 +56,7 @@ static void count_held(struct loops *loops)
 static void publish(struct runtime *runtime)
 {
 	count_held(&runtime->loops);
-	if (runtime_publish(runtime, &runtime->state) < 0)
+	if (runtime_publish(runtime, &runtime->state, NULL) < 0)
 		log_limited(LOG_LEVEL_ERROR, "out of memory: a loop cannot be held now");
 }
 

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "control/loop_hold.h"
 #include "control/model.h"
+#include "control/port_kinds.h"
 #include "forward/topology.h"
 #include "port/port.h"
 #include "tables/fdb.h"
@@ -59,33 +60,33 @@ struct runtime *runtime_new(
 /* Closes every port and stops the workers. NULL is allowed. */
 void runtime_free(struct runtime *runtime);
 
-/* Opens the port that the model asks for under this index; its packed rings note where they stand in the
- * folder of the settings' sockets. NULL with *error filled. */
+/* Opens the port that the model asks for under this index. NULL with *fault filled. */
 struct port *runtime_open_port(struct runtime *runtime, const struct model_settings *settings,
-	const struct model_port *model, uint16_t index, struct error *error);
+	const struct model_port *model, uint16_t index, struct port_fault *fault);
 
-/* Removes what the rings of a port noted that is no more. */
-void runtime_forget_places(const struct model_settings *settings, const char *port_name);
+/* Makes the workers use this state; entries without a port are left out, and those for which `without` (by
+ * position; NULL: none) is true. After it returns no worker can see what was there before. 0 or -ENOMEM
+ * (nothing has changed then). */
+int runtime_publish(
+	struct runtime *runtime, const struct runtime_state *state, const bool *without);
 
-/* Makes the workers use this state; entries without a port are left out. After it returns no worker
- * can see what was there before. 0 or -ENOMEM (nothing has changed then). */
-int runtime_publish(struct runtime *runtime, const struct runtime_state *state);
+/* Takes over *next, which has been published, and leaves it empty; its settings hold from now on. */
+void runtime_adopt(struct runtime *runtime, struct runtime_state *next);
 
 /* Gives out the lowest free index; -1 where there is none. They are free again when the next state
  * without them has been taken over: runtime_mark_indices(). */
 int runtime_take_port_index(struct runtime *runtime);
 int runtime_take_network_index(struct runtime *runtime);
+/* Or earlier, where nothing uses the index any more. */
+void runtime_release_port_index(struct runtime *runtime, uint16_t index);
 /* Makes exactly the indices of the current state used. */
 void runtime_mark_indices(struct runtime *runtime);
 
-/* (Re)starts removing aged addresses, after the ageing time has changed. */
-void runtime_schedule_expiry(struct runtime *runtime);
-
-/* Puts the limits of guests' memory in force, for what is mapped from now on. Every port is open. */
-void runtime_set_memory_rules(struct runtime *runtime);
-
 /* Frees the arrays and the model, not the ports. */
 void runtime_state_fini(struct runtime_state *state);
+
+/* Takes out a port that is closed, closing the gap. */
+void runtime_state_remove_port(struct runtime_state *state, unsigned position);
 
 /* Room for the parts of state->model; 0 or -ENOMEM. */
 int runtime_state_allocate(struct runtime_state *state);

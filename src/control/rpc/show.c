@@ -13,6 +13,7 @@
 #include "control/derived_mac.h"
 #include "control/judge.h"
 #include "control/loops.h"
+#include "control/port_kinds.h"
 #include "control/rpc/aliases.h"
 #include "control/rpc/operate.h"
 #include "control/rpc/show_port.h"
@@ -44,8 +45,12 @@ static json_t *show_switch(
 	const struct model *model = &runtime->state.model;
 	unsigned connected = 0;
 
-	for (unsigned i = 0; i < model->port_count; i++)
-		connected += show_port_connected(runtime->state.ports[i].port);
+	for (unsigned i = 0; i < model->port_count; i++) {
+		struct port_status status;
+
+		port_kind_of(&model->ports[i])->status(runtime->state.ports[i].port, &status);
+		connected += status.connected;
+	}
 	fdb_expire(runtime->fdb, runtime_now());
 	return show_with_aliases(json_pack(
 		"{s:s, s:i, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:I}, s:I, "
@@ -185,7 +190,7 @@ static json_t *show_worker_queues(struct runtime *runtime, unsigned id)
 	json_t *queues = json_array();
 
 	for (unsigned i = 0; i < state->model.port_count; i++)
-		for (unsigned q = 0; q < state->model.ports[i].queues; q++)
+		for (unsigned q = 0; q < state->ports[i].port->queue_count; q++)
 			if (worker_pool_assignment(runtime->pool, state->ports[i].index, q) == id)
 				json_array_append_new(queues,
 					json_pack("{s:s, s:i}", "port", state->model.ports[i].name,

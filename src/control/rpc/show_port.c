@@ -4,16 +4,7 @@
 #include <string.h>
 
 #include "control/loops.h"
-#include "port/vhost_user/vhost_user.h"
-#include "vhost/message.h"
-
-bool show_port_connected(const struct port *port)
-{
-	struct vhost_user_status status;
-
-	vhost_user_status(port, &status);
-	return status.connected;
-}
+#include "control/port_kinds.h"
 
 bool show_port_in_network(const struct model_port *port, const char *network)
 {
@@ -23,22 +14,6 @@ bool show_port_in_network(const struct model_port *port, const char *network)
 		if (strcmp(port->trunk[i], network) == 0)
 			return true;
 	return false;
-}
-
-/* The names of the bits that are set; a bit without a name is shown as its number. */
-static json_t *feature_names(uint64_t features, const char *(*name_of)(unsigned))
-{
-	json_t *names = json_array();
-
-	for (unsigned bit = 0; bit < 64; bit++) {
-		const char *name = name_of(bit);
-
-		if (!(features >> bit & 1))
-			continue;
-		json_array_append_new(
-			names, name ? json_string(name) : json_sprintf("bit-%u", bit));
-	}
-	return names;
 }
 
 static json_t *name_or_null(const char *name)
@@ -63,29 +38,14 @@ static void set_membership(
 	json_object_set_new(object, "native", name_or_null(port->native));
 }
 
-static void set_status(json_t *object, const struct port *port)
+static void set_status(json_t *object, const struct port_status *status)
 {
-	struct vhost_user_status status;
-	json_t *part;
-
-	vhost_user_status(port, &status);
-	part = json_pack("{s:b, s:b, s:o, s:o, s:o, s:i, s:I, s:I, s:I, s:I, s:I, s:i}",
-		"connected", (int)status.connected, "running", (int)status.running, "peer_pid",
-		status.peer ? json_integer(status.peer) : json_null(), "features",
-		feature_names(status.features, vhost_feature_name), "protocol_features",
-		feature_names(status.protocol_features, vhost_protocol_feature_name),
-		"queues_running", (int)status.queues, "memory_bytes",
-		(json_int_t)status.memory_bytes, "mapped_bytes", (json_int_t)status.mapped_bytes,
-		"connections", (json_int_t)status.connections, "ring_errors",
-		(json_int_t)status.ring_errors, "owed_signals", (json_int_t)status.owed_signals,
-		"rings_lost", (int)status.rings_lost);
-	json_object_update(object, part);
-	json_decref(part);
-	json_object_set_new(object, "state", json_string(vhost_user_state_names[status.state]));
+	json_object_set_new(object, "connected", json_boolean(status->connected));
+	json_object_set_new(object, "state", json_string(status->state));
 	json_object_set_new(
-		object, "problem", status.problem ? json_string(status.problem) : json_null());
+		object, "problem", status->problem ? json_string(status->problem) : json_null());
 	json_object_set_new(object, "problem_age",
-		status.problem ? json_integer(status.problem_age) : json_null());
+		status->problem ? json_integer(status->problem_age) : json_null());
 }
 
 /* every_reason: also those that have not occurred. */
@@ -138,34 +98,20 @@ static json_t *address_list(const struct model_port *port)
 	return list;
 }
 
-/* Who may connect, and how much of its memory is mapped; with mode: client the socket is the VMM's. */
-static void set_limits(json_t *object, const struct model_port *port)
-{
-	json_object_set_new(object, "owner", name_or_null(port->owner));
-	json_object_set_new(object, "group", name_or_null(port->group));
-	json_object_set_new(object, "socket_mode",
-		port->mode == MODEL_SERVER ? json_sprintf("%04o", port->socket_mode) : json_null());
-	json_object_set_new(object, "memory_limit_gib",
-		port->memory_limit_gib == MODEL_MEMORY_AUTO ? json_null()
-							    : json_integer(port->memory_limit_gib));
-}
-
 json_t *show_port(struct runtime *runtime, unsigned position)
 {
 	const struct model_port *model = &runtime->state.model.ports[position];
 	const struct runtime_port *entry = &runtime->state.ports[position];
+	const struct port_kind *kind = port_kind_of(model);
 	char mac[MODEL_MAC_TEXT_SIZE] = "";
+	struct port_status status;
 	struct port_totals totals;
-	json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:i}", "name", model->name, "type",
-		model_port_type_names[model->type], "mode", model_socket_mode_names[model->mode],
-		"socket", model->socket, "queues", (int)model->queues);
+	json_t *object = json_pack("{s:s, s:s}", "name", model->name, "type", kind->type);
 
 	if (model->has_mac)
 		model_mac_format(model->mac, mac);
 	set_membership(object, runtime, model);
-	set_limits(object, model);
 	json_object_set_new(object, "mac", name_or_null(mac));
-	json_object_set_new(object, "mtu", model->mtu ? json_integer(model->mtu) : json_null());
 	json_object_set_new(object, "ip", address_list(model));
 	json_object_set_new(object, "trusted", json_boolean(model->trusted));
 	json_object_set_new(object, "qinq", json_boolean(model->qinq));
@@ -174,7 +120,9 @@ json_t *show_port(struct runtime *runtime, unsigned position)
 	json_object_set_new(object, "held", loops_show_port(runtime, position));
 	json_object_set_new(object, "mac_moves",
 		json_integer((json_int_t)fdb_moves(runtime->fdb, entry->index)));
-	set_status(object, entry->port);
+	kind->status(entry->port, &status);
+	set_status(object, &status);
+	kind->show(entry->port, model, object);
 	port_totals(entry->port, &totals);
 	set_counters(object, &totals, true);
 	json_object_set_new(object, "per_queue", queue_list(runtime, entry->port));

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/apply_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "control/addresses.h"
+#include "control/port_kinds.h"
+
+int apply_fail_memory(struct change *c)
+{
+	return error_set(c->error, -ENOMEM, "out of memory");
+}
+
+/* "FILE:LINE: ports.vm1.socket: ...", or "switch.socket-dir" where it is no port's. */
+static int fail_at(
+	struct change *c, int code, const struct model_port *port, const struct port_fault *fault)
+{
+	char line[16] = "";
+
+	if (fault->line)
+		snprintf(line, sizeof(line), ":%u", fault->line);
+	*c->error = fault->error;
+	error_prefix(c->error, "%s%s: %s%s.%s", c->source, line, port ? "ports." : "switch",
+		port ? port->name : "", fault->key);
+	return code;
+}
+
+int apply_prepare(struct change *c)
+{
+	const struct port_kind *kind;
+
+	for (unsigned k = 0; (kind = port_kind_at(k)); k++) {
+		struct port_fault fault = {0};
+		int rc = kind->prepare ? kind->prepare(&c->next.model, &fault) : 0;
+
+		if (rc < 0)
+			return fail_at(c, rc, NULL, &fault);
+		c->prepared |= (unsigned)rc << k;
+	}
+	return 0;
+}
+
+void apply_unprepare(struct change *c)
+{
+	const struct port_kind *kind;
+
+	for (unsigned k = 0; (kind = port_kind_at(k)); k++)
+		if (c->prepared & 1U << k && kind->unprepare)
+			kind->unprepare(&c->next.model);
+}
+
+int apply_change(struct change *c, bool back)
+{
+	const struct runtime_state *old = &c->runtime->state;
+
+	for (unsigned i = 0; i < c->next.model.port_count; i++) {
+		const struct model_port *new = &c->next.model.ports[i];
+		const struct port_kind *kind = port_kind_of(new);
+		const struct model_port *was = model_find_port(&old->model, new->name);
+		struct port_fault fault = {.key = kind->key, .line = new->line};
+		int rc;
+
+		if (c->transition.opens[i] || !kind->change)
+			continue;
+		rc = kind->change(
+			c->next.ports[i].port, back ? new : was, back ? was : new, &fault);
+		if (rc < 0 && !back)
+			return fail_at(c, rc, new, &fault);
+		if (rc < 0)
+			log_warning("port %s: %s", new->name, fault.error.text);
+	}
+	return 0;
+}
+
+int apply_open(struct change *c, bool waiting)
+{
+	for (unsigned i = 0; i < c->next.model.port_count; i++) {
+		const struct model_port *model = &c->next.model.ports[i];
+		struct runtime_port *entry = &c->next.ports[i];
+		struct port_fault fault;
+		int index;
+
+		if (!c->transition.opens[i] || c->transition.waits[i] != waiting)
+			continue;
+		index = runtime_take_port_index(c->runtime);
+		if (index < 0)
+			return error_set(c->error, -ENOSPC, "too many ports");
+		entry->index = (uint16_t)index;
+		entry->opened = ++c->runtime->ports_opened;
+		entry->port = runtime_open_port(
+			c->runtime, &c->next.model.settings, model, entry->index, &fault);
+		if (!entry->port)
+			return fail_at(c, -EINVAL, model, &fault);
+	}
+	return 0;
+}
+
+void apply_close_opened(struct change *c)
+{
+	for (unsigned i = 0; i < c->next.model.port_count; i++)
+		if (c->transition.opens[i] && c->next.ports[i].port)
+			c->next.ports[i].port->class->destroy(c->next.ports[i].port);
+}
+
+void apply_close(struct change *c, const bool *which)
+{
+	struct runtime_state *old = &c->runtime->state;
+
+	for (unsigned i = 0; i < old->model.port_count; i++) {
+		if (!which[i] || !old->ports[i].port)
+			continue;
+		old->ports[i].port->class->destroy(old->ports[i].port);
+		old->ports[i].port = NULL;
+		fdb_flush(c->runtime->fdb, old->ports[i].index, NETWORK_NONE);
+	}
+}
+
+int apply_tear_down(struct change *c)
+{
+	struct runtime_state *old = &c->runtime->state;
+	const bool *yields = c->transition.yields;
+
+	if (runtime_publish(c->runtime, old, yields) < 0)
+		return apply_fail_memory(c);
+	apply_close(c, yields);
+	for (unsigned i = 0; i < old->model.port_count; i++)
+		if (yields[i])
+			runtime_release_port_index(c->runtime, old->ports[i].index);
+	c->torn_down = true;
+	return 0;
+}
+
+void apply_restore(struct change *c)
+{
+	struct runtime_state *old = &c->runtime->state;
+
+	for (unsigned i = old->model.port_count; i-- > 0;) {
+		struct port_fault fault;
+
+		if (old->ports[i].port)
+			continue;
+		old->ports[i].port = runtime_open_port(c->runtime, &old->model.settings,
+			&old->model.ports[i], old->ports[i].index, &fault);
+		if (old->ports[i].port)
+			continue;
+		log_error("port %s cannot be opened again: %s", old->model.ports[i].name,
+			fault.error.text);
+		addresses_unbind(c->runtime->fdb, old, i);
+		runtime_state_remove_port(old, i);
+	}
+	if (runtime_publish(c->runtime, old, NULL) < 0)
+		log_error("out of memory: the reopened ports are out of service until the next "
+			  "change");
+}

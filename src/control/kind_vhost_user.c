@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The row of `type: vhost-user`: from the words of the configuration to a socket that a VMM connects to. */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/port_kinds.h"
+#include "port/ring_places.h"
+#include "port/vhost_user/vhost_user.h"
+#include "vhost/message.h"
+#include "vhost/socket_folder.h"
+#include "virtio/guest_mapping.h"
+
+#define PLACES_FOLDER_SIZE (MODEL_PATH_SIZE + 16)
+
+/*
+ * Four times the machine's memory is more than any VM on it can use: twice for the hole below 4 GiB
+ * (guest_mapping.h), and twice again while a table replaces another. Below 64 GiB of it, 256 GiB, for VMs
+ * with room for memory that may be plugged in later.
+ */
+static uint64_t memory_limit(const struct model_port *model)
+{
+	const uint64_t gib = 1ULL << 30;
+	uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return model->memory_limit_gib == MODEL_MEMORY_AUTO ? MAX(4 * machine, 256 * gib)
+							    : model->memory_limit_gib * gib;
+}
+
+/* The folder of ring positions: beside the sockets, where the next process will look for it. */
+static void format_places_folder(
+	char folder[PLACES_FOLDER_SIZE], const struct model_settings *settings)
+{
+	snprintf(folder, PLACES_FOLDER_SIZE, "%s/.positions", settings->socket_dir);
+}
+
+/* From the names of the configuration to those of the kernel. 0, or -ENOENT: the machine has no such user or
+ * group (any more). */
+static int find_access(
+	const struct model_port *model, struct vhost_socket_access *access, struct error *error)
+{
+	const struct passwd *user = *model->owner ? getpwnam(model->owner) : NULL;
+	const struct group *group = *model->group ? getgrnam(model->group) : NULL;
+
+	if (*model->owner && !user)
+		return error_set(error, -ENOENT, "this machine has no user '%s'", model->owner);
+	if (*model->group && !group)
+		return error_set(error, -ENOENT, "this machine has no group '%s'", model->group);
+	*access = (struct vhost_socket_access){
+		.mode = model->socket_mode ? model->socket_mode : MODEL_SOCKET_MODE,
+		.owner = user ? user->pw_uid : VHOST_SOCKET_AS_MADE,
+		.group = group ? group->gr_gid : VHOST_SOCKET_AS_MADE,
+	};
+	return 0;
+}
+
+static struct vhost_user_options options_of(const struct model_port *model)
+{
+	return (struct vhost_user_options){
+		.mode = model->mode == MODEL_CLIENT ? VHOST_USER_CLIENT : VHOST_USER_SERVER,
+		.socket = model->socket,
+		.queues = model->queues,
+		.mtu = (uint16_t)model->mtu,
+		.memory_limit = memory_limit(model),
+	};
+}
+
+/* The default folder is made only for ports that have their socket there, again where it was removed. */
+static bool folder_needed(const struct model *model)
+{
+	size_t length = strlen(model->settings.socket_dir);
+
+	for (unsigned i = 0; i < model->port_count; i++)
+		if (port_kind_of(&model->ports[i]) == &port_kind_vhost_user &&
+			model->ports[i].mode == MODEL_SERVER &&
+			strncmp(model->ports[i].socket, model->settings.socket_dir, length) == 0 &&
+			model->ports[i].socket[length] == '/')
+			return true;
+	return false;
+}
+
+static int make_folder(const struct model *model, struct port_fault *fault)
+{
+	const char *folder = model->settings.socket_dir;
+
+	if (!folder_needed(model))
+		return 0;
+	if (mkdir(folder, 0755) == 0)
+		return 1;
+	if (errno == EEXIST)
+		return 0;
+	fault->key = "socket-dir";
+	fault->line = MAX(model->settings.socket_dir_line, 1);
+	return error_set_errno(&fault->error, -errno, "cannot create '%s'", folder);
+}
+
+static void remove_folder(const struct model *model)
+{
+	rmdir(model->settings.socket_dir);
+}
+
+/* A folder in which others could replace the socket: its permissions do not help there. */
+static void check_folder(const struct model_port *model)
+{
+	struct error error;
+
+	if (model->mode == MODEL_SERVER && socket_folder_check(model->socket, &error) == -EPERM)
+		log_limited(LOG_LEVEL_WARNING, "port %s: %s", model->name, error.text);
+}
+
+static struct port *open_port(
+	const struct port_place *place, const struct model_port *model, struct port_fault *fault)
+{
+	struct vhost_user_options options = options_of(model);
+	char places_folder[PLACES_FOLDER_SIZE];
+	struct vhost_socket_access access;
+	struct port *port;
+
+	if (find_access(model, &access, &fault->error) < 0)
+		return NULL;
+	format_places_folder(places_folder, place->settings);
+	options.access = &access;
+	options.places_folder = places_folder;
+	options.announce = place->announce;
+	options.announce_owner = place->announce_owner;
+	port = vhost_user_new(
+		place->base, place->notifier, model->name, place->index, &options, &fault->error);
+	if (port)
+		check_folder(model);
+	return port;
+}
+
+static bool access_differs(const struct model_port *old, const struct model_port *new)
+{
+	return strcmp(old->owner, new->owner) != 0 || strcmp(old->group, new->group) != 0 ||
+	       old->socket_mode != new->socket_mode;
+}
+
+/*
+ * Whom the socket lets in, and whether it is there at all. Where the change does not concern it a failure is
+ * said and no more: who may write the folder, or owns the socket, must not be able to keep others from being
+ * changed.
+ */
+static int change_port(struct port *port, const struct model_port *old,
+	const struct model_port *new, struct port_fault *fault)
+{
+	struct vhost_socket_access access;
+	int rc = find_access(new, &access, &fault->error);
+
+	if (rc == 0)
+		rc = vhost_user_renew(port, &access, &fault->error);
+	if (rc < 0 && access_differs(old, new))
+		return rc;
+	if (rc < 0)
+		log_limited(LOG_LEVEL_WARNING, "port %s: its socket is left as it is: %s",
+			new->name, fault->error.text);
+	if (rc > 0)
+		log_warning("port %s: its socket %s was gone: listening there again", new->name,
+			new->socket);
+	vhost_user_set_memory_limit(port, memory_limit(new));
+	return 0;
+}
+
+static void configure(const struct model_settings *settings)
+{
+	guest_mapping_set_rules(settings->guest_memory == MODEL_GUEST_MEMORY_ANY,
+		settings->memory_limit_gib == MODEL_MEMORY_AUTO
+			? GUEST_MAPPINGS_BYTES
+			: (uint64_t)settings->memory_limit_gib << 30);
+}
+
+static int keeps_promise(const struct port *port, const struct model_port *new, struct error *error)
+{
+	struct vhost_user_options options;
+	struct vhost_user_status status;
+
+	if (port_kind_of(new) == &port_kind_vhost_user) {
+		options = options_of(new);
+		return vhost_user_keeps_promise(port, &options, error);
+	}
+	vhost_user_status(port, &status);
+	if (!status.connected)
+		return 0;
+	return error_set(error, -EBUSY,
+		"its VM (pid %d) is connected to the socket %s, which a port of type %s does not "
+		"have",
+		(int)status.peer, status.socket, port_kind_of(new)->type);
+}
+
+static void forget(const struct model_settings *settings, const char *name)
+{
+	char folder[PLACES_FOLDER_SIZE];
+
+	format_places_folder(folder, settings);
+	ring_places_remove(folder, name);
+}
+
+static void read_status(const struct port *port, struct port_status *status)
+{
+	struct vhost_user_status own;
+
+	vhost_user_status(port, &own);
+	*status = (struct port_status){
+		.connected = own.connected,
+		.state = vhost_user_state_names[own.state],
+		.problem = own.problem,
+		.problem_age = own.problem_age,
+	};
+}
+
+/* The names of the bits that are set; a bit without a name is shown as its number. */
+static json_t *feature_names(uint64_t features, const char *(*name_of)(unsigned))
+{
+	json_t *names = json_array();
+
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const char *name = name_of(bit);
+
+		if (!(features >> bit & 1))
+			continue;
+		json_array_append_new(
+			names, name ? json_string(name) : json_sprintf("bit-%u", bit));
+	}
+	return names;
+}
+
+static void set_string(json_t *object, const char *key, const char *text)
+{
+	json_object_set_new(object, key, *text ? json_string(text) : json_null());
+}
+
+/* Null where nothing is limited or offered, or is found out. */
+static void set_number(json_t *object, const char *key, unsigned number)
+{
+	json_object_set_new(object, key, number ? json_integer(number) : json_null());
+}
+
+/* With mode: client the socket is the VMM's, and who may connect its own business. */
+static void show_words(const struct model_port *model, json_t *object)
+{
+	set_string(object, "mode", model_socket_mode_names[model->mode]);
+	set_string(object, "socket", model->socket);
+	set_string(object, "owner", model->owner);
+	set_string(object, "group", model->group);
+	json_object_set_new(object, "socket_mode",
+		model->mode == MODEL_SERVER ? json_sprintf("%04o", model->socket_mode)
+					    : json_null());
+	json_object_set_new(object, "queues", json_integer(model->queues));
+	set_number(object, "mtu", model->mtu);
+	set_number(object, "memory_limit_gib", model->memory_limit_gib);
+}
+
+static void show(const struct port *port, const struct model_port *model, json_t *object)
+{
+	struct vhost_user_status status;
+	json_t *part;
+
+	show_words(model, object);
+	vhost_user_status(port, &status);
+	part = json_pack("{s:b, s:o, s:o, s:o, s:i, s:I, s:I, s:I, s:I, s:I, s:i}", "running",
+		(int)status.running, "peer_pid",
+		status.peer ? json_integer(status.peer) : json_null(), "features",
+		feature_names(status.features, vhost_feature_name), "protocol_features",
+		feature_names(status.protocol_features, vhost_protocol_feature_name),
+		"queues_running", (int)status.queues, "memory_bytes",
+		(json_int_t)status.memory_bytes, "mapped_bytes", (json_int_t)status.mapped_bytes,
+		"connections", (json_int_t)status.connections, "ring_errors",
+		(json_int_t)status.ring_errors, "owed_signals", (json_int_t)status.owed_signals,
+		"rings_lost", (int)status.rings_lost);
+	json_object_update(object, part);
+	json_decref(part);
+}
+
+const struct port_kind port_kind_vhost_user = {
+	.type = "vhost-user",
+	.key = "socket",
+	.prepare = make_folder,
+	.unprepare = remove_folder,
+	.open = open_port,
+	.change = change_port,
+	.configure = configure,
+	.keeps_promise = keeps_promise,
+	.break_promise = vhost_user_break_promise,
+	.forget = forget,
+	.status = read_status,
+	.show = show,
+};
