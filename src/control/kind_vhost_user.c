@@ -5,15 +5,14 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "control/port_kinds.h"
+#include "host/host.h"
 #include "port/ring_places.h"
 #include "port/vhost_user/vhost_user.h"
 #include "vhost/message.h"
-#include "vhost/socket_folder.h"
 #include "virtio/guest_mapping.h"
 
 #define PLACES_FOLDER_SIZE (MODEL_PATH_SIZE + 16)
@@ -42,7 +41,7 @@ static void format_places_folder(
 /* From the names of the configuration to those of the kernel. 0, or -ENOENT: the machine has no such user or
  * group (any more). */
 static int find_access(
-	const struct model_port *model, struct vhost_socket_access *access, struct error *error)
+	const struct model_port *model, struct host_access *access, struct error *error)
 {
 	const struct passwd *user = *model->owner ? getpwnam(model->owner) : NULL;
 	const struct group *group = *model->group ? getgrnam(model->group) : NULL;
@@ -51,10 +50,10 @@ static int find_access(
 		return error_set(error, -ENOENT, "this machine has no user '%s'", model->owner);
 	if (*model->group && !group)
 		return error_set(error, -ENOENT, "this machine has no group '%s'", model->group);
-	*access = (struct vhost_socket_access){
+	*access = (struct host_access){
 		.mode = model->socket_mode ? model->socket_mode : MODEL_SOCKET_MODE,
-		.owner = user ? user->pw_uid : VHOST_SOCKET_AS_MADE,
-		.group = group ? group->gr_gid : VHOST_SOCKET_AS_MADE,
+		.owner = user ? user->pw_uid : HOST_AS_MADE,
+		.group = group ? group->gr_gid : HOST_AS_MADE,
 	};
 	return 0;
 }
@@ -84,32 +83,42 @@ static bool folder_needed(const struct model *model)
 	return false;
 }
 
+/* What make_folder() made, for the end of the same change. */
+static struct host_folders_made made_folders;
+
 static int make_folder(const struct model *model, struct port_fault *fault)
 {
-	const char *folder = model->settings.socket_dir;
+	struct host_folder folder = {.kind = HOST_FOLDER_PLAIN};
+	int rc;
 
 	if (!folder_needed(model))
 		return 0;
-	if (mkdir(folder, 0755) == 0)
-		return 1;
-	if (errno == EEXIST)
-		return 0;
+	rc = host_folder_name(&folder, model->settings.socket_dir, &fault->error);
+	if (rc == 0)
+		rc = host_folder_make(&folder, &made_folders, &fault->error);
+	if (rc == 0)
+		return made_folders.folder.inode != 0;
 	fault->key = "socket-dir";
 	fault->line = MAX(model->settings.socket_dir_line, 1);
-	return error_set_errno(&fault->error, -errno, "cannot create '%s'", folder);
+	return rc;
 }
 
 static void remove_folder(const struct model *model)
 {
-	rmdir(model->settings.socket_dir);
+	struct host_folder folder;
+
+	if (host_folder_name(&folder, model->settings.socket_dir, NULL) == 0)
+		host_folder_remove(&folder, &made_folders);
 }
 
 /* A folder in which others could replace the socket: its permissions do not help there. */
 static void check_folder(const struct model_port *model)
 {
+	struct host_folder folder;
 	struct error error;
 
-	if (model->mode == MODEL_SERVER && socket_folder_check(model->socket, &error) == -EPERM)
+	if (model->mode == MODEL_SERVER && host_folder_of(&folder, model->socket, &error) == 0 &&
+		host_folder_check(&folder, &error) == -EPERM)
 		log_limited(LOG_LEVEL_WARNING, "port %s: %s", model->name, error.text);
 }
 
@@ -118,7 +127,7 @@ static struct port *open_port(
 {
 	struct vhost_user_options options = options_of(model);
 	char places_folder[PLACES_FOLDER_SIZE];
-	struct vhost_socket_access access;
+	struct host_access access;
 	struct port *port;
 
 	if (find_access(model, &access, &fault->error) < 0)
@@ -149,7 +158,7 @@ static bool access_differs(const struct model_port *old, const struct model_port
 static int change_port(struct port *port, const struct model_port *old,
 	const struct model_port *new, struct port_fault *fault)
 {
-	struct vhost_socket_access access;
+	struct host_access access;
 	int rc = find_access(new, &access, &fault->error);
 
 	if (rc == 0)

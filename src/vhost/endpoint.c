@@ -10,23 +10,23 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "host/host.h"
 #include "vhost/connection.h"
-#include "vhost/listen.h"
 #include "vhost/second_client.h"
 
 /* Pause after accept() failed for want of descriptors: without it the event loop would spin. */
 #define ACCEPT_PAUSE_MS 200
 
-static const struct vhost_socket_access default_access = {
+static const struct host_access default_access = {
 	.mode = 0660,
-	.owner = VHOST_SOCKET_AS_MADE,
-	.group = VHOST_SOCKET_AS_MADE,
+	.owner = HOST_AS_MADE,
+	.group = HOST_AS_MADE,
 };
 
 struct vhost_endpoint {
 	struct event_base *base;
 	enum vhost_mode mode;
-	char *path;
+	struct host_socket socket;
 	char *name;
 	const struct vhost_endpoint_ops *ops;
 	void *owner;
@@ -34,9 +34,7 @@ struct vhost_endpoint {
 	struct reaper *reaper;               /* closes what peers sent, and their sockets */
 
 	/* Server mode. */
-	struct vhost_socket_access access;
 	int listen_fd;
-	struct vhost_socket_file file;
 	bool full_logged; /* since the reaper is full */
 	struct event *acceptable;
 	struct second_client second; /* while one is held, nobody else is accepted */
@@ -70,12 +68,11 @@ static void endpoint_free(struct vhost_endpoint *endpoint)
 	if (endpoint->timer)
 		event_free(endpoint->timer);
 	if (endpoint->listen_fd >= 0)
-		vhost_socket_unlink(endpoint->path, &endpoint->file);
+		host_socket_remove(&endpoint->socket);
 	/* Clients that nobody accepted may have sent descriptors already. */
 	reaper_close(endpoint->reaper, &endpoint->listen_fd);
 	reaper_free(endpoint->reaper);
 	free(endpoint->name);
-	free(endpoint->path);
 	free(endpoint);
 }
 
@@ -203,7 +200,7 @@ static void hold_second(struct vhost_endpoint *endpoint, int fd)
 	if (announce && log_limit_allows(&endpoint->log_limit))
 		log_warning("%s: refused a second client (pid %d) at %s: there is one already (pid "
 			    "%d); times: %u",
-			endpoint->name, pid, endpoint->path, endpoint->peer_pid,
+			endpoint->name, pid, endpoint->socket.path, endpoint->peer_pid,
 			endpoint->second.count);
 }
 
@@ -246,8 +243,8 @@ static void accept_one(struct vhost_endpoint *endpoint)
 		if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS)
 			return;
 		if (log_limit_allows(&endpoint->log_limit))
-			log_warning("%s: cannot accept at %s: %s", endpoint->name, endpoint->path,
-				strerror(errno));
+			log_warning("%s: cannot accept at %s: %s", endpoint->name,
+				endpoint->socket.path, strerror(errno));
 		accept_later(endpoint);
 		return;
 	}
@@ -269,42 +266,21 @@ static void on_acceptable(evutil_socket_t fd, short what, void *argument)
 	accept_one(argument);
 }
 
-static int dial_once(struct vhost_endpoint *endpoint)
-{
-	struct sockaddr_un address;
-	struct error error;
-	int status;
-	int fd;
-
-	status = vhost_socket_address(endpoint->path, &address, &error);
-	if (status < 0)
-		return status;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-		status = -errno;
-		fd_close(&fd);
-		return status;
-	}
-	return fd;
-}
-
 /* One attempt; says so in the log when the first fails, and when one succeeds after that. */
 static void dial(struct vhost_endpoint *endpoint)
 {
-	int fd = dial_once(endpoint);
+	struct error error;
+	int fd = host_socket_connect(&endpoint->socket, &error);
 
 	if (fd < 0) {
 		if (!endpoint->failure_logged && log_limit_allows(&endpoint->log_limit))
-			log_warning("%s: cannot connect to %s: %s; trying on", endpoint->name,
-				endpoint->path, strerror(-fd));
+			log_warning("%s: %s; trying on", endpoint->name, error.text);
 		endpoint->failure_logged = true;
 		dial_later(endpoint);
 		return;
 	}
 	if (log_limit_allows(&endpoint->log_limit))
-		log_info("%s: connected to %s (pid %d)", endpoint->name, endpoint->path,
+		log_info("%s: connected to %s (pid %d)", endpoint->name, endpoint->socket.path,
 			vhost_socket_peer_pid(fd));
 	endpoint->failure_logged = false;
 	if (endpoint_connect(endpoint, fd) < 0)
@@ -326,9 +302,9 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 /* Replaces the listening socket, of which there may be none yet. */
 static int open_server(struct vhost_endpoint *endpoint, struct error *error)
 {
-	struct vhost_socket_file file;
+	struct host_socket anew = endpoint->socket;
 	struct event *acceptable;
-	int fd = vhost_socket_listen(endpoint->path, &endpoint->access, &file, error);
+	int fd = host_socket_listen(&anew, &anew.made, error);
 
 	if (fd < 0)
 		return fd;
@@ -337,28 +313,16 @@ static int open_server(struct vhost_endpoint *endpoint, struct error *error)
 		(!second_client_held(&endpoint->second) && event_add(acceptable, NULL) < 0)) {
 		if (acceptable)
 			event_free(acceptable);
-		vhost_socket_unlink(endpoint->path, &file);
+		host_socket_remove(&anew);
 		fd_close(&fd);
-		return error_set(error, -ENOMEM, "%s: no memory", endpoint->path);
+		return error_set(error, -ENOMEM, "%s: no memory", endpoint->socket.path);
 	}
 	if (endpoint->acceptable)
 		event_free(endpoint->acceptable);
 	reaper_close(endpoint->reaper, &endpoint->listen_fd);
 	endpoint->acceptable = acceptable;
 	endpoint->listen_fd = fd;
-	endpoint->file = file;
-	return 0;
-}
-
-/* The first attempt, too, is the event loop's: the owner is never called from inside open(). */
-static int open_client(struct vhost_endpoint *endpoint, struct error *error)
-{
-	struct sockaddr_un address;
-	int status = vhost_socket_address(endpoint->path, &address, error);
-
-	if (status < 0)
-		return status;
-	timer_start(endpoint, 0);
+	endpoint->socket.made = anew.made;
 	return 0;
 }
 
@@ -376,17 +340,19 @@ int vhost_endpoint_open(struct event_base *base, const struct vhost_endpoint_con
 	endpoint->ops = ops;
 	endpoint->owner = owner;
 	endpoint->listen_fd = -1;
-	endpoint->access = config->access ? *config->access : default_access;
-	endpoint->path = strdup(config->path);
+	endpoint->socket.access = config->access ? *config->access : default_access;
 	endpoint->name = strdup(config->name);
 	endpoint->timer = event_new(base, -1, 0, on_timer, endpoint);
 	endpoint->reaper = reaper_new();
-	if (!endpoint->path || !endpoint->name || !endpoint->timer || !endpoint->reaper)
+	if (!endpoint->name || !endpoint->timer || !endpoint->reaper)
 		status = error_set(error, -ENOMEM, "%s: no memory", config->path);
-	else if (config->mode == VHOST_MODE_SERVER)
-		status = open_server(endpoint, error);
 	else
-		status = open_client(endpoint, error);
+		status = host_socket_name(&endpoint->socket, config->path, error);
+	if (status == 0 && config->mode == VHOST_MODE_SERVER)
+		status = open_server(endpoint, error);
+	/* The first attempt, too, is the event loop's: the owner is never called from inside here. */
+	if (status == 0 && config->mode == VHOST_MODE_CLIENT)
+		timer_start(endpoint, 0);
 	if (status < 0) {
 		endpoint_free(endpoint);
 		return status;
@@ -438,29 +404,30 @@ void vhost_endpoint_close(struct vhost_endpoint *endpoint)
 	endpoint_free(endpoint);
 }
 
-int vhost_endpoint_renew(struct vhost_endpoint *endpoint, const struct vhost_socket_access *access,
-	struct error *error)
+int vhost_endpoint_renew(
+	struct vhost_endpoint *endpoint, const struct host_access *access, struct error *error)
 {
-	const struct vhost_socket_access before = endpoint->access;
+	const struct host_access before = endpoint->socket.access;
 	int status;
 
 	if (endpoint->mode == VHOST_MODE_CLIENT)
 		return 0;
-	endpoint->access = *access;
-	if (!vhost_socket_exists(endpoint->path, &endpoint->file)) {
+	endpoint->socket.access = *access;
+	if (!host_socket_exists(&endpoint->socket)) {
 		status = open_server(endpoint, error);
 		status = status < 0 ? status : 1;
 	} else {
-		status = vhost_socket_set_access(endpoint->path, &endpoint->file, access, error);
+		status = host_socket_set_access(&endpoint->socket, error);
 	}
 	if (status < 0)
-		endpoint->access = before;
+		endpoint->socket.access = before;
 	return status;
 }
 
 int vhost_endpoint_check(const char *path, struct error *error)
 {
-	int status = vhost_socket_probe(path, error);
+	struct host_socket socket;
+	int status = host_socket_name(&socket, path, error);
 
-	return status < 0 ? status : 0;
+	return status < 0 ? status : MIN(host_socket_probe(&socket, error), 0);
 }

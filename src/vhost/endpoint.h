@@ -20,7 +20,7 @@
 
 #include <sys/types.h>
 
-#include "vhost/listen.h"
+#include "host/host.h"
 #include "vhost/message.h"
 
 struct event_base;
@@ -35,9 +35,9 @@ enum vhost_mode { VHOST_MODE_SERVER, VHOST_MODE_CLIENT };
 
 struct vhost_endpoint_config {
 	enum vhost_mode mode;
-	const char *path;                         /* copied */
-	const char *name;                         /* of the port, for log lines; copied */
-	const struct vhost_socket_access *access; /* server mode; copied; NULL: 0660, as made */
+	const char *path;                 /* copied */
+	const char *name;                 /* of the port, for log lines; copied */
+	const struct host_access *access; /* server mode; copied; NULL: 0660, as made */
 };
 
 /* All are required. */
@@ -82,8 +82,8 @@ void vhost_endpoint_close(struct vhost_endpoint *endpoint);
  * was removed or replaced; a present connection goes on. 1 where it listens anew, else 0, or -errno and a
  * reason: then all is as it was. Client mode: 0.
  */
-int vhost_endpoint_renew(struct vhost_endpoint *endpoint, const struct vhost_socket_access *access,
-	struct error *error);
+int vhost_endpoint_renew(
+	struct vhost_endpoint *endpoint, const struct host_access *access, struct error *error);
 
 /*
  * What vhost_endpoint_open() would say of a server's path, without changing anything there. For

@@ -285,7 +285,7 @@ def test_the_way_to_the_control_socket_is_root_s(bed, root_user):
     os.chown(link, NOBODY.pw_uid, NOBODY.pw_gid, follow_symlinks=False)
     done = run_tool("vswd", "--config", config, "--control", control)
     assert done.returncode == 1
-    assert f"folder '{link}' belongs to user {NOBODY.pw_uid}, who may replace" in done.stderr
+    assert f"link '{link}' belongs to user {NOBODY.pw_uid}, who may turn it" in done.stderr
     assert f"{control}: the control socket needs a folder of its own" in done.stderr
     assert not list(real.iterdir()) and not list(bed.path.glob("*.sock"))
     os.chown(link, 0, 0, follow_symlinks=False)
@@ -297,6 +297,24 @@ def test_the_way_to_the_control_socket_is_root_s(bed, root_user):
         assert process.stop(timeout=30) == 0
     finally:
         process.kill()
+
+
+def test_no_link_of_the_way_is_in_the_hands_of_others(bed, root_user):
+    """A link of root's to a link of root's in a folder of somebody else's, who may put another in its
+    place. Refused, and no folder that was made on the way stays."""
+    real, others, link = bed.path / "real", bed.path / "others", bed.path / "link"
+    real.mkdir()
+    others.mkdir()
+    (others / "middle").symlink_to(real)
+    link.symlink_to(others / "middle")
+    os.chown(others, NOBODY.pw_uid, NOBODY.pw_gid)
+    config = bed.path / "own.yaml"
+    config.write_text(bed.text(["a"]))
+    for control in (link / "control.sock", link / "one" / "two" / "control.sock"):
+        done = run_tool("vswd", "--config", config, "--control", control)
+        assert done.returncode == 1
+        assert f"folder '{others}' belongs to user {NOBODY.pw_uid}, who may replace" in done.stderr
+        assert not list(real.iterdir())
 
 
 def test_a_folder_for_everybody_is_said(bed, root_user):

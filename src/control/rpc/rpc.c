@@ -16,8 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "control/rpc/show.h"
-#include "vhost/listen.h"
-#include "vhost/socket_folder.h"
+#include "host/host.h"
 
 #define RPC_PARSE_ERROR     (-32700)
 #define RPC_INVALID_REQUEST (-32600)
@@ -38,9 +37,8 @@ struct rpc {
 	enum rpc_role role;
 	struct event_base *base;
 	struct evconnlistener *listener;
-	char *path;
+	struct host_socket socket;
 	char *group; /* "": the process's own */
-	struct vhost_socket_file file;
 	struct rpc_client clients[RPC_CLIENT_MAX];
 };
 
@@ -295,41 +293,40 @@ static void accept_failed(struct evconnlistener *listener, void *argument)
 }
 
 /* Who may connect, said in full: nothing of it comes from the folder. */
-static int fill_access(const char *group, struct vhost_socket_access *access, struct error *error)
+static int fill_access(const char *group, struct host_access *access, struct error *error)
 {
 	const struct group *entry = *group ? getgrnam(group) : NULL;
 
 	if (*group && !entry)
 		return error_set(error, -ENOENT, "this machine has no group '%s'", group);
-	*access = (struct vhost_socket_access){
+	*access = (struct host_access){
 		.mode = 0660,
-		.owner = VHOST_SOCKET_AS_MADE,
+		.owner = HOST_AS_MADE,
 		.group = entry ? entry->gr_gid : getegid(),
 	};
 	return 0;
 }
 
-/* A listening socket that nobody else can replace, or -errno. */
-static int open_socket(struct rpc *rpc, struct error *error)
+/* A listening socket that nobody else can replace, and *made, or -errno. */
+static int open_socket(struct rpc *rpc, struct host_file *made, struct error *error)
 {
-	struct vhost_socket_access access;
-	int status = fill_access(rpc->group, &access, error);
+	int status = fill_access(rpc->group, &rpc->socket.access, error);
 
-	if (status == 0)
-		status = socket_folder_make(rpc->path, error);
-	if (status == 0)
-		status = socket_folder_check(rpc->path, error);
+	if (status < 0)
+		return status;
+	status = host_socket_listen(&rpc->socket, made, error);
 	if (status == -EPERM)
 		error_prefix(error, "%s: the control socket needs a folder of its own (--control)",
-			rpc->path);
-	return status < 0 ? status : vhost_socket_listen(rpc->path, &access, &rpc->file, error);
+			rpc->socket.path);
+	return status;
 }
 
 /* Opens the socket and listens at it, in place of where it listened before, if at all. 0 or -errno. */
 static int start_listening(struct rpc *rpc, struct error *error)
 {
+	struct host_socket anew = rpc->socket;
 	struct evconnlistener *listener;
-	int fd = open_socket(rpc, error);
+	int fd = open_socket(rpc, &anew.made, error);
 
 	if (fd < 0)
 		return fd;
@@ -338,13 +335,14 @@ static int start_listening(struct rpc *rpc, struct error *error)
 		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
 	if (!listener) {
 		fd_close(&fd);
-		vhost_socket_unlink(rpc->path, &rpc->file);
+		host_socket_remove(&anew);
 		return error_set(error, -ENOMEM, "out of memory");
 	}
 	evconnlistener_set_error_cb(listener, accept_failed);
 	if (rpc->listener)
 		evconnlistener_free(rpc->listener);
 	rpc->listener = listener;
+	rpc->socket.made = anew.made;
 	return 0;
 }
 
@@ -358,19 +356,19 @@ struct rpc *rpc_new(struct event_base *base, struct runtime *runtime, enum rpc_r
 		rpc->base = base;
 		rpc->runtime = runtime;
 		rpc->role = role;
-		rpc->path = strdup(path);
+		rpc->socket.safe_folder = true;
 		rpc->group = strdup(group);
 	}
-	if (!rpc || !rpc->path || !rpc->group)
+	if (!rpc || !rpc->group)
 		error_set(error, -ENOMEM, "out of memory");
 	else
+		status = host_socket_name(&rpc->socket, path, error);
+	if (status == 0)
 		status = start_listening(rpc, error);
 	if (status == 0)
 		return rpc;
-	if (rpc) {
+	if (rpc)
 		free(rpc->group);
-		free(rpc->path);
-	}
 	free(rpc);
 	return NULL;
 }
@@ -379,7 +377,7 @@ int rpc_renew(struct rpc *rpc, struct error *error)
 {
 	int status;
 
-	if (vhost_socket_exists(rpc->path, &rpc->file))
+	if (host_socket_exists(&rpc->socket))
 		return 0;
 	status = start_listening(rpc, error);
 	return status < 0 ? status : 1;
@@ -392,8 +390,7 @@ void rpc_free(struct rpc *rpc)
 	for (unsigned i = 0; i < RPC_CLIENT_MAX; i++)
 		client_close(&rpc->clients[i]);
 	evconnlistener_free(rpc->listener);
-	vhost_socket_unlink(rpc->path, &rpc->file);
+	host_socket_remove(&rpc->socket);
 	free(rpc->group);
-	free(rpc->path);
 	free(rpc);
 }

@@ -271,8 +271,7 @@ struct port *vhost_user_new(struct event_base *base, const struct port_notifier 
 	return &vhost->port;
 }
 
-int vhost_user_renew(
-	struct port *port, const struct vhost_socket_access *access, struct error *error)
+int vhost_user_renew(struct port *port, const struct host_access *access, struct error *error)
 {
 	return vhost_endpoint_renew(vhost_user_port(port)->endpoint, access, error);
 }

@@ -15,8 +15,8 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "host/host.h"
 #include "port/port.h"
-#include "vhost/listen.h"
 
 enum vhost_user_mode {
 	VHOST_USER_SERVER, /* we listen at the socket; the VMM connects */
@@ -27,7 +27,7 @@ struct vhost_user_options {
 	enum vhost_user_mode mode;
 	const char *socket; /* path; copied */
 	/* Who may connect to it (server); copied; NULL: 0660, as the folder gives. */
-	const struct vhost_socket_access *access;
+	const struct host_access *access;
 	unsigned queues;       /* queue pairs offered, 1 to PORT_QUEUE_MAX */
 	uint16_t mtu;          /* offered to the guest; 0: none */
 	uint64_t memory_limit; /* bytes that the VMM may have us map, 0: any; guest_mapping.h */
@@ -48,8 +48,7 @@ struct port *vhost_user_new(struct event_base *base, const struct port_notifier 
 /* Server: lets in whom `access` names, and listens again where the socket file is gone; the present VMM
  * stays connected. 1 where it listens anew, 0, or -errno with *error filled: nothing has changed then.
  * Control thread. */
-int vhost_user_renew(
-	struct port *port, const struct vhost_socket_access *access, struct error *error);
+int vhost_user_renew(struct port *port, const struct host_access *access, struct error *error);
 
 /* Changes options.memory_limit; what is mapped stays. Control thread. */
 void vhost_user_set_memory_limit(struct port *port, uint64_t bytes);
