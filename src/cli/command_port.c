@@ -111,7 +111,7 @@ static void print_port_statistics(const json_t *result)
 static void print_queues(const json_t *port)
 {
 	static const char *const titles[] = {">QUEUE", ">WORKER", ">RX-PACKETS", ">RX-BYTES",
-		">TX-PACKETS", ">TX-BYTES", "DROPS", NULL};
+		">TX-PACKETS", ">TX-BYTES", ">CYCLES", "DROPS", NULL};
 	struct table table;
 	const json_t *queue;
 	size_t i;
@@ -126,6 +126,7 @@ static void print_queues(const json_t *port)
 		command_add_number(&table, queue, "rx_bytes");
 		command_add_number(&table, queue, "tx_packets");
 		command_add_number(&table, queue, "tx_bytes");
+		command_add_number(&table, queue, "worker_cycles");
 		table_add(&table, "%s", drops ? drops : "-");
 		free(drops);
 	}

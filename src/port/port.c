@@ -36,6 +36,7 @@ static void read_queue(const struct port_queue_counters *queue, struct port_tota
 		.rx_bytes = counter_read(&queue->rx.bytes),
 		.tx_packets = counter_read(&queue->tx.packets),
 		.tx_bytes = counter_read(&queue->tx.bytes),
+		.worker_cycles = counter_read(&queue->worker_cycles),
 	};
 	for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++)
 		totals->drops[reason] = counter_read(&queue->rx.drops[reason]) +
@@ -51,6 +52,7 @@ static void add_totals(struct port_totals *totals, const struct port_totals *oth
 	totals->rx_bytes += factor * other->rx_bytes;
 	totals->tx_packets += factor * other->tx_packets;
 	totals->tx_bytes += factor * other->tx_bytes;
+	totals->worker_cycles += factor * other->worker_cycles;
 	for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++)
 		totals->drops[reason] += factor * other->drops[reason];
 }

@@ -64,6 +64,8 @@ struct port_class {
 struct port_queue_counters {
 	struct counters rx;
 	struct counters tx;
+	uint64_t
+		worker_cycles; /* what the worker has spent on what came in; the worker writes it, now and then */
 };
 
 /*
@@ -92,6 +94,7 @@ struct port {
  * counters themselves are their writers' and only rise. Control thread. */
 struct port_totals {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+	uint64_t worker_cycles;
 	uint64_t drops[DROP_REASON_COUNT];
 };
 /* Of one queue pair; of all together. */

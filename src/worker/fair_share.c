@@ -14,8 +14,10 @@ void fair_charge(struct roster *roster, struct visit *visit, const struct packet
 	uint64_t cycles)
 {
 	visit->used = MAX(visit->used, roster->served) + visit->uncharged;
+	counter_add(&visit->port->counters[visit->queue].worker_cycles, visit->uncharged);
 	visit->uncharged = 0;
-	if (fair_more(batch))
+	roster->most = MAX(roster->most, visit->used);
+	if (fair_more(batch) || !roster->small)
 		roster->least = MIN(roster->least, visit->used);
 	if (cycles > FAIR_QUANTUM || visit->frames_max < PACKET_BATCH)
 		adapt(visit, batch->count, cycles);
@@ -25,5 +27,7 @@ void fair_settle(struct roster *roster)
 {
 	roster->served = roster->least;
 	roster->limit = roster->served + FAIR_QUANTUM;
+	roster->small = roster->most > roster->limit ? 0 : FAIR_SMALL;
 	roster->least = UINT64_MAX;
+	roster->most = 0;
 }

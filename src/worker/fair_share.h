@@ -11,7 +11,9 @@
  *	used > served + FAIR_QUANTUM: the queue is not visited in this round
  *
  * Only queues that left frames behind, or were not visited at all, count for `served`: others do not wait for
- * anything, and nobody waits for them. A queue that comes back from being idle begins at `served`, so that
+ * anything, and nobody waits for them. But once somebody is left out, whoever has had less and any frames at
+ * all counts, until it is found empty: its peer may have had no room for more while the others were served, and
+ * fills its ring now. A queue that comes back from being idle begins at `served`, so that
  * nothing can be saved up. Where all the others have nothing left, `served` is what the last one has used:
  * the worker never idles because of this. What is left out stays in its queue; nothing is lost.
  *
@@ -39,6 +41,7 @@ ALWAYS_INLINE bool fair_turn(struct roster *roster, const struct visit *visit)
 {
 	if (likely(visit->used <= roster->limit))
 		return true;
+	roster->most = MAX(roster->most, visit->used);
 	roster->least = MIN(roster->least, visit->used);
 	return false;
 }
@@ -49,17 +52,19 @@ ALWAYS_INLINE bool fair_more(const struct packet_batch *batch)
 	return batch->more || batch->pieces_used >= batch->frames_max;
 }
 
-/* Notes what a visit cost. True where it is time to charge that: a short one that left nothing behind can wait.
- * Where nothing was taken, whatever took so long was not the queue's doing. */
-ALWAYS_INLINE bool fair_note(struct visit *visit, const struct packet_batch *batch, uint64_t cycles)
+/* Notes what a visit cost. True where it is time to charge that: a short one that left nothing behind can wait
+ * while nobody else does. Where nothing was taken, whatever took so long was not the queue's doing. */
+ALWAYS_INLINE bool fair_note(const struct roster *roster, struct visit *visit,
+	const struct packet_batch *batch, uint64_t cycles)
 {
 	if (!batch->pieces_used)
 		return false;
 	visit->uncharged += cycles;
-	return fair_more(batch) || unlikely(visit->uncharged > FAIR_SMALL);
+	return fair_more(batch) || unlikely(visit->uncharged > roster->small);
 }
 
-/* Charges what was noted, and sees to the size of the next visit; cycles: of the last one. */
+/* Charges what was noted, and sees to the size of the next visit; cycles: of the last one. The port's counter
+ * worker_cycles rises by what is charged. */
 void fair_charge(struct roster *roster, struct visit *visit, const struct packet_batch *batch,
 	uint64_t cycles);
 

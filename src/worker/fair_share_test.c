@@ -20,13 +20,19 @@
 struct simulated {
 	unsigned frames;       /* at hand in each round; PACKET_BATCH or more: a backlog */
 	uint64_t frame_cycles; /* that each costs */
+	uint64_t
+		refill; /* cycles between two frames that its peer adds up to so many; 0: none lacks */
 
+	unsigned at_hand; /* where the peer refills */
+	uint64_t refilled_at;
 	uint64_t cycles, visits, left_out;
 	uint64_t longest; /* visit but the first, cycles */
 };
 
 static struct simulated queues[QUEUES];
 static struct visit visits[QUEUES];
+static struct port_queue_counters counters[QUEUES];
+static struct port port = {.counters = counters};
 static struct roster roster;
 static struct packet_batch batch;
 static uint64_t now;
@@ -34,10 +40,25 @@ static uint64_t now;
 static void begin(unsigned count)
 {
 	roster = (struct roster){.polled_count = count, .least = UINT64_MAX};
+	memset(counters, 0, sizeof(counters));
 	for (unsigned i = 0; i < count; i++)
-		visits[i] = (struct visit){.frames_max = PACKET_BATCH};
+		visits[i] = (struct visit){
+			.port = &port, .queue = (uint16_t)i, .frames_max = PACKET_BATCH};
 	memset(queues, 0, sizeof(queues));
 	now = 0;
+}
+
+/* The frames that a visit finds now. */
+static unsigned at_hand(struct simulated *queue)
+{
+	uint64_t added;
+
+	if (!queue->refill)
+		return queue->frames;
+	added = (now - queue->refilled_at) / queue->refill;
+	queue->refilled_at += added * queue->refill;
+	queue->at_hand = (unsigned)MIN(queue->at_hand + added, queue->frames);
+	return queue->at_hand;
 }
 
 static void visit(unsigned i)
@@ -47,9 +68,10 @@ static void visit(unsigned i)
 
 	batch.more = false;
 	batch.frames_max = visits[i].frames_max;
-	batch.count = batch.pieces_used = MIN(queue->frames, batch.frames_max);
+	batch.count = batch.pieces_used = MIN(at_hand(queue), batch.frames_max);
+	queue->at_hand -= queue->refill ? batch.count : 0;
 	cycles = 100 + batch.count * queue->frame_cycles;
-	if (fair_note(&visits[i], &batch, cycles))
+	if (fair_note(&roster, &visits[i], &batch, cycles))
 		fair_charge(&roster, &visits[i], &batch, cycles);
 	if (queue->visits++)
 		queue->longest = MAX(queue->longest, cycles);
@@ -156,6 +178,47 @@ static void a_trickle_holds_nobody_up(void **state)
 	assert_int_equal(queues[1].left_out, 0);
 }
 
+/* A peer that fills its ring of 256 almost as fast as it is emptied has no more than that ready after each visit
+ * of the dear one: it has its share all the same, since it is not found empty. */
+static void a_short_ring_is_no_disadvantage(void **state)
+{
+	for (unsigned count = 2; count <= QUEUES; count++) {
+		begin(count);
+		queues[0] = (struct simulated){.frames = 64, .frame_cycles = FAIR_QUANTUM};
+		for (unsigned i = 1; i < count; i++)
+			queues[i] = (struct simulated){
+				.frames = 256, .frame_cycles = 200, .refill = 250};
+		run(4 * SECOND);
+		for (unsigned i = 0; i < count; i++)
+			has_share(i, 1.0 / count);
+	}
+}
+
+/* One whose peer does not need its share, and is found empty again and again, leaves it to the others. */
+static void a_slow_peer_holds_nobody_up(void **state)
+{
+	begin(2);
+	queues[0] = (struct simulated){.frames = 64, .frame_cycles = FAIR_QUANTUM};
+	queues[1] = (struct simulated){.frames = 256, .frame_cycles = 200, .refill = 2500};
+	run(4 * SECOND);
+	assert_true(queues[0].cycles > now * 85 / 100);
+	assert_true(queues[1].cycles > now * 8 / 100);
+}
+
+/* What the port's counters say is what the visits took, but for what is not charged yet. */
+static void cycles_are_counted(void **state)
+{
+	begin(2);
+	queues[0] = (struct simulated){.frames = 64, .frame_cycles = 30000};
+	queues[1] = (struct simulated){.frames = 3, .frame_cycles = 100};
+	run(SECOND);
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t behind = queues[i].cycles - counters[i].worker_cycles;
+
+		assert_true(counters[i].worker_cycles && behind <= FAIR_SMALL);
+	}
+}
+
 /* A dear queue has all the time that nobody else wants, and an idle one does not save any up. */
 static void nothing_is_saved_up(void **state)
 {
@@ -191,7 +254,7 @@ static void empty_visits_are_free(void **state)
 {
 	begin(1);
 	batch = (struct packet_batch){.frames_max = PACKET_BATCH};
-	assert_false(fair_note(&visits[0], &batch, SECOND));
+	assert_false(fair_note(&roster, &visits[0], &batch, SECOND));
 	assert_true(!visits[0].used && !visits[0].uncharged);
 }
 
@@ -204,6 +267,9 @@ int main(void)
 		cmocka_unit_test(neither_do_short_visits),
 		cmocka_unit_test(neither_do_endless_visits),
 		cmocka_unit_test(a_trickle_holds_nobody_up),
+		cmocka_unit_test(a_short_ring_is_no_disadvantage),
+		cmocka_unit_test(a_slow_peer_holds_nobody_up),
+		cmocka_unit_test(cycles_are_counted),
 		cmocka_unit_test(nothing_is_saved_up),
 		cmocka_unit_test(visits_become_short),
 		cmocka_unit_test(empty_visits_are_free),

@@ -30,10 +30,13 @@ struct roster {
 	unsigned count;
 	unsigned polled_count;
 	unsigned timed_count;
+	/* Of fair_share.h; cycles. */
+	uint64_t served; /* what a queue has had that got no more than its share */
+	uint64_t limit;  /* beyond which a queue is left out */
 	uint64_t
-		served; /* fair_share.h: cycles that a queue has had which got no more than its share, */
-	uint64_t limit; /* cycles beyond which a queue is left out, */
-	uint64_t least; /* and the least that one has had which wants more; UINT64_MAX: none does */
+		small; /* which need not be charged at once; 0: somebody is left out, or it is the first round */
+	uint64_t least; /* this round: what one has had that wants more; UINT64_MAX: none does */
+	uint64_t most;  /* this round: what any has had that was charged or left out */
 	struct visit *visits;  /* sorted by port index, then queue */
 	struct visit **polled; /* the visits that are polled now, in no order */
 	uint32_t *first;       /* by port index: its first visit here; [topology->port_count + 1] */

@@ -221,7 +221,7 @@ static void visit_round(struct worker *worker, const struct plan *plan, struct r
 		frames = likely(worker->unmeasured) ? visit_queue(worker, plan, visit, NULL)
 						    : visit_measured(worker, plan, visit);
 		after = clock_cycles();
-		if (fair_note(visit, batch, after - before))
+		if (fair_note(roster, visit, batch, after - before))
 			fair_charge(roster, visit, batch, after - before);
 		if (frames) {
 			worker->unmeasured--;

@@ -2,7 +2,8 @@
 """The arena: one worker serves an attacker and two bystanders who must not notice.
 
 A module may set SWITCH (keys of `switch`), PORTS (more ports: name to keys), NETWORKS (more networks: name
-to VLAN) or ATTACKER (keys of the attacker's port) to change the configuration that all its tests share.
+to VLAN) or ATTACKER (keys of the attacker's port) to change the configuration that all its tests share, and
+CPUS, a list, to which the switch is bound.
 """
 import contextlib
 import time
@@ -34,7 +35,7 @@ class Arena:
                  **getattr(module, "PORTS", {})}
         settings = {"workers": 1, **getattr(module, "SWITCH", {})}
         self.switch = bed.vswd(ports, {"red": 30, "quiet": 40, **getattr(module, "NETWORKS", {})},
-                               **settings)
+                               cpus=getattr(module, "CPUS", None), **settings)
         self.switch.allow(r"\battacker\b")
         self.victim = bed.nic("victim", 1)
         self.one = bed.nic("one", 11, addressed=False)

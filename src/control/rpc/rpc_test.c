@@ -274,9 +274,10 @@ static void test_members(void **state)
 	static const char *const port_keys[] = {"name", "type", "network", "connected", "mode",
 		"features", "queues", "rx_packets", "rx_bytes", "tx_packets", "tx_bytes", "drops",
 		"running", "socket", "mac", "trunk", "native", "peer_pid", "mtu", "vlan",
-		"per_queue", "owner", "group", "socket_mode", "memory_limit_gib", NULL};
+		"per_queue", "worker_cycles", "owner", "group", "socket_mode", "memory_limit_gib",
+		NULL};
 	static const char *const queue_keys[] = {"queue", "worker", "rx_packets", "rx_bytes",
-		"tx_packets", "tx_bytes", "drops", NULL};
+		"tx_packets", "tx_bytes", "worker_cycles", "drops", NULL};
 	static const char *const worker_keys[] = {"id", "cpu", "busy_percent", "wakeups", "frames",
 		"batches", "cycles_per_frame", "frames_per_batch", "queues", "measured_frames",
 		"stages", NULL};

@@ -58,10 +58,11 @@ static void set_counters(json_t *object, const struct port_totals *totals, bool 
 		if (every_reason || totals->drops[reason])
 			json_object_set_new(drops, drop_descriptions[reason].name,
 				json_integer((json_int_t)totals->drops[reason]));
-	part = json_pack("{s:I, s:I, s:I, s:I, s:o}", "rx_packets", (json_int_t)totals->rx_packets,
-		"rx_bytes", (json_int_t)totals->rx_bytes, "tx_packets",
-		(json_int_t)totals->tx_packets, "tx_bytes", (json_int_t)totals->tx_bytes, "drops",
-		drops);
+	part = json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "rx_packets",
+		(json_int_t)totals->rx_packets, "rx_bytes", (json_int_t)totals->rx_bytes,
+		"tx_packets", (json_int_t)totals->tx_packets, "tx_bytes",
+		(json_int_t)totals->tx_bytes, "worker_cycles", (json_int_t)totals->worker_cycles,
+		"drops", drops);
 	json_object_update(object, part);
 	json_decref(part);
 }
