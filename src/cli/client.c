@@ -11,14 +11,18 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "cli/unreachable.h"
 #include "control/rpc/control_path.h"
 
-/* Seconds without a byte from the daemon: it answers in milliseconds, or hangs. */
+/* Seconds without a byte from the daemon: it answers in milliseconds. After the first it is said; one that
+ * still works at a large change is waited for. */
+#define NOTICE   2
 #define PATIENCE 30
 
-/* A connected socket, or -1 with errno. */
+/* A connected socket whose calls wait for NOTICE at most, or -1 with errno. */
 static int dial_path(const char *path)
 {
+	const struct timeval notice = {.tv_sec = NOTICE};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
 
@@ -28,38 +32,63 @@ static int dial_path(const char *path)
 	}
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+	if (fd < 0)
+		return -1;
+	/* connect() waits, too: where the queue of who listens is full. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &notice, sizeof(notice));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &notice, sizeof(notice));
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		fd_close(&fd);
 	return fd;
 }
 
-/* Who may not open the full socket may be allowed to look. */
-static int dial(const char *path)
+/* Who may not open the full socket may be allowed to look: *looks. */
+static int dial(const char *path, bool *looks)
 {
-	const struct timeval patience = {.tv_sec = PATIENCE};
 	char read_only[PATH_MAX];
+	struct error error;
 	int fd = dial_path(path);
+	int cause = errno;
 
-	if (fd < 0 && errno == EACCES) {
+	*looks = false;
+	if (fd < 0 && cause == EACCES) {
 		control_path_read_only(path, read_only);
 		fd = dial_path(read_only);
-		if (fd < 0)
-			errno = EACCES;
+		*looks = fd >= 0;
 	}
 	if (fd < 0) {
-		fprintf(stderr, "vsw: no vswd answers at %s: %s; %s\n", path, strerror(errno),
-			errno == EACCES ? "only who may open the socket may ask"
-					: "is it running?");
-		return -1;
+		unreachable_explain(path, cause, &error);
+		fprintf(stderr, "vsw: %s\n", error.text);
 	}
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	return fd;
 }
 
-static int send_line(int fd, const char *line)
+/* NOTICE has passed without a byte. True where it is worth to wait on. */
+static bool notice_silence(int fd, const char *control, unsigned waited)
+{
+	pid_t peer = unreachable_peer(fd);
+	const char *what = "";
+
+	if (unreachable_stopped(peer, &what)) {
+		fprintf(stderr, "vsw: vswd at %s (pid %d) does not answer: %s\n", control,
+			(int)peer, what);
+		return false;
+	}
+	if (waited == NOTICE)
+		fprintf(stderr,
+			"vsw: vswd at %s (pid %d) has not answered for %d s; waiting up to %d s\n",
+			control, (int)peer, NOTICE, PATIENCE);
+	if (waited < PATIENCE)
+		return true;
+	fprintf(stderr, "vsw: vswd at %s (pid %d) does not answer\n", control, (int)peer);
+	return false;
+}
+
+/* 0, or -1 after a message. */
+static int send_line(int fd, const char *control, const char *line)
 {
 	const char *parts[] = {line, "\n"};
+	unsigned waited = 0;
 
 	for (unsigned i = 0; i < 2; i++) {
 		size_t left = strlen(parts[i]);
@@ -69,8 +98,15 @@ static int send_line(int fd, const char *line)
 
 			if (n < 0 && errno == EINTR)
 				continue;
-			if (n <= 0)
+			if (n < 0 && errno == EAGAIN &&
+				notice_silence(fd, control, waited += NOTICE))
+				continue;
+			if (n <= 0) {
+				if (errno != EAGAIN)
+					fprintf(stderr, "vsw: vswd at %s takes no request: %s\n",
+						control, strerror(errno));
 				return -1;
+			}
 			parts[i] += n;
 			left -= (size_t)n;
 		}
@@ -78,19 +114,37 @@ static int send_line(int fd, const char *line)
 	return 0;
 }
 
-/* Reads to the first newline into a string to be freed; NULL where there is none. */
-static char *receive_line(int fd)
+/* What recv() says, with as much patience as there is; 0 or less after a message. */
+static ssize_t receive_some(int fd, const char *control, char *bytes, size_t size)
+{
+	for (unsigned waited = NOTICE;; waited += NOTICE) {
+		ssize_t n;
+
+		do
+			n = recv(fd, bytes, size, 0);
+		while (n < 0 && errno == EINTR);
+		if (n > 0)
+			return n;
+		if (n < 0 && errno == EAGAIN && notice_silence(fd, control, waited))
+			continue;
+		if (n == 0 || errno != EAGAIN)
+			fprintf(stderr, "vsw: vswd at %s gives no answer: %s\n", control,
+				n < 0 ? strerror(errno) : "it closed the connection");
+		return -1;
+	}
+}
+
+/* Reads to the first newline into a string to be freed; NULL, after a message, where there is none. */
+static char *receive_line(int fd, const char *control)
 {
 	size_t size = 65536;
 	size_t used = 0;
 	char *line = malloc(size);
 
 	while (line) {
-		ssize_t n = recv(fd, line + used, size - used - 1, 0);
+		ssize_t n = receive_some(fd, control, line + used, size - used - 1);
 		char *end;
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n <= 0)
 			break;
 		line[used + (size_t)n] = '\0';
@@ -112,33 +166,36 @@ static char *receive_line(int fd)
 	return NULL;
 }
 
-static void print_error(const json_t *error)
+/* looks: the request went to the socket that only shows. */
+static void print_error(const json_t *error, const char *control, bool looks)
 {
 	const char *message = json_string_value(json_object_get(error, "message"));
 	const json_t *lines = json_object_get(error, "data");
 	const json_t *line;
+	struct error who;
 	size_t i;
 
 	if (json_is_array(lines)) {
 		json_array_foreach (lines, i, line)
 			fprintf(stderr, "%s\n", json_string_value(line));
-	} else {
-		fprintf(stderr, "vsw: %s\n", message ? message : "refused without a reason");
+		return;
+	}
+	fprintf(stderr, "vsw: %s\n", message ? message : "refused without a reason");
+	if (looks && json_integer_value(json_object_get(error, "code")) == CONTROL_ONLY_SHOWS) {
+		unreachable_who_may(control, &who);
+		fprintf(stderr, "vsw: permission denied: %s: %s\n", control, who.text);
 	}
 }
 
-static char *exchange(const char *control, const char *request)
+static char *exchange(const char *control, const char *request, bool *looks)
 {
 	char *reply = NULL;
-	int fd = dial(control);
+	int fd = dial(control, looks);
 
 	if (fd < 0)
 		return NULL;
-	if (send_line(fd, request) == 0)
-		reply = receive_line(fd);
-	if (!reply)
-		fprintf(stderr, "vsw: vswd at %s gives no answer: %s\n", control,
-			errno ? strerror(errno) : "it hung up");
+	if (send_line(fd, control, request) == 0)
+		reply = receive_line(fd, control);
 	fd_close(&fd);
 	return reply;
 }
@@ -148,19 +205,19 @@ json_t *client_call(const char *control, const char *method, json_t *params)
 	json_t *request = json_pack("{s:s, s:i, s:s}", "jsonrpc", "2.0", "id", 1, "method", method);
 	json_t *result = NULL;
 	json_t *reply = NULL;
+	bool looks = false;
 	char *text;
 	char *line;
 
 	if (params)
 		json_object_set_new(request, "params", params);
 	text = json_dumps(request, JSON_COMPACT);
-	errno = 0;
-	line = text ? exchange(control, text) : NULL;
+	line = text ? exchange(control, text, &looks) : NULL;
 	if (line) {
 		reply = json_loads(line, 0, NULL);
 		result = json_object_get(reply, "result");
 		if (json_object_get(reply, "error"))
-			print_error(json_object_get(reply, "error"));
+			print_error(json_object_get(reply, "error"), control, looks);
 		else if (!result)
 			fprintf(stderr, "vsw: what answers at %s is not vswd\n", control);
 		json_incref(result);

@@ -7,12 +7,6 @@
 #include "cli/command.h"
 #include "cli/table.h"
 
-void command_print_json(const json_t *value)
-{
-	json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
-	putchar('\n');
-}
-
 const char *command_text(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
@@ -23,21 +17,6 @@ const char *command_text(const json_t *object, const char *key)
 json_int_t command_number(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
-}
-
-int command_ask(const struct command_line *line, const char *method, json_t *params,
-	void (*print)(const json_t *result))
-{
-	json_t *result = client_call(line->control, method, params);
-
-	if (!result)
-		return COMMAND_REFUSED;
-	if (line->json)
-		command_print_json(result);
-	else
-		print(result);
-	json_decref(result);
-	return COMMAND_DONE;
 }
 
 char *command_join(const json_t *list, const char *separator)
@@ -69,9 +48,30 @@ static void add_joined(struct table *table, const json_t *list, const char *sepa
 void command_add_number(struct table *table, const json_t *object, const char *key)
 {
 	if (json_is_integer(json_object_get(object, key)))
+		table_add_number(table, (uint64_t)command_number(object, key));
+	else
+		table_add(table, "-");
+}
+
+void command_add_plain(struct table *table, const json_t *object, const char *key)
+{
+	if (json_is_integer(json_object_get(object, key)))
 		table_add(table, "%" JSON_INTEGER_FORMAT, command_number(object, key));
 	else
 		table_add(table, "-");
+	if (json_is_integer(json_object_get(object, key)))
+		table_rank(table, (double)command_number(object, key));
+}
+
+bool command_has_rates(const json_t *list)
+{
+	static const char *const rates[] = {
+		"rx_packets_per_second", "frames_per_second", "count_per_second"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rates); i++)
+		if (json_object_get(json_array_get(list, 0), rates[i]))
+			return true;
+	return false;
 }
 
 static void print_switch(const json_t *result)
@@ -81,7 +81,7 @@ static void print_switch(const json_t *result)
 	printf("vswd %s, pid %" JSON_INTEGER_FORMAT ", up %" JSON_INTEGER_FORMAT " s\n",
 		command_text(result, "version"), command_number(result, "pid"),
 		command_number(result, "uptime"));
-	printf("sockets   %s\n", command_text(result, "socket-dir"));
+	printf("sockets   %s\n", command_text(result, "socket_dir"));
 	printf("workers   %" JSON_INTEGER_FORMAT ", %s\n", command_number(result, "workers"),
 		command_text(result, "poll"));
 	printf("networks  %" JSON_INTEGER_FORMAT "\n", command_number(result, "networks"));
@@ -96,9 +96,9 @@ static void print_switch(const json_t *result)
 		       " noticed, ports held now: %" JSON_INTEGER_FORMAT "\n",
 			command_number(json_object_get(result, "loops"), "noticed"),
 			command_number(json_object_get(result, "loops"), "held"));
-	if (command_number(result, "log-lines-lost"))
+	if (command_number(result, "log_lines_lost"))
 		printf("log       %" JSON_INTEGER_FORMAT " lines lost: nobody reads the log\n",
-			command_number(result, "log-lines-lost"));
+			command_number(result, "log_lines_lost"));
 }
 
 int command_show(const struct command_line *line)
@@ -121,7 +121,7 @@ static void print_fdb(const json_t *result)
 		if (json_is_true(json_object_get(entry, "static")))
 			table_add(&table, "static");
 		else
-			command_add_number(&table, entry, "age");
+			command_add_plain(&table, entry, "age");
 	}
 	table_print(&table);
 }
@@ -141,7 +141,7 @@ static void print_networks(const json_t *result)
 	table_init(&table, titles);
 	json_array_foreach (result, i, network) {
 		table_add(&table, "%s", command_text(network, "name"));
-		command_add_number(&table, network, "vlan");
+		command_add_plain(&table, network, "vlan");
 		add_joined(&table, json_object_get(network, "ports"), " ");
 		add_joined(&table, json_object_get(network, "held"), " ");
 	}
@@ -155,7 +155,7 @@ int command_network_show(const struct command_line *line)
 
 static void add_real(struct table *table, const json_t *object, const char *key)
 {
-	table_add(table, "%.1f", json_number_value(json_object_get(object, key)));
+	table_add_real(table, json_number_value(json_object_get(object, key)));
 }
 
 /* "vm1:0 vm1:1"; to be freed. */
@@ -179,21 +179,24 @@ static char *queues_text(const json_t *queues)
 
 static void print_workers(const json_t *result)
 {
-	static const char *const titles[] = {">ID", ">CPU", ">BUSY-%", ">WAKEUPS", ">FRAMES",
+	static const char *const totals[] = {">ID", ">CPU", ">BUSY-%", ">WAKEUPS", ">FRAMES",
 		">BATCHES", ">FRAMES/BATCH", ">CYCLES/FRAME", "QUEUES", NULL};
+	static const char *const rates[] = {">ID", ">CPU", ">BUSY-%", ">WAKEUPS/S", ">FRAMES/S",
+		">BATCHES", ">FRAMES/BATCH", ">CYCLES/FRAME", "QUEUES", NULL};
+	bool rated = command_has_rates(result);
 	struct table table;
 	const json_t *worker;
 	size_t i;
 
-	table_init(&table, titles);
+	table_init(&table, rated ? rates : totals);
 	json_array_foreach (result, i, worker) {
 		char *queues = queues_text(json_object_get(worker, "queues"));
 
-		command_add_number(&table, worker, "id");
-		command_add_number(&table, worker, "cpu");
+		command_add_plain(&table, worker, "id");
+		command_add_plain(&table, worker, "cpu");
 		add_real(&table, worker, "busy_percent");
-		command_add_number(&table, worker, "wakeups");
-		command_add_number(&table, worker, "frames");
+		command_add_number(&table, worker, rated ? "wakeups_per_second" : "wakeups");
+		command_add_number(&table, worker, rated ? "frames_per_second" : "frames");
 		command_add_number(&table, worker, "batches");
 		add_real(&table, worker, "frames_per_batch");
 		add_real(&table, worker, "cycles_per_frame");
@@ -216,7 +219,7 @@ static void print_stages(const json_t *result)
 
 	table_init(&table, titles);
 	json_array_foreach (result, i, worker) {
-		command_add_number(&table, worker, "id");
+		command_add_plain(&table, worker, "id");
 		command_add_number(&table, worker, "frames");
 		add_real(&table, worker, "cycles_per_frame");
 		command_add_number(&table, worker, "measured_frames");
@@ -242,26 +245,38 @@ int command_worker_show(const struct command_line *line)
 	return result ? COMMAND_DONE : COMMAND_REFUSED;
 }
 
+/* A row for each port of a reason. */
+static unsigned add_drops(struct table *table, const json_t *reason, bool rated)
+{
+	const json_t *rates = json_object_get(reason, "ports_per_second");
+	unsigned rows = 0;
+	const char *port;
+	json_t *count;
+
+	json_object_foreach (json_object_get(reason, "ports"), port, count) {
+		table_add(table, "%s", command_text(reason, "name"));
+		table_add(table, "%s", port);
+		table_add_number(table, (uint64_t)json_integer_value(count));
+		if (rated)
+			command_add_number(table, rates, port);
+		rows++;
+	}
+	return rows;
+}
+
 static void print_drops(const json_t *result)
 {
-	static const char *const titles[] = {"REASON", "PORT", ">FRAMES", NULL};
+	static const char *const totals[] = {"REASON", "PORT", ">FRAMES", NULL};
+	static const char *const rates[] = {"REASON", "PORT", ">FRAMES", ">FRAMES/S", NULL};
+	bool rated = command_has_rates(result);
 	struct table table;
 	const json_t *reason;
 	unsigned rows = 0;
 	size_t i;
 
-	table_init(&table, titles);
-	json_array_foreach (result, i, reason) {
-		const char *port;
-		json_t *count;
-
-		json_object_foreach (json_object_get(reason, "ports"), port, count) {
-			table_add(&table, "%s", command_text(reason, "name"));
-			table_add(&table, "%s", port);
-			table_add(&table, "%" JSON_INTEGER_FORMAT, json_integer_value(count));
-			rows++;
-		}
-	}
+	table_init(&table, rated ? rates : totals);
+	json_array_foreach (result, i, reason)
+		rows += add_drops(&table, reason, rated);
 	if (!rows) {
 		printf("no frame was dropped\n");
 		return;
@@ -278,4 +293,44 @@ static void print_drops(const json_t *result)
 int command_drops(const struct command_line *line)
 {
 	return command_ask(line, "drops", NULL, print_drops);
+}
+
+static void print_log_level(const json_t *result)
+{
+	printf("%s\n", command_text(result, "level"));
+}
+
+int command_log_level(const struct command_line *line)
+{
+	if (!line->argument)
+		return command_ask(line, "log.show", NULL, print_log_level);
+	return command_ask(
+		line, "log.level", json_pack("{s:s}", "level", line->argument), print_log_level);
+}
+
+static void print_version(const json_t *result)
+{
+	printf("vsw  %s\nvswd %s, pid %" JSON_INTEGER_FORMAT "\n", VSW_VERSION,
+		command_text(result, "version"), command_number(result, "pid"));
+}
+
+/* Ours is known also where nobody can be asked for the daemon's. */
+int command_version(const struct command_line *line)
+{
+	json_t *result = client_call(line->control, "show", NULL), *shown;
+
+	if (!result) {
+		if (!line->json)
+			printf("vsw  %s\n", VSW_VERSION);
+		return COMMAND_REFUSED;
+	}
+	shown = json_pack("{s:s, s:O, s:O}", "vsw", VSW_VERSION, "vswd",
+		json_object_get(result, "version"), "pid", json_object_get(result, "pid"));
+	if (line->json)
+		command_print_json(shown);
+	else
+		print_version(result);
+	json_decref(shown);
+	json_decref(result);
+	return COMMAND_DONE;
 }

@@ -60,8 +60,18 @@ def test_who_may_only_look(shown):
                   ["worker", "show", "--reset"]):
         done = as_nobody(switch, *words)
         assert done.returncode == 1 and "only shows" in done.stderr, done.stderr
+        assert f"permission denied: {switch.control}: use sudo" in done.stderr
     assert [port["name"] for port in switch.vsw("port", "show")] == ["a"]
     assert switch.vsw_raw("config", "apply", wanted).returncode == 0
+
+
+def test_who_may_not_even_look(bed, root_user):
+    """The group that may open the socket is named, where there is one."""
+    os.chmod(bed.path, 0o755)
+    switch = bed.vswd(["a"], **{"control-group": "games"})
+    done = as_nobody(switch, "show")
+    assert done.returncode == 1 and done.stdout == ""
+    assert f"permission denied: {switch.control}: use sudo, or join the group 'games'" in done.stderr
 
 
 def test_all_places_taken(shown):

@@ -2,9 +2,14 @@
 """The command line: exit statuses, words and JSON."""
 import json
 import re
+import signal
+import socket
+import struct
+import time
 
 import pytest
 
+from lab.process import Process, program
 from lab.vswd import run_tool
 
 PORT_FIELDS = {"name", "type", "network", "connected", "mode", "features", "queues", "rx_packets",
@@ -156,3 +161,158 @@ def test_worker_reset(switch):
     assert before
     assert switch.vsw_raw("worker", "show", "--reset").returncode == 0
     assert len(switch.vsw("worker", "show")) == len(before)
+
+
+@pytest.mark.parametrize("words, parts", [
+    (("-h",), ["usage: vsw", "vsw port show"]),
+    (("help",), ["usage: vsw", "vsw port show"]),
+    (("port", "show", "-h"), ["usage: vsw port show", "--watch [SECONDS]", "--state"]),
+    (("help", "port", "show"), ["usage: vsw port show", "--sort COLUMN"]),
+    (("help", "port"), ["vsw port args NAME", "vsw port reset NAME..."]),
+    (("port", "--help"), ["vsw port show"]),
+    (("-V",), ["vsw (virtswitch) "])], ids=lambda value: " ".join(value))
+def test_help(programs, words, parts):
+    """Without a daemon, on stdout."""
+    done = run_tool("vsw", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(part in done.stdout for part in parts), done.stdout
+
+
+@pytest.mark.parametrize("words, message", [
+    (("prt",), "vsw: 'prt' is not a vsw command"),
+    (("port",), "vsw: 'port' needs a verb: show, "),
+    (("port", "nonsense"), "vsw: 'port nonsense' is not a vsw command; there is: show, "),
+    (("help", "port", "nonsense"), "vsw: 'port nonsense' is not a vsw command"),
+    (("fdb", "show", "extra"), "vsw fdb show: unexpected argument 'extra'"),
+    (("fdb", "show", "--reset"), "vsw fdb show: it takes no option --reset"),
+    (("port", "args", "a"), "vsw port args: the option --vmm VMM is missing"),
+    (("port", "reset"), "vsw port reset: NAME is missing"),
+    (("port", "show", "--watch", "0"), "--watch: '0' is not a number of seconds"),
+    (("port", "show", "--sort", "colour"), "there is no column 'colour'; there is: NAME "),
+    (("-j", "port", "show", "--exact"), "are for tables")], ids=lambda value: " ".join(value))
+def test_wrong_usage_is_named(switch, words, message):
+    done = switch.vsw_raw(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+def test_version(switch):
+    shown = switch.vsw("version")
+    assert shown["pid"] == switch.process.pid and shown["vsw"] == shown["vswd"]
+    assert f"pid {switch.process.pid}" in switch.vsw_raw("version").stdout
+
+
+def names(done):
+    """The first column of a table, without its title."""
+    assert (done.returncode, done.stderr) == (0, "")
+    return [line.split()[0] for line in done.stdout.splitlines()[1:]]
+
+
+def test_sorting_and_filters(bed):
+    switch = bed.vswd({"b": {"network": "blue", "queues": 2}, "a": {"network": "green"},
+                       "t": {"trunk": ["blue"], "native": "green", "queues": 4}})
+    raw = switch.vsw_raw
+    assert names(raw("port", "show", "--sort", "queues")) == ["t", "b", "a"]
+    assert names(raw("port", "show", "--sort", "-QUEUES")) == ["a", "b", "t"]
+    assert names(raw("port", "show", "--sort=-name")) == ["t", "b", "a"]
+    assert names(raw("port", "show", "--network", "blue")) == ["b", "t"]
+    assert names(raw("port", "show", "--network", "green", "--state", "down")) == ["a", "t"]
+    assert names(raw("port", "show", "--state", "running")) == []
+    assert names(raw("network", "show", "--port", "t")) == ["blue", "green"]
+    assert names(raw("network", "show", "--port", "b")) == ["blue"]
+    # One of a single port keeps the order of its queues.
+    assert raw("port", "show", "-s", "t", "--sort", "name").stdout.count("\n") == 8
+    assert [port["name"] for port in switch.vsw("port", "show", "--network", "blue")] == ["b", "t"]
+
+
+def test_watch(bed):
+    """Rates while a ping runs, as lines of JSON and as tables, until the daemon goes."""
+    bed.vswd({"a": {"network": "blue"}, "b": {"network": "blue"}})
+    a, b = bed.nic("a", 1), bed.nic("b", 2)
+    assert a.ping(b.ip, 3) == (3, 3)
+    command = [program("vsw"), "--control", bed.switch.control]
+    watching = Process("vsw", [*command, "-j", "port", "show", "--watch", "0.2", "--port", "a"],
+                       bed.path / "wrong.log")
+    assert watching.wait() == 2, "a port is named without an option"
+    lines = Process("vsw", [*command, "-j", "port", "show", "a", "--watch=0.2"],
+                    bed.path / "lines.log")
+    tables = Process("vsw", [*command, "worker", "show", "--watch", "0.2", "--exact"],
+                     bed.path / "tables.log")
+    try:
+        lines.wait_log("rx_packets_per_second", count=2)
+        for _ in range(20):
+            a.ping(b.ip, 20)
+            shown = [json.loads(line)[0] for line in lines.log().splitlines() if line[-1:] == "]"]
+            rates = [port["rx_packets_per_second"] for port in shown]
+            if any(rate for rate in rates):
+                break
+        assert rates[0] is None and max(rates[1:]) > 0, rates
+        assert max(port["rx_bits_per_second"] for port in shown[1:]) > 8 * max(rates[1:])
+        tables.wait_log("FRAMES/S", count=2)
+        bed.switch.stop()
+        for process in (lines, tables):
+            assert process.wait() == 1
+            assert "there is no socket" in process.log()
+    finally:
+        lines.kill()
+        tables.kill()
+
+
+def test_port_reset(bed):
+    """Figures start again, for the ports that are named and in `drops`; the others go on."""
+    bed.vswd({"a": {"network": "blue"}, "b": {"network": "blue"}, "c": {"network": "blue"}})
+    a, b = bed.nic("a", 1), bed.nic("b", 2)
+    assert a.ping(b.ip, 5) == (5, 5)
+    before = {name: bed.switch.port(name) for name in "abc"}
+    assert before["a"]["rx_packets"] >= 5 and before["c"]["drops"]
+    done = bed.switch.vsw_raw("port", "reset", "a", "nosuch")
+    assert (done.returncode, done.stderr) == (1, "vsw: no port 'nosuch'\n")
+    assert bed.switch.port("a")["rx_packets"] >= before["a"]["rx_packets"]
+    done = bed.switch.vsw_raw("port", "reset", "a", "c")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    after = {name: bed.switch.port(name) for name in "abc"}
+    assert after["a"]["rx_packets"] < 5 and after["b"]["tx_packets"] >= 5
+    assert sum(after["c"]["drops"].values()) < sum(before["c"]["drops"].values())
+    assert a.ping(b.ip, 5) == (5, 5)
+    assert bed.switch.port("a")["rx_packets"] >= 5
+
+
+def test_log_level(bed):
+    """More at once, and less again; those who may only look may not."""
+    switch = bed.vswd(["a"])
+    assert switch.vsw("log", "level") == {"level": "info"}
+    assert switch.vsw_raw("log", "level", "debug").stdout == "debug\n"
+    switch.process.wait_log("log level: info -> debug")
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(switch.socket("a")))
+        peer.sendall(struct.pack("<III", 1, 1, 0))  # GET_FEATURES
+        switch.process.wait_log("vswd debug: ")
+    assert switch.vsw_raw("log", "level", "loud").returncode == 1
+    assert switch.vsw_raw("log", "level", "error").returncode == 0
+    length = len(switch.log())
+    switch.vsw_raw("config", "apply", switch.config_path)
+    assert len(switch.log()) == length
+
+
+def test_a_stopped_daemon_is_told_of(switch):
+    switch.process.send_signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        done = switch.vsw_raw("show")
+        assert time.monotonic() - began < 6
+    finally:
+        switch.process.send_signal(signal.SIGCONT)
+    assert done.returncode == 1
+    assert f"(pid {switch.process.pid}) does not answer: it is stopped" in done.stderr
+
+
+def test_nobody_listens(bed):
+    """A socket that a daemon left behind, and what is none."""
+    path = bed.path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    done = run_tool("vsw", "--control", path, "show")
+    assert done.returncode == 1 and f"nobody listens at {path}: vswd does not run" in done.stderr
+    path.unlink()
+    path.write_text("")
+    assert f"{path} is not a socket" in run_tool("vsw", "--control", path, "show").stderr

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "control/rpc/control_path.h"
 #include "control/rpc/show.h"
 #include "host/host.h"
 
@@ -64,7 +65,7 @@ static json_t *call(struct runtime *runtime, enum rpc_role role, const char *nam
 		return NULL;
 	}
 	if (role == RPC_READ_ONLY && method->changes) {
-		*error = make_error(SHOW_REFUSED,
+		*error = make_error(CONTROL_ONLY_SHOWS,
 			"this control socket only shows: ask the full one for changes", NULL);
 		return NULL;
 	}

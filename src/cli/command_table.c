@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/command_table.h"
+
+#include <string.h>
+
+#include "base/common.h"
+
+/* Of a command that shows rows. */
+#define ROWS (COMMAND_WATCH | COMMAND_SORT | COMMAND_EXACT)
+
+const struct command command_table[] = {
+	{"show", NULL, NULL, COMMAND_WATCH | COMMAND_EXACT, 0, command_show,
+		"the switch in a few lines"},
+	{"port", "show", "[NAME]", ROWS | COMMAND_STATISTICS | COMMAND_NETWORK | COMMAND_STATE, 0,
+		command_port_show, "ports, or all about one"},
+	{"port", "reset", "NAME...", 0, 0, command_port_reset, "start a port's figures again"},
+	{"port", "args", "NAME", COMMAND_VMM | COMMAND_MEMORY | COMMAND_QEMU | COMMAND_VERSION,
+		COMMAND_VMM, command_port_args, "how to attach a VM to this port"},
+	{"fdb", "show", NULL, ROWS | COMMAND_PORT | COMMAND_NETWORK, 0, command_fdb_show,
+		"MAC addresses and where they are"},
+	{"network", "show", NULL, ROWS | COMMAND_PORT | COMMAND_NETWORK, 0, command_network_show,
+		"networks and their ports"},
+	{"worker", "show", NULL, ROWS | COMMAND_PORT | COMMAND_STATISTICS | COMMAND_RESET, 0,
+		command_worker_show, "what the threads do"},
+	{"drops", NULL, NULL, ROWS | COMMAND_PORT, 0, command_drops,
+		"why frames were dropped, and what to do about it"},
+	{"log", "level", "[LEVEL]", 0, 0, command_log_level, "what vswd logs, or change it"},
+	{"config", "check", "FILE", 0, 0, command_config_check,
+		"say what is wrong with a configuration"},
+	{"config", "diff", "FILE", 0, 0, command_config_diff, "say what applying it would change"},
+	{"config", "apply", "FILE", COMMAND_FORCE, 0, command_config_apply,
+		"make it the running configuration"},
+	{"config", "show", NULL, 0, 0, command_config_show, "the running configuration"},
+	{"version", NULL, NULL, 0, 0, command_version, "versions of vsw and of the running vswd"},
+};
+const unsigned command_count = ARRAY_SIZE(command_table);
+
+const struct command *command_find(unsigned word_count, char *const *words, unsigned *used)
+{
+	for (unsigned i = 0; i < command_count; i++) {
+		const struct command *command = &command_table[i];
+
+		*used = command->verb ? 2 : 1;
+		if (word_count >= *used && strcmp(words[0], command->object) == 0 &&
+			(!command->verb || strcmp(words[1], command->verb) == 0))
+			return command;
+	}
+	return NULL;
+}
+
+bool command_object_known(const char *object)
+{
+	for (unsigned i = 0; i < command_count; i++)
+		if (strcmp(object, command_table[i].object) == 0)
+			return true;
+	return false;
+}
