@@ -144,10 +144,12 @@ int runtime_apply(struct runtime *runtime, struct model *model, const char *sour
 
 	if (rc == 0) {
 		rc = carry_out(&c);
-		if (rc == 0)
+		if (rc == 0) {
 			commit(&c);
-		else
+			rc = (int)c.diff.count;
+		} else {
 			undo(&c);
+		}
 	} else {
 		runtime_mark_indices(runtime);
 	}
@@ -155,7 +157,7 @@ int runtime_apply(struct runtime *runtime, struct model *model, const char *sour
 	diff_fini(&c.diff);
 	transition_fini(&c.transition);
 	runtime_state_fini(&c.next);
-	if (rc == 0)
+	if (rc >= 0)
 		model_fini(model);
 	return rc;
 }

@@ -26,7 +26,7 @@ enum apply_how {
 /*
  * source: the name of the file that the model came from, for errors that belong to a line of it.
  * Creates the socket folder where only its last component is missing.
- * 0: *model is the running one now and empty here. -ENOTSUP where a restart is needed, -EBUSY where it
+ * The number of changes, 0 for none: *model is the running one now and empty here. -ENOTSUP where a restart is needed, -EBUSY where it
  * must be forced, else the reason for which a port could not be opened, or -ENOMEM: *error is filled,
  * *model untouched.
  */

@@ -44,7 +44,7 @@ static int apply(const char *text, struct error *error)
 	rc = runtime_apply(runtime, &model, "f.yaml", how, error);
 	assert_int_equal(model.port_count > 0 || model.network_count > 0, rc < 0);
 	model_fini(&model);
-	return rc;
+	return MIN(rc, 0);
 }
 
 static void must_apply(const char *text)

@@ -5,8 +5,10 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "control/port_kinds.h"
 #include "host/host.h"
@@ -83,30 +85,60 @@ static bool folder_needed(const struct model *model)
 	return false;
 }
 
-/* What make_folder() made, for the end of the same change. */
+/* What take_folder() made and locked, for the end of the same change. */
 static struct host_folders_made made_folders;
+static int new_lock = -1;
 
-static int make_folder(const struct model *model, struct port_fault *fault)
+/* The lock of the folder in force: another vswd there would listen at the same sockets, connect to the same
+ * VMMs, and write the same records of ring positions. Closed by itself when the process ends. */
+static int folder_lock = -1;
+
+/* True where the two are one folder. A descriptor of -1 is none. */
+static bool is_folder(int fd, const char *path)
+{
+	struct stat held, wanted;
+
+	return fd >= 0 && fstat(fd, &held) == 0 && stat(path, &wanted) == 0 &&
+	       held.st_dev == wanted.st_dev && held.st_ino == wanted.st_ino;
+}
+
+/* A folder that is not there, because no port needs it, or that cannot be opened, is nobody's. */
+static int lock_folder(const struct host_folder *folder, struct error *error)
+{
+	if (is_folder(folder_lock, folder->path))
+		return 0;
+	new_lock = host_folder_lock(folder, error);
+	if (new_lock == -EADDRINUSE) {
+		new_lock = -1;
+		error_prefix(error, "another vswd runs here");
+		return -EADDRINUSE;
+	}
+	new_lock = MAX(new_lock, -1);
+	return 0;
+}
+
+static int take_folder(const struct model *model, struct port_fault *fault)
 {
 	struct host_folder folder = {.kind = HOST_FOLDER_PLAIN};
-	int rc;
+	int rc = host_folder_name(&folder, model->settings.socket_dir, &fault->error);
 
-	if (!folder_needed(model))
-		return 0;
-	rc = host_folder_name(&folder, model->settings.socket_dir, &fault->error);
-	if (rc == 0)
+	made_folders = (struct host_folders_made){0};
+	if (rc == 0 && folder_needed(model))
 		rc = host_folder_make(&folder, &made_folders, &fault->error);
 	if (rc == 0)
-		return made_folders.folder.inode != 0;
+		rc = lock_folder(&folder, &fault->error);
+	if (rc == 0)
+		return made_folders.folder.inode != 0 || new_lock >= 0;
 	fault->key = "socket-dir";
 	fault->line = MAX(model->settings.socket_dir_line, 1);
 	return rc;
 }
 
-static void remove_folder(const struct model *model)
+static void leave_folder(const struct model *model)
 {
 	struct host_folder folder;
 
+	fd_close(&new_lock);
 	if (host_folder_name(&folder, model->settings.socket_dir, NULL) == 0)
 		host_folder_remove(&folder, &made_folders);
 }
@@ -177,6 +209,12 @@ static int change_port(struct port *port, const struct model_port *old,
 
 static void configure(const struct model_settings *settings)
 {
+	if (!settings || new_lock >= 0) {
+		fd_close(&folder_lock);
+		folder_lock = fd_take(&new_lock);
+	}
+	if (!settings)
+		return;
 	guest_mapping_set_rules(settings->guest_memory == MODEL_GUEST_MEMORY_ANY,
 		settings->memory_limit_gib == MODEL_MEMORY_AUTO
 			? GUEST_MAPPINGS_BYTES
@@ -288,8 +326,8 @@ static void show(const struct port *port, const struct model_port *model, json_t
 const struct port_kind port_kind_vhost_user = {
 	.type = "vhost-user",
 	.key = "socket",
-	.prepare = make_folder,
-	.unprepare = remove_folder,
+	.prepare = take_folder,
+	.unprepare = leave_folder,
 	.open = open_port,
 	.change = change_port,
 	.configure = configure,

@@ -71,7 +71,7 @@ struct port_kind {
 	 */
 	int (*change)(struct port *port, const struct model_port *old, const struct model_port *new,
 		struct port_fault *fault);
-	/* These settings hold now. May be NULL. */
+	/* These settings hold now; NULL: none any more, the switch ends. May be NULL. */
 	void (*configure)(const struct model_settings *settings);
 
 	/*

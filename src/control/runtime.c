@@ -286,6 +286,7 @@ no_memory:
 void runtime_free(struct runtime *runtime)
 {
 	const struct runtime_state nothing = {0};
+	const struct port_kind *kind;
 
 	if (!runtime)
 		return;
@@ -298,6 +299,9 @@ void runtime_free(struct runtime *runtime)
 	for (unsigned i = 0; i < runtime->state.model.port_count; i++)
 		if (runtime->state.ports[i].port)
 			runtime->state.ports[i].port->class->destroy(runtime->state.ports[i].port);
+	for (unsigned k = 0; (kind = port_kind_at(k)); k++)
+		if (kind->configure)
+			kind->configure(NULL);
 	worker_pool_free(runtime->pool);
 	if (runtime->loops.timer)
 		event_free(runtime->loops.timer);

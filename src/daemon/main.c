@@ -86,17 +86,23 @@ static void reload(struct daemon *daemon)
 	struct config_errors errors;
 	struct model model;
 	struct error error;
+	int changes;
 
 	if (config_load(path, &model, &errors) < 0) {
 		for (unsigned i = 0; i < MIN(errors.count, CONFIG_ERROR_MAX); i++)
 			log_error("%s", errors.lines[i]);
-		log_error("configuration not changed: %s has %u faults", path, errors.count);
-	} else if (runtime_apply(daemon->runtime, &model, path, APPLY_SAFELY, &error) < 0) {
-		log_error("%s", error.text);
-		log_error("configuration not changed");
-		model_fini(&model);
+		log_error("configuration not changed: faults in %s: %u", path, errors.count);
 	} else {
-		log_info("configuration %s applied", path);
+		changes = runtime_apply(daemon->runtime, &model, path, APPLY_SAFELY, &error);
+		if (changes < 0) {
+			log_error("%s", error.text);
+			log_error("configuration not changed");
+			model_fini(&model);
+		} else if (changes > 0) {
+			log_info("configuration %s applied: changes: %d", path, changes);
+		} else {
+			log_info("configuration %s applied: nothing has changed", path);
+		}
 	}
 	config_errors_fini(&errors);
 }
@@ -192,7 +198,13 @@ static void stop(struct daemon *daemon)
 static int start(struct daemon *daemon, struct model *model, struct error *error)
 {
 	const struct model_settings settings = model->settings;
-	int rc;
+	int rc = rpc_probe(daemon->options.control, error);
+
+	/* Before anything is opened: the other one must not notice. */
+	if (rc < 0) {
+		error_prefix(error, "another vswd runs here");
+		return rc;
+	}
 
 	daemon->base = event_base_new();
 	if (!daemon->base || watch_signals(daemon) < 0)

@@ -4,11 +4,13 @@
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "host/host.h"
+#include "host/process.h"
 
 #define FOLDER_MODE 0755
 
@@ -104,4 +106,24 @@ void host_folder_remove(const struct host_folder *folder, const struct host_fold
 	remove_one(folder->path, &made->folder);
 	if (host_folder_of(&above, folder->path, NULL) == 0)
 		remove_one(above.path, &made->above);
+}
+
+int host_folder_lock(const struct host_folder *folder, struct error *error)
+{
+	char holder[PROCESS_TEXT_SIZE];
+	struct stat found = {0};
+	int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int status;
+
+	if (fd < 0)
+		return error_set_errno(error, -errno, "%s", folder->path);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	status = -errno;
+	fstat(fd, &found);
+	fd_close(&fd);
+	if (status != -EWOULDBLOCK)
+		return error_set_errno(error, status, "%s: cannot lock it", folder->path);
+	process_describe(process_holding(&found), holder);
+	return error_set(error, -EADDRINUSE, "folder %s is in use by %s", folder->path, holder);
 }

@@ -12,7 +12,7 @@
  *
  *   socket   listen -> exists, set_access as often as one likes -> remove
  *            connect; probe, which changes nothing
- *   folder   make -> remove, where what it was made for failed; check, which changes nothing
+ *   folder   make -> remove, where what it was made for failed; lock; check, which changes nothing
  *   record   open, as often as one likes -> remove
  *
  * No operation follows a symbolic link at the end of a path. Permissions are changed through a
@@ -131,6 +131,13 @@ void host_folder_remove(const struct host_folder *folder, const struct host_fold
  * cannot be said. A sticky folder, such as /tmp, is safe.
  */
 int host_folder_check(const struct host_folder *folder, struct error *error);
+
+/*
+ * Takes the folder for this process alone: another host_folder_lock() of it fails until the
+ * descriptor that is answered is closed, or the process has ended. Nothing is left in the folder. A
+ * negative errno where not: -EADDRINUSE where another process has it, with that one in the reason.
+ */
+int host_folder_lock(const struct host_folder *folder, struct error *error);
 
 /* A file of our own in a folder of our own, for what a successor of this process needs:
  * FOLDER/NAME. */

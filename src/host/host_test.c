@@ -189,6 +189,29 @@ static void test_folders(void **state)
 	assert_true(there("a/b"));
 }
 
+/* One lock of a folder at a time; who has it is said, and it goes with the descriptor. */
+static void test_lock(void **state)
+{
+	struct host_folder folder = folder_of("l", HOST_FOLDER_PLAIN);
+	struct host_folders_made made;
+	char process[32];
+	int fd;
+
+	assert_int_equal(host_folder_lock(&folder, &error), -ENOENT);
+	assert_int_equal(host_folder_make(&folder, &made, &error), 0);
+	fd = host_folder_lock(&folder, &error);
+	assert_true(fd >= 0);
+	assert_int_equal(host_folder_lock(&folder, &error), -EADDRINUSE);
+	snprintf(process, sizeof(process), "by process %d (", (int)getpid());
+	assert_non_null(strstr(error.text, process));
+	close(fd);
+	fd = host_folder_lock(&folder, &error);
+	assert_true(fd >= 0);
+	close(fd);
+	host_folder_remove(&folder, &made);
+	assert_int_equal(access("l", F_OK), -1);
+}
+
 /* A file where a folder should be made leaves the folder above it as it was: not there. */
 static void test_a_folder_that_cannot_be_made(void **state)
 {
@@ -314,6 +337,7 @@ int main(void)
 		TEST(test_socket_names),
 		TEST(test_socket_in_a_safe_folder),
 		TEST(test_folders),
+		TEST(test_lock),
 		TEST(test_a_folder_that_cannot_be_made),
 		TEST(test_check_follows_each_link),
 		TEST(test_check_comes_to_an_end),

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "host/host.h"
+#include "host/process.h"
 
 _Static_assert(HOST_SOCKET_PATH_SIZE == sizeof(((struct sockaddr_un *)0)->sun_path),
 	"a path that fits a request fits an address");
@@ -54,12 +55,17 @@ static int probe_file(const char *path, int file, struct error *error)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = open_stream(path, error);
+	struct ucred listener = {0};
+	socklen_t length = sizeof(listener);
+	char process[PROCESS_TEXT_SIZE];
 	int status;
 
 	if (fd < 0)
 		return fd;
 	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", file);
 	status = connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? errno : 0;
+	if (status == 0)
+		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &length);
 	fd_close(&fd);
 	switch (status) {
 	case ECONNREFUSED:
@@ -69,8 +75,9 @@ static int probe_file(const char *path, int file, struct error *error)
 	case 0:
 	case EAGAIN:     /* alive, with a full backlog */
 	case EPROTOTYPE: /* alive, of another type */
+		process_describe(listener.pid, process);
 		return error_set(
-			error, -EADDRINUSE, "%s is in use: another process listens there", path);
+			error, -EADDRINUSE, "%s is in use: %s listens there", path, process);
 	default:
 		return error_set_errno(error, -status, "%s", path);
 	}

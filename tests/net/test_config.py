@@ -2,14 +2,15 @@
 """Bad input: an error with file, line and key, exit status 1, and nothing started."""
 import os
 import pwd
+import re
 import signal
 import socket
 import subprocess
 
 import pytest
 
-from lab.process import Process, program, sanitized
-from lab.vswd import run_tool
+from lab.process import Process, program, sanitized, wait_for
+from lab.vswd import configuration, run_tool
 
 GOOD = """\
 switch:
@@ -188,16 +189,64 @@ def test_stale_socket_is_replaced(bed):
     bed.switch.allow(r".*")
 
 
-def test_live_socket_is_not_taken_over(bed):
-    """A second daemon on the same folder is refused and the first one runs on."""
+@pytest.mark.parametrize("control", ["control.sock", "other.sock"])
+def test_a_second_daemon_disturbs_nothing(bed, control):
+    """At the same control socket, or with its ports in the same folder: it names the first one and ends;
+    that one does not even log it, and its VMM, here one that listens itself, is not called again."""
+    path = bed.path / "vmm.sock"
+    with socket.socket(socket.AF_UNIX) as vmm:
+        vmm.bind(str(path))
+        vmm.listen(8)
+        ports = {"a": {"network": "blue"},
+                 "v": {"network": "blue", "mode": "client", "socket": str(path)}}
+        bed.vswd(ports)
+        vmm.settimeout(10)
+        peer = vmm.accept()[0]
+        wait_for(lambda: bed.switch.port("v")["connected"], 10, "the connection")
+        before = bed.switch.log()
+        second = bed.path / "second.yaml"
+        second.write_text(bed.text(ports))
+        done = run_tool("vswd", "--config", second, "--control", bed.path / control, timeout=10)
+        assert done.returncode == 1
+        assert "another vswd runs here: " in done.stderr, done.stderr
+        assert f"is in use by process {bed.switch.process.pid} (vswd)" in done.stderr or \
+            f"is in use: process {bed.switch.process.pid} (vswd) listens there" in done.stderr
+        vmm.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            vmm.accept()
+        assert bed.switch.log() == before
+        assert bed.switch.socket("a").exists() and bed.switch.control.exists()
+        peer.close()
+    bed.switch.stop()
+    # The folder is free again.
+    bed.switch.allow("v: cannot connect")
+    bed.switch.start()
+
+
+def test_a_port_s_socket_is_not_taken_over(bed):
+    """Of a daemon with another folder; who listens there is named."""
     bed.vswd(["a"])
+    folder = bed.path / "other"
+    folder.mkdir()
     second = bed.path / "second.yaml"
-    second.write_text(bed.text(["a"]))
-    done = run_tool("vswd", "--config", second, "--control", bed.path / "other.sock", timeout=10)
-    assert done.returncode == 1 and "a.sock" in done.stderr, done.stderr
+    second.write_text(configuration(folder, {"b": {"network": "blue",
+                                                   "socket": str(bed.switch.socket("a"))}}))
+    done = run_tool("vswd", "--config", second, "--control", folder / "control.sock", timeout=10)
+    assert done.returncode == 1
+    assert f"{bed.switch.socket('a')} is in use: process {bed.switch.process.pid} (vswd)" in \
+        done.stderr, done.stderr
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(bed.switch.socket("a")))
     bed.switch.allow(r".*")
+
+
+def test_reload_says_what_it_did(bed):
+    bed.vswd(["a"])
+    bed.switch.reload()
+    bed.switch.process.wait_log("configuration .*config.yaml applied: nothing has changed")
+    bed.switch.reload(bed.text(["a", "b"]))
+    bed.switch.process.wait_log("configuration .*config.yaml applied: changes: 1")
+    assert re.search(r"info: \+ port b: network blue", bed.switch.log())
 
 
 def test_sockets_go_with_the_daemon(bed):

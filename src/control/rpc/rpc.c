@@ -347,6 +347,16 @@ static int start_listening(struct rpc *rpc, struct error *error)
 	return 0;
 }
 
+int rpc_probe(const char *path, struct error *error)
+{
+	struct host_socket socket = {0};
+
+	return host_socket_name(&socket, path, NULL) == 0 &&
+			       host_socket_probe(&socket, error) == -EADDRINUSE
+		       ? -EADDRINUSE
+		       : 0;
+}
+
 struct rpc *rpc_new(struct event_base *base, struct runtime *runtime, enum rpc_role role,
 	const char *path, const char *group, struct error *error)
 {

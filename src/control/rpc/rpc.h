@@ -40,6 +40,10 @@ struct rpc;
 
 enum rpc_role { RPC_FULL, RPC_READ_ONLY };
 
+/* 0 where nobody listens at the path, as far as we can tell; -EADDRINUSE, with who it is in *error, where
+ * somebody does. Changes nothing. */
+int rpc_probe(const char *path, struct error *error);
+
 /* Listens at the path, whose folder is made where it is missing; a stale socket is replaced. group: "" for
  * the process's own. NULL with *error filled where the socket cannot be had. The runtime is borrowed. */
 struct rpc *rpc_new(struct event_base *base, struct runtime *runtime, enum rpc_role role,

@@ -344,7 +344,7 @@ static json_t *change_config(
 		lines = NULL;
 	}
 	if (apply && lines)
-		log_limited(LOG_LEVEL_INFO, "configuration %s applied: %zu changes", file,
+		log_limited(LOG_LEVEL_INFO, "configuration %s applied: changes: %zu", file,
 			json_array_size(lines));
 	model_fini(&model);
 	return lines;
