@@ -75,6 +75,10 @@
 	X(RECEIVE_BUFFER_TOO_SMALL, "receive-buffer-too-small",                                    \
 		"frame does not fit the receiving guest's buffers",                                \
 		"enable mergeable receive buffers, or lower the sender's MTU")                     \
+	X(LOCAL_BUSY, "local-busy",                                                                \
+		"for the switch itself or from it, more than it has room for, or than one port "   \
+		"may have waiting",                                                                \
+		"look for a scan or a loop in the sending guest")                                  \
 	X(MTU_EXCEEDED, "mtu-exceeded", "frame larger than the receiving port's MTU",              \
 		"use one MTU throughout the network")
 
