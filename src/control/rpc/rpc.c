@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "control/rpc/control_path.h"
+#include "control/rpc/json_text.h"
 #include "control/rpc/show.h"
 #include "host/host.h"
 
@@ -45,7 +46,7 @@ struct rpc {
 
 static json_t *make_error(int code, const char *text, json_t *data)
 {
-	json_t *error = json_pack("{s:i, s:o}", "code", code, "message", show_text(text));
+	json_t *error = json_pack("{s:i, s:o}", "code", code, "message", json_text(text));
 
 	if (data)
 		json_object_set(error, "data", data);

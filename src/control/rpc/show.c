@@ -8,13 +8,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/text.h"
-#include "control/apply.h"
 #include "control/derived_mac.h"
-#include "control/judge.h"
 #include "control/loops.h"
 #include "control/port_kinds.h"
 #include "control/rpc/aliases.h"
+#include "control/rpc/change.h"
+#include "control/rpc/json_text.h"
 #include "control/rpc/operate.h"
 #include "control/rpc/show_port.h"
 #include "control/yaml/config.h"
@@ -24,19 +23,6 @@ static json_t *refuse(struct show_failure *failure, int code, const char *text)
 	failure->code = code;
 	error_set(&failure->error, -EINVAL, "%s", text);
 	return NULL;
-}
-
-json_t *show_text(const char *text)
-{
-	char *copy = strdup(text);
-	json_t *value = NULL;
-
-	if (copy) {
-		text_mend(copy);
-		value = json_string(copy);
-	}
-	free(copy);
-	return value;
 }
 
 static json_t *show_switch(
@@ -278,88 +264,10 @@ static json_t *show_config(
 	struct runtime *runtime, const json_t *params, struct show_failure *failure)
 {
 	char *text = config_format(&runtime->state.model);
-	json_t *result = text ? show_text(text) : NULL;
+	json_t *result = text ? json_text(text) : NULL;
 
 	free(text);
 	return result ? result : refuse(failure, SHOW_REFUSED, "out of memory");
-}
-
-/* The configuration that a request carries: {"file": name, "text": YAML}. 0 or -1, *failure filled. */
-static int read_config(
-	const json_t *params, struct model *model, const char **file, struct show_failure *failure)
-{
-	const json_t *text = json_object_get(params, "text");
-	struct config_errors errors;
-	int rc;
-
-	*file = json_string_value(json_object_get(params, "file"));
-	if (!*file || !json_is_string(text)) {
-		refuse(failure, SHOW_BAD_PARAMS, "params must be {\"file\": NAME, \"text\": YAML}");
-		return -1;
-	}
-	rc = config_parse(*file, json_string_value(text), json_string_length(text), model, &errors);
-	if (rc < 0) {
-		failure->code = SHOW_REFUSED;
-		error_set(&failure->error, rc, "%s", errors.lines[0] ? errors.lines[0] : "");
-		failure->lines = json_array();
-		for (unsigned i = 0; i < MIN(errors.count, CONFIG_ERROR_MAX); i++)
-			json_array_append_new(failure->lines, show_text(errors.lines[i]));
-	}
-	config_errors_fini(&errors);
-	return rc < 0 ? -1 : 0;
-}
-
-static json_t *diff_lines(const struct diff *diff)
-{
-	json_t *lines = json_array();
-
-	for (unsigned i = 0; i < diff->count; i++)
-		json_array_append_new(lines, show_text(diff->actions[i].text));
-	return lines;
-}
-
-/* Parses, compares, and where `apply` says so carries out. The lines of the difference. */
-static json_t *change_config(
-	struct runtime *runtime, const json_t *params, struct show_failure *failure, bool apply)
-{
-	enum apply_how how = json_is_true(json_object_get(params, "force")) ? APPLY_FORCED
-									    : APPLY_SAFELY;
-	json_t *lines = NULL;
-	struct model model;
-	struct diff diff;
-	const char *file;
-
-	if (read_config(params, &model, &file, failure) < 0)
-		return NULL;
-	if (diff_new(&diff, &runtime->state.model, &model) < 0 || judge_diff(&diff, runtime) < 0) {
-		diff_fini(&diff);
-		model_fini(&model);
-		return refuse(failure, SHOW_REFUSED, "out of memory");
-	}
-	lines = diff_lines(&diff);
-	diff_fini(&diff);
-	if (apply && runtime_apply(runtime, &model, file, how, &failure->error) < 0) {
-		failure->code = SHOW_REFUSED;
-		json_decref(lines);
-		lines = NULL;
-	}
-	if (apply && lines)
-		log_limited(LOG_LEVEL_INFO, "configuration %s applied: changes: %zu", file,
-			json_array_size(lines));
-	model_fini(&model);
-	return lines;
-}
-
-static json_t *diff_config(
-	struct runtime *runtime, const json_t *params, struct show_failure *failure)
-{
-	return change_config(runtime, params, failure, false);
-}
-
-static json_t *apply_config(
-	struct runtime *runtime, const json_t *params, struct show_failure *failure)
-{
-	return change_config(runtime, params, failure, true);
 }
 
 static const struct show_method methods[] = {
@@ -375,8 +283,8 @@ static const struct show_method methods[] = {
 	{"drops", false, show_drops},
 	{"config.show", false, show_config},
 	/* Changes nothing, but parses what the client sends. */
-	{"config.diff", true, diff_config},
-	{"config.apply", true, apply_config},
+	{"config.diff", true, change_diff},
+	{"config.apply", true, change_apply},
 };
 
 const struct show_method *show_find(const char *name)

@@ -21,9 +21,6 @@ struct show_method {
 		struct runtime *runtime, const json_t *params, struct show_failure *failure);
 };
 
-/* Text of anybody's as a JSON string: what is no UTF-8 in it is replaced. A new reference. */
-json_t *show_text(const char *text);
-
 /* The method of that name; NULL where there is none. */
 const struct show_method *show_find(const char *name);
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The methods that take a whole configuration, {"file": NAME, "text": YAML}: what would it change, and do it.
+ * Faults of the file are show_failure.lines. Private to show.c. Control thread only.
+ */
+#ifndef VSW_CONTROL_RPC_CHANGE_H
+#define VSW_CONTROL_RPC_CHANGE_H
+
+#include "control/rpc/failure.h"
+#include "control/runtime.h"
+
+/* The lines of the difference: a new reference, or NULL with *failure filled. */
+json_t *change_diff(struct runtime *runtime, const json_t *params, struct show_failure *failure);
+
+/* The same, carried out; "force": true also where VMs are cut off. */
+json_t *change_apply(struct runtime *runtime, const json_t *params, struct show_failure *failure);
+
+#endif
