@@ -29,6 +29,7 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define NO_INLINE     __attribute__((noinline))
 #define UNUSED        __attribute__((unused))
+#define MUST_USE      __attribute__((warn_unused_result))
 #define PRINTF(f, a)  __attribute__((format(printf, f, a)))
 
 /* Bytes of a cache line on every machine that we run on; also keeps two threads' fields apart. */

@@ -91,7 +91,7 @@ static bool may_hold(const struct compile_input *input, const struct compile_hol
 	return present && wanted;
 }
 
-static struct topology *new_topology(const struct compile_input *input)
+static struct snapshot *new_snapshot(const struct compile_input *input)
 {
 	unsigned port_count = 0, network_count = 0;
 
@@ -100,28 +100,30 @@ static struct topology *new_topology(const struct compile_input *input)
 			port_count = MAX(port_count, input->ports[i] + 1U);
 	for (unsigned i = 0; i < input->model->network_count; i++)
 		network_count = MAX(network_count, input->networks[i] + 1U);
-	return topology_new(port_count, network_count);
+	return snapshot_new(port_count, network_count);
 }
 
-struct topology *compile_topology(const struct compile_input *input)
+struct snapshot *compile_snapshot(const struct compile_input *input)
 {
 	const struct model *model = input->model;
-	struct topology *topology = new_topology(input);
+	struct snapshot *snapshot = new_snapshot(input);
+	struct topology *topology;
 	int rc = 0;
 
-	if (!topology)
+	if (!snapshot)
 		return NULL;
+	topology = &snapshot->topology;
 	for (unsigned i = 0; i < model->network_count; i++)
 		set_network(topology, &model->networks[i], input->networks[i]);
 	for (unsigned i = 0; i < model->port_count && rc == 0; i++)
 		if (input->ports[i] != COMPILE_NO_PORT)
 			rc = set_port(topology, input, &model->ports[i], input->ports[i]);
 	if (rc < 0) {
-		topology_free(topology);
+		snapshot_free(snapshot);
 		return NULL;
 	}
 	for (unsigned i = 0; i < input->hold_count; i++)
 		if (may_hold(input, &input->holds[i]))
 			topology_hold(topology, input->holds[i].port, input->holds[i].network);
-	return topology;
+	return snapshot;
 }

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "control/model.h"
-#include "forward/topology.h"
+#include "forward/snapshot.h"
 
 /* Stands for the index of a port that is not open: it is left out. */
 #define COMPILE_NO_PORT UINT16_MAX
@@ -32,6 +32,6 @@ struct compile_input {
 };
 
 /* The caller's; NULL where memory is short. */
-struct topology *compile_topology(const struct compile_input *input);
+struct snapshot *compile_snapshot(const struct compile_input *input);
 
 #endif

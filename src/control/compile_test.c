@@ -21,6 +21,7 @@ enum { BLUE = 7, GREEN = 0, PLAIN = 3 };
 static const uint16_t networks[] = {BLUE, GREEN, PLAIN};
 
 static struct model model;
+static struct snapshot *snapshot;
 
 static struct topology *compile(const char *text, const uint16_t *ports,
 	const struct compile_hold *holds, unsigned hold_count)
@@ -31,19 +32,18 @@ static struct topology *compile(const char *text, const uint16_t *ports,
 		.holds = holds,
 		.hold_count = hold_count};
 	struct config_errors errors;
-	struct topology *topology;
 
 	if (config_parse("f.yaml", text, strlen(text), &model, &errors) < 0)
 		fail_msg("%s", errors.lines[0]);
 	config_errors_fini(&errors);
-	topology = compile_topology(&input);
-	assert_non_null(topology);
-	return topology;
+	snapshot = compile_snapshot(&input);
+	assert_non_null(snapshot);
+	return &snapshot->topology;
 }
 
-static void done(struct topology *topology)
+static void done(void)
 {
-	topology_free(topology);
+	snapshot_free(snapshot);
 	model_fini(&model);
 }
 
@@ -53,7 +53,7 @@ static void test_nothing(void **state)
 
 	assert_int_equal(topology->port_count, 0);
 	assert_int_equal(topology->network_count, 0);
-	done(topology);
+	done();
 }
 
 /* Port a is 5, b 2, t 9; c is not open. */
@@ -90,7 +90,7 @@ static void test_membership(void **state)
 	assert_true(topology->ports[2].qinq);
 	assert_int_equal(topology->ports[5].flood_limit, 0);
 	assert_false(topology->ports[5].qinq);
-	done(topology);
+	done();
 }
 
 static void test_link_local_groups(void **state)
@@ -104,7 +104,7 @@ static void test_link_local_groups(void **state)
 	assert_int_equal(topology->networks[BLUE].link_local, 0);
 	assert_int_equal(topology->networks[GREEN].link_local, 1 << 0 | 1 << 2 | 1 << 3 | 1 << 14);
 	assert_int_equal(topology->networks[PLAIN].link_local, 1 << 14);
-	done(topology);
+	done();
 }
 
 static void test_security(void **state)
@@ -130,7 +130,7 @@ static void test_security(void **state)
 	assert_false(security_lists_ipv4(c, 0x0b010203));
 	assert_true(security_lists_ipv6(c, inside));
 	assert_false(security_lists_ipv6(c, outside));
-	done(topology);
+	done();
 }
 
 /* Only in networks that want it, and only for ports that are there. */
@@ -153,7 +153,7 @@ static void test_holds(void **state)
 	assert_false(topology_holds(topology, 6, BLUE));
 	assert_int_equal(topology->networks[BLUE].member_count, 1);
 	assert_int_equal(topology->networks[GREEN].member_count, 2);
-	done(topology);
+	done();
 }
 
 int main(void)

@@ -174,7 +174,7 @@ int runtime_publish(struct runtime *runtime, const struct runtime_state *state, 
 		.holds = holds,
 		.hold_count = collect_holds(runtime, state, holds),
 	};
-	struct topology *topology = NULL;
+	struct snapshot *snapshot = NULL;
 	unsigned count = 0;
 	int rc = -ENOMEM;
 
@@ -186,11 +186,11 @@ int runtime_publish(struct runtime *runtime, const struct runtime_state *state, 
 			ports[count++] = state->ports[i].port;
 	}
 	if (ports && indices)
-		topology = compile_topology(&input);
-	if (topology)
-		rc = worker_pool_publish(runtime->pool, topology, ports, count);
+		snapshot = compile_snapshot(&input);
+	if (snapshot)
+		rc = worker_pool_publish(runtime->pool, snapshot, ports, count);
 	if (rc < 0)
-		topology_free(topology);
+		snapshot_free(snapshot);
 	free(indices);
 	free(ports);
 	return rc;

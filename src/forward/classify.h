@@ -16,7 +16,8 @@
  *   access  every tag but a first one of VLAN id 0 is payload of its network
  *   trunk   payload of the networks that it carries tagged, never of the native one
  *
- * and forward_decide() keeps it from every other port. */
+ * and forward_decide() keeps it from every other port.
+ */
 #ifndef VSW_FORWARD_CLASSIFY_H
 #define VSW_FORWARD_CLASSIFY_H
 
@@ -90,7 +91,8 @@ static inline enum drop_reason classify_tagged(
 	pcp = tci & VLAN_PRIORITY_MASK;
 	stacked = vlan_type_is_tag(load_be16(packet->head + VLAN_TYPE));
 	if (vlan == 0) {
-		packet_vlan_pop(packet);
+		if (!packet_vlan_pop(packet))
+			return DROP_FRAME_TOO_SHORT;
 		return stacked ? classify_stacked(ingress, packet, pcp)
 			       : classify_untagged(ingress, packet, pcp);
 	}
@@ -103,7 +105,8 @@ static inline enum drop_reason classify_tagged(
 	network = ingress->vlan_network[vlan];
 	if (stacked && !classify_stacks(ingress, network))
 		return DROP_QINQ_NOT_ALLOWED;
-	packet_vlan_pop(packet);
+	if (!packet_vlan_pop(packet))
+		return DROP_FRAME_TOO_SHORT;
 	packet->network = network;
 	packet->vlan_pcp = pcp;
 	return STAGE_NEXT;

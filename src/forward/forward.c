@@ -5,7 +5,6 @@
 #include "forward/l2.h"
 #include "forward/security.h"
 #include "forward/stage.h"
-#include "packet/vlan.h"
 
 /* The stages that look at the packet; the reason why it was dropped, or STAGE_NEXT. */
 ALWAYS_INLINE enum drop_reason classify_packet(const struct topology *topology,
@@ -31,7 +30,7 @@ ALWAYS_INLINE enum drop_reason classify_packet(const struct topology *topology,
 }
 
 /* The stages that look at the keys, which the packets of `mask` share. */
-ALWAYS_INLINE enum drop_reason decide_packets(
+ALWAYS_INLINE unsigned decide_packets(
 	struct stage_run *run, const struct forward_key_pair *keys, uint64_t mask)
 {
 	enum drop_reason reason;
@@ -45,14 +44,10 @@ ALWAYS_INLINE enum drop_reason decide_packets(
 	return l2_output(run, keys->destination, mask);
 }
 
-static NO_INLINE void count_drops(struct counters *counters, enum drop_reason reason, uint64_t mask)
+void forward_classify(const struct forward_context *context, struct packet_batch *batch,
+	struct forward_keys *keys, struct counters *counters)
 {
-	counter_add(&counters->drops[reason], (unsigned)__builtin_popcountll(mask));
-}
-
-void forward_classify(const struct topology *topology, const struct fdb *fdb,
-	struct packet_batch *batch, struct forward_keys *keys, struct counters *counters)
-{
+	const struct topology *topology = &context->snapshot->topology;
 	const struct topology_port *ingress = batch->port < topology->port_count
 						      ? &topology->ports[batch->port]
 						      : NULL;
@@ -69,15 +64,15 @@ void forward_classify(const struct topology *topology, const struct fdb *fdb,
 		if (likely(ingress && ingress->mode != TOPOLOGY_ABSENT))
 			reason = classify_packet(topology, ingress, packet, &pair);
 		if (unlikely(reason != STAGE_NEXT)) {
-			count_drops(counters, reason, bit);
+			packet_drop(batch, bit, reason, counters);
 			continue;
 		}
 		passed |= bit;
 		if (pair.source == last.source && pair.destination == last.destination)
 			continue;
 		first |= bit;
-		fdb_prefetch(fdb, pair.source);
-		fdb_prefetch(fdb, pair.destination);
+		fdb_prefetch(context->fdb, pair.source);
+		fdb_prefetch(context->fdb, pair.destination);
 		keys->of[i] = last = pair;
 	}
 	keys->passed = passed;
@@ -111,40 +106,19 @@ static NO_INLINE void withhold_stacked(const struct topology *topology,
 			output->touched[count++] = port;
 	}
 	output->count = count;
-	count_drops(counters, DROP_QINQ_NOT_ALLOWED, chosen & ~kept);
+	packet_drop(batch, chosen & ~kept, DROP_QINQ_NOT_ALLOWED, counters);
 }
 
-void forward_decide(const struct topology *topology, struct fdb *fdb,
-	const struct packet_batch *batch, const struct forward_keys *keys,
-	struct forward_output *output, struct counters *counters)
+void forward_decide(const struct forward_context *context, struct packet_batch *batch,
+	const struct forward_keys *keys, struct forward_output *output, struct counters *counters)
 {
-	struct stage_run run = {
-		.topology = topology,
-		.counters = counters,
-		.fdb = fdb,
-		.batch = batch,
-		.output = output,
-		.learned_key = KEY_NONE,
-		.unicast_key = KEY_NONE,
-		.unicast_port = FDB_PORT_NONE,
-		.flood_network = NETWORK_NONE,
-	};
-	uint64_t first = keys->first;
+	struct stage_run run = stage_run_begin(context, batch, output, counters);
 
-	while (first) {
-		uint64_t begin = first & -first, mask;
-		enum drop_reason reason;
-
-		first ^= begin;
-		/* From this one to the next first one, or to the end: 0 - 1 is all ones. */
-		mask = keys->passed & -begin & ((first & -first) - 1);
-		reason = decide_packets(&run, &keys->of[__builtin_ctzll(begin)], mask);
-		if (unlikely(reason != STAGE_NEXT))
-			count_drops(counters, reason, mask);
-	}
+	batch->flooded = 0;
+	stage_each_run(&run, keys, decide_packets);
 	l2_flood_flush(&run);
 	if (unlikely(keys->stacked))
-		withhold_stacked(topology, batch, keys->stacked, output, counters);
+		withhold_stacked(run.topology, batch, keys->stacked, output, counters);
 }
 
 void forward_output_clear(struct forward_output *output)
@@ -152,33 +126,4 @@ void forward_output_clear(struct forward_output *output)
 	for (unsigned i = 0; i < output->count; i++)
 		output->mask[output->touched[i]] = 0;
 	output->count = 0;
-}
-
-uint64_t forward_tag_push(
-	const struct topology *topology, uint16_t port, struct packet_batch *batch, uint64_t mask)
-{
-	const struct topology_port *egress = &topology->ports[port];
-	uint64_t tagged = 0;
-	unsigned i;
-
-	if (egress->mode != TOPOLOGY_TRUNK)
-		return 0;
-	PACKET_MASK_FOR_EACH (i, mask) {
-		struct packet *packet = &batch->packets[i];
-
-		if (packet->network == egress->network)
-			continue;
-		packet_vlan_push(
-			packet, packet->vlan_pcp | topology->networks[packet->network].vlan);
-		tagged |= UINT64_C(1) << i;
-	}
-	return tagged;
-}
-
-void forward_tag_pop(struct packet_batch *batch, uint64_t mask)
-{
-	unsigned i;
-
-	PACKET_MASK_FOR_EACH (i, mask)
-		packet_vlan_pop(&batch->packets[i]);
 }

@@ -34,7 +34,7 @@ static struct forward_output output;
 
 static void fill(const struct bench_case *bench, struct test_frame *frame, unsigned first)
 {
-	batch_begin(&batch, bench->tagged ? 1 : 0, 1);
+	batch_begin(&batch, bench->tagged ? 1 : 0);
 	for (unsigned i = 0; i < PACKET_BATCH; i++) {
 		struct packet *packet = batch_add(&batch, frame->bytes, frame->length);
 		unsigned flow = (first + i) % bench->flows;
@@ -53,9 +53,10 @@ static void learn_flows(struct fdb *fdb, const struct bench_case *bench)
 	}
 }
 
-static double run(const struct topology *topology, const struct bench_case *bench)
+static double run(const struct snapshot *snapshot, const struct bench_case *bench)
 {
 	struct fdb *fdb = fdb_new(2 * 100000, 300, PORTS, 1);
+	const struct forward_context context = {.snapshot = snapshot, .fdb = fdb, .now = 1};
 	struct counters counters = {0};
 	struct test_frame frame;
 	uint64_t cycles = 0;
@@ -71,7 +72,7 @@ static double run(const struct topology *topology, const struct bench_case *benc
 
 		fill(bench, &frame, round * PACKET_BATCH);
 		start = clock_cycles();
-		forward_batch(topology, fdb, &batch, &output, &counters);
+		forward_batch(&context, &batch, &output, &counters);
 		forward_output_clear(&output);
 		if (round >= WARM_UP)
 			cycles += clock_cycles() - start;
@@ -84,7 +85,8 @@ static double run(const struct topology *topology, const struct bench_case *benc
 
 int main(void)
 {
-	struct topology *topology = topology_new(PORTS, 1);
+	struct snapshot *snapshot = snapshot_new(PORTS, 1);
+	struct topology *topology = &snapshot->topology;
 	const uint16_t networks[] = {0};
 
 	topology_network_set(topology, 0, 10);
@@ -93,7 +95,7 @@ int main(void)
 			topology_access_set(topology, port, 0);
 	topology_trunk_set(topology, 1, NETWORK_NONE, networks, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		printf("%-20s %6.1f cycles a frame\n", cases[i].name, run(topology, &cases[i]));
-	topology_free(topology);
+		printf("%-20s %6.1f cycles a frame\n", cases[i].name, run(snapshot, &cases[i]));
+	snapshot_free(snapshot);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/cursor.h"
+#include "forward/encap.h"
 #include "forward/forward.h"
 #include "forward/security_rules.h"
 #include "packet/parse.h"
@@ -23,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct packet_batch batch;
 static struct forward_output output;
 static struct topology *topology;
-static struct fdb *fdb;
+static struct forward_context context;
 
 /* Heads in memory of exactly their size (and headroom): a read past one is seen. */
 static uint8_t *heads[PACKET_BATCH];
@@ -40,7 +41,11 @@ static void build_topology(void)
 	const uint16_t both[] = {0, 1};
 	const struct security_rules rules = {.has_mac = true, .mac = {0x52, 0x54, 0, 0, 0, 1}};
 
-	topology = topology_new(PORTS, NETWORKS);
+	struct snapshot *snapshot = snapshot_new(PORTS, NETWORKS);
+
+	require(snapshot);
+	context.snapshot = snapshot;
+	topology = &snapshot->topology;
 	topology_network_set(topology, 0, 10);
 	topology_network_set(topology, 1, 20);
 	topology_network_set(topology, 2, 0);
@@ -95,15 +100,16 @@ static void run_batch(void)
 	struct counters counters = {0};
 	uint64_t forwarded = 0, drops = 0;
 
-	forward_batch(topology, fdb, &batch, &output, &counters);
+	forward_batch(&context, &batch, &output, &counters);
 	for (unsigned t = 0; t < output.count; t++) {
 		uint16_t port = output.touched[t];
-		uint64_t mask = output.mask[port], tagged;
+		uint64_t mask = output.mask[port], all = mask, tagged;
 		unsigned i;
 
 		require(port < PORTS && port != batch.port);
-		tagged = forward_tag_push(topology, port, &batch, mask);
-		require((tagged & ~mask) == 0);
+		tagged = forward_encap(&context, port, &batch, &mask, &counters);
+		/* There is room for every tag. */
+		require(mask == all && (tagged & ~mask) == 0);
 		PACKET_MASK_FOR_EACH (i, mask) {
 			require(topology_carries(topology, port, batch.packets[i].network));
 			require((tagged >> i & 1) ==
@@ -112,7 +118,7 @@ static void run_batch(void)
 			check_tags(port, i, tagged >> i & 1);
 			check_head(i);
 		}
-		forward_tag_pop(&batch, tagged);
+		forward_decap(&context, port, &batch, tagged);
 		PACKET_MASK_FOR_EACH (i, mask)
 			check_head(i);
 		forwarded |= mask;
@@ -133,10 +139,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!topology) {
 		build_topology();
-		fdb = fdb_new(8, 300, PORTS, 5);
+		context.fdb = fdb_new(8, 300, PORTS, 5);
+		require(context.fdb);
 	}
-	fdb_flush(fdb, FDB_PORT_NONE, NETWORK_NONE);
-	batch_begin(&batch, 0, 0);
+	fdb_flush(context.fdb, FDB_PORT_NONE, NETWORK_NONE);
+	context.now = 0;
+	batch_begin(&batch, 0);
 	while (cursor_left(&cursor)) {
 		uint16_t port = cursor_u8(&cursor) % (PORTS + 1);
 		/* Up to 508 bytes: some frames are longer than the head. */
@@ -149,7 +157,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		if (port != batch.port || batch.count == PACKET_BATCH) {
 			run_batch();
-			batch_begin(&batch, port, batch.now + 1);
+			context.now++;
+			batch_begin(&batch, port);
 		}
 		add_frame(bytes, length);
 		if (length & 2)

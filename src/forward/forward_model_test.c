@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "forward/encap.h"
 #include "forward/forward.h"
 #include "forward/security_rules.h"
 #include "packet/test_frames.h"
@@ -57,6 +58,7 @@ struct verdict {
 	enum drop_reason reason; /* DROP_REASON_COUNT: forwarded */
 	uint16_t network;
 	bool stacked;
+	bool flooded;
 	unsigned ports; /* bit set */
 };
 
@@ -169,6 +171,7 @@ static struct verdict model_forward(
 	if (is_host(frame->destination))
 		to = model->learned[verdict.network][frame->destination - host_mac(0)];
 	if (to == FDB_PORT_NONE || !model_carries(model, to, verdict.network)) {
+		verdict.flooded = true;
 		verdict.ports = model_flood(model, ingress, verdict.network);
 		if (!verdict.ports)
 			return model_drop(DROP_NO_DESTINATION);
@@ -245,11 +248,12 @@ static void unbind_all(struct model *model, struct fdb *fdb)
 	}
 }
 
-static struct topology *build_topology(const struct model *model)
+static struct snapshot *build_snapshot(const struct model *model)
 {
-	struct topology *topology = topology_new(PORTS, NETWORKS);
+	struct snapshot *snapshot = snapshot_new(PORTS, NETWORKS);
+	struct topology *topology = &snapshot->topology;
 
-	assert_non_null(topology);
+	assert_non_null(snapshot);
 	for (uint16_t network = 0; network < NETWORKS; network++)
 		topology_network_set(topology, network, model->vlan[network]);
 	for (uint16_t network = 0; network < NETWORKS; network++)
@@ -276,7 +280,7 @@ static struct topology *build_topology(const struct model *model)
 		if (port->qinq)
 			topology_allow_qinq(topology, i);
 	}
-	return topology;
+	return snapshot;
 }
 
 static void random_frame(struct model_frame *meant, struct test_frame *frame, uint16_t vlan)
@@ -310,12 +314,14 @@ static void random_frame(struct model_frame *meant, struct test_frame *frame, ui
 
 /* What a trunk sends untagged, and whatever a port without `qinq` gets behind its network's own tag, does
  * not begin with a tag: it would be taken for the frame's own. */
-static void check_tags(
-	const struct model *model, const struct topology *topology, uint16_t port, uint64_t mask)
+static void check_tags(const struct model *model, const struct forward_context *context,
+	uint16_t port, uint64_t mask)
 {
-	uint64_t tagged = forward_tag_push(topology, port, &batch, mask);
+	struct counters counters = {0};
+	uint64_t left = mask, tagged = forward_encap(context, port, &batch, &left, &counters);
 	unsigned i;
 
+	assert_int_equal(left, mask);
 	PACKET_MASK_FOR_EACH (i, mask) {
 		bool pushed = tagged >> i & 1;
 		uint16_t type = load_be16(
@@ -324,12 +330,12 @@ static void check_tags(
 		if (!model->ports[port].qinq || (model->ports[port].trunk && !pushed))
 			assert_false(vlan_type_is_tag(type));
 	}
-	forward_tag_pop(&batch, tagged);
+	forward_decap(context, port, &batch, tagged);
 }
 
 /* No packet leaves by a port that does not carry its network, whatever the model says. */
 static void check_isolation(
-	const struct model *model, const struct topology *topology, unsigned ingress)
+	const struct model *model, const struct forward_context *context, unsigned ingress)
 {
 	for (unsigned i = 0; i < output.count; i++) {
 		unsigned bit, port = output.touched[i];
@@ -337,11 +343,11 @@ static void check_isolation(
 		assert_int_not_equal(port, ingress);
 		PACKET_MASK_FOR_EACH (bit, output.mask[port])
 			assert_true(model_carries(model, port, batch.packets[bit].network));
-		check_tags(model, topology, (uint16_t)port, output.mask[port]);
+		check_tags(model, context, (uint16_t)port, output.mask[port]);
 	}
 }
 
-static void run_batch(struct model *model, const struct topology *topology, struct fdb *fdb)
+static void run_batch(struct model *model, const struct forward_context *context)
 {
 	static struct test_frame frames[PACKET_BATCH];
 	struct counters counters = {0};
@@ -350,7 +356,7 @@ static void run_batch(struct model *model, const struct topology *topology, stru
 	unsigned count = (unsigned)rand() % (PACKET_BATCH + 1);
 	uint16_t ingress = (uint16_t)(rand() % PORTS);
 
-	batch_begin(&batch, ingress, 1);
+	batch_begin(&batch, ingress);
 	for (unsigned i = 0; i < count; i++) {
 		struct model_frame meant;
 
@@ -364,17 +370,19 @@ static void run_batch(struct model *model, const struct topology *topology, stru
 			expected_drops[verdicts[i].reason]++;
 		batch_add(&batch, frames[i].bytes, frames[i].length);
 	}
-	forward_batch(topology, fdb, &batch, &output, &counters);
+	forward_batch(context, &batch, &output, &counters);
 
-	check_isolation(model, topology, ingress);
+	check_isolation(model, context, ingress);
 	for (unsigned i = 0; i < count; i++) {
 		unsigned ports = 0;
 
 		for (unsigned port = 0; port < PORTS; port++)
 			ports |= (unsigned)(output.mask[port] >> i & 1) << port;
 		assert_int_equal(ports, verdicts[i].ports);
-		if (ports)
-			assert_int_equal(batch.packets[i].network, verdicts[i].network);
+		if (!ports)
+			continue;
+		assert_int_equal(batch.packets[i].network, verdicts[i].network);
+		assert_int_equal(batch.flooded >> i & 1, verdicts[i].flooded);
 	}
 	assert_memory_equal(counters.drops, expected_drops, sizeof(expected_drops));
 	assert_int_equal(counters.packets, count);
@@ -392,7 +400,8 @@ static void test_random(void **state)
 	for (uint16_t network = 0; network + 1 < NETWORKS; network++)
 		model.vlan[network] = (uint16_t)(100 + network);
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		struct topology *topology;
+		struct forward_context context = {.fdb = fdb, .now = 1};
+		struct snapshot *snapshot;
 
 		unbind_all(&model, fdb);
 		for (unsigned network = 0; network < NETWORKS; network++)
@@ -400,10 +409,11 @@ static void test_random(void **state)
 		for (unsigned port = 0; port < PORTS; port++)
 			random_port(&model.ports[port], &model);
 		bind_ports(&model, fdb);
-		topology = build_topology(&model);
+		snapshot = build_snapshot(&model);
+		context.snapshot = snapshot;
 		for (unsigned i = 0; i < 10; i++)
-			run_batch(&model, topology, fdb);
-		topology_free(topology);
+			run_batch(&model, &context);
+		snapshot_free(snapshot);
 	}
 	fdb_free(fdb);
 }

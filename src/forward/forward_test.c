@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "forward/encap.h"
 #include "forward/forward.h"
 #include "forward/security_rules.h"
 #include "packet/test_frames.h"
@@ -32,7 +33,8 @@ enum { PORTS = 8 };
 static struct packet_batch batch;
 static struct forward_output output;
 static struct counters counters;
-static struct topology *topology;
+static struct snapshot *snapshot;
+static struct topology *topology; /* the snapshot's */
 static struct fdb *fdb;
 static struct test_frame frame;
 
@@ -44,7 +46,9 @@ static int set_up(void **state)
 
 	memset(&output, 0, sizeof(output));
 	memset(&counters, 0, sizeof(counters));
-	topology = topology_new(PORTS, NETWORKS);
+	snapshot = snapshot_new(PORTS, NETWORKS);
+	assert_non_null(snapshot);
+	topology = &snapshot->topology;
 	fdb = fdb_new(64, 300, PORTS, 1);
 	topology_network_set(topology, BLUE, VLAN_BLUE);
 	topology_network_set(topology, GREEN, VLAN_GREEN);
@@ -65,9 +69,22 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	topology_free(topology);
+	snapshot_free(snapshot);
 	fdb_free(fdb);
 	return 0;
+}
+
+/* What the batch is forwarded with at that time. */
+static struct forward_context context_at(uint32_t now)
+{
+	return (struct forward_context){.snapshot = snapshot, .fdb = fdb, .now = now};
+}
+
+static void forward_all(uint32_t now)
+{
+	const struct forward_context context = context_at(now);
+
+	forward_batch(&context, &batch, &output, &counters);
 }
 
 /* The bit set of ports that a batch of one leaves by; clears the output. */
@@ -75,9 +92,9 @@ static unsigned forward_one(uint16_t port, uint8_t *bytes, size_t length)
 {
 	unsigned ports = 0;
 
-	batch_begin(&batch, port, 100);
+	batch_begin(&batch, port);
 	batch_add(&batch, bytes, length);
-	forward_batch(topology, fdb, &batch, &output, &counters);
+	forward_all(100);
 	for (unsigned i = 0; i < output.count; i++) {
 		assert_int_equal(output.mask[output.touched[i]], 1);
 		ports |= 1u << output.touched[i];
@@ -418,7 +435,7 @@ static void test_mixed_batch(void **state)
 {
 	send_frame(0, MAC_BROADCAST, MAC_OF(0), NO_TAG);
 	send_frame(2, MAC_BROADCAST, MAC_OF(2), NO_TAG);
-	batch_begin(&batch, 3, 100);
+	batch_begin(&batch, 3);
 	build(MAC_OF(0), MAC_OF(3), VLAN_BLUE);
 	batch_add(&batch, frame.bytes, frame.length);
 	build(MAC_OF(2), MAC_OF(3), VLAN_GREEN);
@@ -434,7 +451,7 @@ static void test_mixed_batch(void **state)
 	/* Known by now, and behind the port where it came in. */
 	build(UNKNOWN, MAC_OF(3), VLAN_BLUE);
 	batch_add(&batch, frame.bytes, frame.length);
-	forward_batch(topology, fdb, &batch, &output, &counters);
+	forward_all(100);
 
 	assert_int_equal(output.mask[0], 1u << 0 | 1u << 3 | 1u << 5);
 	assert_int_equal(output.mask[1], 1u << 3);
@@ -448,6 +465,24 @@ static void test_mixed_batch(void **state)
 	forward_output_clear(&output);
 	for (unsigned port = 0; port < TOPOLOGY_PORT_MAX; port++)
 		assert_int_equal(output.mask[port], 0);
+}
+
+/* The batch of one, for a port that has room for it: 1 where it was edited. */
+static uint64_t encap(uint16_t port)
+{
+	const struct forward_context context = context_at(100);
+	uint64_t mask = 1;
+	uint64_t edited = forward_encap(&context, port, &batch, &mask, &counters);
+
+	assert_int_equal(mask, 1);
+	return edited;
+}
+
+static void decap(uint16_t port, uint64_t edited)
+{
+	const struct forward_context context = context_at(100);
+
+	forward_decap(&context, port, &batch, edited);
 }
 
 /* Tags on the way out: by port and network, with the priority that the frame came with, and every
@@ -468,14 +503,14 @@ static void tag_roundtrip(size_t length)
 	assert_int_equal(packet->tail_count, length > PACKET_HEAD_SIZE);
 
 	/* To an access port: no tag. */
-	assert_int_equal(forward_tag_push(topology, 2, &batch, 1), 0);
+	assert_int_equal(encap(2), 0);
 	assert_memory_equal(packet, &before, sizeof(before));
 	/* To a trunk where green is tagged. */
-	assert_int_equal(forward_tag_push(topology, 4, &batch, 1), 1);
+	assert_int_equal(encap(4), 1);
 	assert_int_equal(packet->length, length);
 	assert_int_equal(packet->head_length, MIN(length, PACKET_HEAD_SIZE));
 	assert_memory_equal(packet->head, bytes, packet->head_length);
-	forward_tag_pop(&batch, 1);
+	decap(4, 1);
 	assert_memory_equal(packet, &before, sizeof(before));
 	assert_memory_equal(packet->head, bytes, 12);
 	assert_memory_equal(packet->head + 12, bytes + 16, packet->head_length - 12u);
@@ -500,19 +535,43 @@ static void test_tag_push_on_full_head(void **state)
 	build(MAC_BROADCAST, MAC_OF(2), NO_TAG);
 	memcpy(bytes, frame.bytes, ETHERNET_HEADER);
 	assert_int_equal(forward_one(2, bytes, sizeof(bytes)), P(3) | P(4));
-	assert_int_equal(forward_tag_push(topology, 4, &batch, 1), 1);
+	assert_int_equal(encap(4), 1);
 	assert_int_equal(packet->head_length, PACKET_HEAD_SIZE + VLAN_TAG);
 	assert_int_equal(packet->length, sizeof(bytes) + VLAN_TAG);
 	assert_int_equal(load_be16(packet->head + 12), ETH_P_8021Q);
 	assert_int_equal(load_be16(packet->head + 14), VLAN_GREEN);
 	assert_memory_equal(packet->head + 16, bytes + 12, PACKET_HEAD_SIZE - 12);
-	forward_tag_pop(&batch, 1);
+	decap(4, 1);
 	assert_ptr_equal(packet->head, packet_buffer(&batch, 0));
 
 	/* The native network leaves a trunk untagged, even where it came tagged. */
 	build(MAC_BROADCAST, MAC_OF(0), NO_TAG);
 	assert_int_equal(forward_one(0, frame.bytes, frame.length), P(1) | P(3) | P(5));
-	assert_int_equal(forward_tag_push(topology, 3, &batch, 1), 0);
+	assert_int_equal(encap(3), 0);
+}
+
+/* What cannot get its tag leaves by no port that sends it, and is counted; its neighbours are not held up. */
+static void test_no_headroom(void **state)
+{
+	const struct forward_context context = context_at(100);
+	uint64_t mask = 3, edited;
+
+	batch_begin(&batch, 2);
+	build(MAC_BROADCAST, MAC_OF(2), NO_TAG);
+	for (unsigned i = 0; i < 2; i++)
+		batch_add(&batch, frame.bytes, frame.length);
+	forward_all(100);
+	assert_int_equal(output.mask[4], 3);
+	assert_int_equal(batch.flooded, 3);
+	batch.packets[0].headroom = VLAN_TAG - 1;
+	edited = forward_encap(&context, 4, &batch, &mask, &counters);
+	assert_int_equal(edited, 2);
+	assert_int_equal(mask, 2);
+	assert_int_equal(counters.drops[DROP_NO_HEADROOM], 1);
+	assert_memory_equal(batch.packets[0].head, frame.bytes, frame.length);
+	forward_decap(&context, 4, &batch, edited);
+	assert_memory_equal(batch.packets[1].head, frame.bytes, frame.length);
+	forward_output_clear(&output);
 }
 
 /* Groups meant for the next hop pass where the network says so, one by one. */
@@ -563,12 +622,12 @@ static void test_flood_limit(void **state)
 		for (unsigned turn = 0; turn < 2; turn++) {
 			uint64_t drops = counters.drops[DROP_FLOOD_LIMIT];
 
-			batch_begin(&batch, 0, second);
+			batch_begin(&batch, 0);
 			for (unsigned i = 0; i < 8; i++) {
 				build(i % 2 ? MAC_BROADCAST : MAC_5, MAC_OF(0), NO_TAG);
 				batch_add(&batch, frame.bytes, frame.length);
 			}
-			forward_batch(topology, fdb, &batch, &output, &counters);
+			forward_all(second);
 			assert_int_equal(output.mask[5], turn ? 0x57 : 0xff);
 			assert_int_equal(output.mask[1], turn ? 0x02 : 0xaa);
 			assert_int_equal(counters.drops[DROP_FLOOD_LIMIT] - drops, turn ? 3 : 0);
@@ -576,11 +635,11 @@ static void test_flood_limit(void **state)
 		}
 	}
 	/* A run of equal ones is cut in its middle. */
-	batch_begin(&batch, 0, 200);
+	batch_begin(&batch, 0);
 	build(MAC_BROADCAST, MAC_OF(0), NO_TAG);
 	for (unsigned i = 0; i < 8; i++)
 		batch_add(&batch, frame.bytes, frame.length);
-	forward_batch(topology, fdb, &batch, &output, &counters);
+	forward_all(200);
 	assert_int_equal(output.mask[1], 0x1f);
 	forward_output_clear(&output);
 	/* Where nobody hears it, nothing is counted twice. */
@@ -611,6 +670,7 @@ int main(void)
 		TEST(test_mixed_batch),
 		TEST(test_tag_roundtrip),
 		TEST(test_tag_push_on_full_head),
+		TEST(test_no_headroom),
 	};
 #undef TEST
 

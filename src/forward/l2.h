@@ -16,8 +16,8 @@ ALWAYS_INLINE enum drop_reason l2_learn(struct stage_run *run, uint64_t source_k
 {
 	if (source_key == run->learned_key)
 		return STAGE_NEXT;
-	if (unlikely(fdb_learn_key(run->fdb, source_key, run->batch->port, run->batch->now) ==
-		     FDB_REFUSED))
+	if (unlikely(fdb_learn_key(run->context->fdb, source_key, run->batch->port,
+			     run->context->now) == FDB_REFUSED))
 		return DROP_SOURCE_BOUND_ELSEWHERE;
 	run->learned_key = source_key;
 	/* What the last look-up answered may have been just this. */
@@ -29,7 +29,7 @@ ALWAYS_INLINE enum drop_reason l2_learn(struct stage_run *run, uint64_t source_k
 /* The port behind which the key is, as far as it may be used for that network. */
 static inline uint16_t l2_resolve(const struct stage_run *run, uint64_t key)
 {
-	uint16_t port = fdb_lookup_key(run->fdb, key, run->batch->now);
+	uint16_t port = fdb_lookup_key(run->context->fdb, key, run->context->now);
 
 	if (port >= run->topology->port_count ||
 		!topology_carries(run->topology, port, (uint16_t)key))
@@ -47,7 +47,8 @@ static inline void l2_flood_flush(struct stage_run *run)
 	network = &run->topology->networks[run->flood_network];
 	for (unsigned i = 0; i < network->member_count; i++)
 		if (network->members[i] != run->batch->port)
-			output_add(run->output, network->members[i], run->flood_mask);
+			forward_output_add(run->output, network->members[i], run->flood_mask);
+	run->batch->flooded |= run->flood_mask;
 	run->flood_mask = 0;
 }
 
@@ -63,10 +64,10 @@ static inline uint64_t l2_flood_limited(const struct stage_run *run, uint64_t ma
 	uint32_t used, room;
 
 	do {
-		used = (uint32_t)(old >> 32) == run->batch->now ? (uint32_t)old : 0;
+		used = (uint32_t)(old >> 32) == run->context->now ? (uint32_t)old : 0;
 		room = used < ingress->flood_limit ? ingress->flood_limit - used : 0;
 		count = MIN((unsigned)__builtin_popcountll(mask), room);
-		new = (uint64_t)run->batch->now << 32 | (used + count);
+		new = (uint64_t)run->context->now << 32 | (used + count);
 	} while (!__atomic_compare_exchange_n(
 		flooded, &old, new, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 	for (uint64_t kept = 0;; mask ^= mask & -mask) {
@@ -84,34 +85,31 @@ static inline bool l2_held(const struct stage_run *run, uint64_t destination_key
 		       l2_resolve(run, destination_key) == FDB_PORT_NONE);
 }
 
-static inline enum drop_reason l2_flood(struct stage_run *run, uint16_t network, uint64_t mask)
+static inline unsigned l2_flood(struct stage_run *run, uint16_t network, uint64_t mask)
 {
 	if (unlikely(run->topology->ports[run->batch->port].flood_limit)) {
 		uint64_t kept = l2_flood_limited(run, mask);
 
-		counter_add(&run->counters->drops[DROP_FLOOD_LIMIT],
-			(unsigned)__builtin_popcountll(mask ^ kept));
+		stage_drop(run, DROP_FLOOD_LIMIT, mask ^ kept);
 		if (!kept)
-			return STAGE_NEXT;
+			return STAGE_DONE;
 		mask = kept;
 	}
 	/* The ingress port is one of the members. */
 	if (run->topology->networks[network].member_count < 2) {
-		counter_add(&run->counters->drops[DROP_NO_DESTINATION],
-			(unsigned)__builtin_popcountll(mask));
-		return STAGE_NEXT;
+		stage_drop(run, DROP_NO_DESTINATION, mask);
+		return STAGE_DONE;
 	}
 	if (network != run->flood_network) {
 		l2_flood_flush(run);
 		run->flood_network = network;
 	}
 	run->flood_mask |= mask;
-	return STAGE_NEXT;
+	return STAGE_DONE;
 }
 
-/* Chooses the outputs of the packets of `mask`. */
-ALWAYS_INLINE enum drop_reason l2_output(
-	struct stage_run *run, uint64_t destination_key, uint64_t mask)
+/* Chooses the outputs of the packets of `mask`: the end of every way. */
+ALWAYS_INLINE unsigned l2_output(struct stage_run *run, uint64_t destination_key, uint64_t mask)
 {
 	if (unlikely(destination_key & MAC_GROUP_BIT << 16))
 		return l2_flood(run, (uint16_t)destination_key, mask);
@@ -123,8 +121,8 @@ ALWAYS_INLINE enum drop_reason l2_output(
 		return l2_flood(run, (uint16_t)destination_key, mask);
 	if (unlikely(run->unicast_port == run->batch->port))
 		return DROP_HAIRPIN;
-	output_add(run->output, run->unicast_port, mask);
-	return STAGE_NEXT;
+	forward_output_add(run->output, run->unicast_port, mask);
+	return STAGE_DONE;
 }
 
 #endif

@@ -83,7 +83,7 @@ static enum drop_reason judge_length(const struct security_rules *rules, size_t 
 	enum drop_reason reason;
 
 	complete_ipv4();
-	batch_begin(&batch, 0, 0);
+	batch_begin(&batch, 0);
 	packet = batch_add(&batch, memcpy(copy, frame.bytes, length), length);
 	/* In memory of its own size, so that a sanitizer sees a read past it. */
 	packet->head = memcpy(malloc(packet->head_length), copy, packet->head_length);

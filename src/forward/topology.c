@@ -8,24 +8,19 @@
 #include "forward/security_rules.h"
 #include "packet/packet.h"
 
-struct topology *topology_new(unsigned port_count, unsigned network_count)
+int topology_init(struct topology *topology, unsigned port_count, unsigned network_count)
 {
-	struct topology *topology = calloc(1, sizeof(*topology));
-
-	if (!topology)
-		return NULL;
-	topology->port_count = port_count;
-	topology->network_count = network_count;
+	*topology = (struct topology){.port_count = port_count, .network_count = network_count};
 	/* One more than asked for: an allocation of nothing may be NULL. */
 	topology->ports = calloc(port_count + 1, sizeof(*topology->ports));
 	topology->networks = calloc(network_count + 1, sizeof(*topology->networks));
 	if (!topology->ports || !topology->networks) {
-		topology_free(topology);
-		return NULL;
+		topology_fini(topology);
+		return -ENOMEM;
 	}
 	for (unsigned port = 0; port < port_count; port++)
 		topology->ports[port].network = NETWORK_NONE;
-	return topology;
+	return 0;
 }
 
 void topology_network_set(struct topology *topology, uint16_t network, uint16_t vlan)
@@ -150,10 +145,8 @@ int topology_secure(struct topology *topology, uint16_t port, const struct secur
 	return 0;
 }
 
-void topology_free(struct topology *topology)
+void topology_fini(struct topology *topology)
 {
-	if (!topology)
-		return;
 	for (unsigned port = 0; topology->ports && port < topology->port_count; port++) {
 		free(topology->ports[port].vlan_network);
 		free(topology->ports[port].security);
@@ -166,5 +159,4 @@ void topology_free(struct topology *topology)
 	}
 	free(topology->networks);
 	free(topology->ports);
-	free(topology);
 }

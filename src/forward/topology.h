@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which port is in which network: what forwarding knows of the configuration. A topology is
- * immutable once published. The control thread builds one, publishes it to the workers, waits
- * until no worker can see the old one (a grace period), and frees the old one.
+ * Which port is in which network: the part of a snapshot (snapshot.h) that every frame needs. The control
+ * thread builds one, and it is immutable once the snapshot is published.
  *
  * Ports and networks are named by small indices which the control thread gives out: an index keeps
  * its meaning as long as its port or network exists, whatever else changes, and is used again only
@@ -59,13 +58,13 @@ struct topology {
 	struct topology_network *networks;
 };
 
-/* An empty topology with room for so many ports and networks; NULL where memory is short. */
-struct topology *topology_new(unsigned port_count, unsigned network_count);
+/* Makes an empty topology with room for so many ports and networks; 0 or -ENOMEM. */
+int topology_init(struct topology *topology, unsigned port_count, unsigned network_count);
 
-/* Fills in a network / an access port / a trunk. Indices below the counts given to topology_new();
+/* Fills in a network / an access port / a trunk. Indices below the counts given to topology_init();
  * networks come before the ports that name them, and each port is set once. `networks` lists what
  * the trunk carries tagged (each has a vlan); the native one leaves untagged even where it is listed.
- * Return 0, or -ENOMEM: the topology is fit only for topology_free() then. */
+ * Return 0, or -ENOMEM: the topology is fit only for topology_fini() then. */
 void topology_network_set(struct topology *topology, uint16_t network, uint16_t vlan);
 int topology_access_set(struct topology *topology, uint16_t port, uint16_t network);
 int topology_trunk_set(struct topology *topology, uint16_t port, uint16_t native,
@@ -92,8 +91,8 @@ void topology_allow_qinq(struct topology *topology, uint16_t port);
  * Once a port. 0 or -ENOMEM. */
 int topology_secure(struct topology *topology, uint16_t port, const struct security_rules *rules);
 
-/* NULL is allowed. Only after a grace period where it was published. */
-void topology_free(struct topology *topology);
+/* Frees what it holds. */
+void topology_fini(struct topology *topology);
 
 /* True where frames of `network` may leave by `port`: the last check before every output, so that
  * isolation does not rest on what was learned. */

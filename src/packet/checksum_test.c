@@ -138,7 +138,7 @@ static struct packet *build_partial(
 	store_be16(l4 + checksum_l4_offset(protocol),
 		checksum_pseudo_ipv4(ip, protocol, (uint16_t)l4_length));
 	frame_append(frame, noise, 9);
-	batch_begin(batch, 0, 0);
+	batch_begin(batch, 0);
 	return batch_add(batch, frame->bytes, frame->length);
 }
 

@@ -64,6 +64,10 @@
 		"look for a loop or a scan in the sending guest, or raise the limit")              \
 	X(NO_DESTINATION, "no-destination", "no other port in the frame's network",                \
 		"nothing, unless a port should be there: see 'vsw network show'")                  \
+	X(NO_HEADROOM, "no-headroom",                                                              \
+		"the headers that its output puts in front of the frame do not fit the room "      \
+		"for them",                                                                        \
+		"send it with fewer tags or tunnels around it")                                    \
 	X(HAIRPIN, "hairpin", "destination is behind the port where the frame came in",            \
 		"nothing, unless two ports use the same MAC address: see 'vsw fdb show'")          \
 	X(RECEIVER_NOT_READY, "receiver-not-ready",                                                \

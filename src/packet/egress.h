@@ -44,7 +44,8 @@ struct egress_limits {
 };
 
 /* Bytes before the head of a piece that are the receiver's: a virtio-net header fits. */
-#define EGRESS_HEADROOM 16u
+#define EGRESS_HEADROOM 32u
+_Static_assert(EGRESS_HEADROOM >= PACKET_NET_HEADER, "as in front of any other head");
 
 /* Where the head of a piece is made. */
 struct egress_room {

@@ -91,6 +91,9 @@
 #define UDP_DHCPV6_CLIENT   546
 #define ICMP_HEADER         8
 
+/* RFC 7348 */
+#define VXLAN_HEADER 8
+
 static inline uint16_t load_be16(const uint8_t *bytes)
 {
 	uint16_t value;

@@ -12,7 +12,7 @@
  * so that a packet that needs nothing costs one test.
  *
  * There are no offsets here. Where the checksum starts is the packet's l4_offset, and where it goes
- * follows from l4_protocol: both are kept right by whoever moves the head (packet_offsets_move()),
+ * follows from l4_protocol: both are kept right where the head moves (packet_push(), packet_pull()),
  * so a VLAN tag pushed or popped between the two ports needs no thought.
  *
  * While OFFLOAD_CHECKSUM is needed, the checksum field holds the folded sum of the pseudo header, not

@@ -20,14 +20,19 @@
 #include <sys/uio.h>
 
 #include "base/common.h"
+#include "packet/headers.h"
 #include "packet/offload.h"
 
 /* Frames in a batch: one bit each in a uint64_t, which is how outputs name sets of them. */
 #define PACKET_BATCH        64u
 /* Private bytes of each frame: Ethernet + VLAN + IPv6 with options + TCP with options fit. */
 #define PACKET_HEAD_SIZE    256u
-/* Room before the head: a virtio-net header, tags and tunnel headers are pushed into it. */
-#define PACKET_HEADROOM     64
+/* Room before the head. The last bytes of it belong to the port that sends the packet: a virtio-net header
+ * always fits in front of it (5.1.6: the longest one reports a hash), whatever was pushed before. */
+#define PACKET_HEADROOM     128u
+#define PACKET_NET_HEADER   20u
+/* Bytes that may be pushed onto a head that no edit has moved yet. */
+#define PACKET_PUSH_MAX     (PACKET_HEADROOM - PACKET_NET_HEADER)
 /* The longest frame: an IP packet of 65,535 bytes behind Ethernet and a tag, as TSO makes them. */
 #define PACKET_LENGTH_MAX   65553u
 /* Buffers that a visit takes before it stops, and room for them, for one more chain of the longest
@@ -38,12 +43,19 @@
 /* "Not in any network": a packet before classification, a trunk without a native network. */
 #define NETWORK_NONE        UINT16_MAX
 
+/* The deepest stack that we make: a frame with two tags of its own, in VXLAN over tagged IPv6. */
+_Static_assert(
+	2 * VLAN_TAG + VXLAN_HEADER + UDP_HEADER + IPV6_HEADER + VLAN_HEADER <= PACKET_PUSH_MAX,
+	"a tunnel's headers must fit the headroom");
+
 struct packet {
 	uint8_t *head;      /* the first byte of the frame; edits move it inside its buffer */
 	struct iovec *tail; /* the rest of the frame, in the sender's memory */
 	uint32_t length;    /* bytes of the whole frame; changes with edits of the head */
 	uint16_t head_length;
 	uint16_t tail_count;
+
+	uint16_t headroom; /* bytes that may still be pushed; 0 where nobody has said */
 
 	/* Written by classification (forward/). */
 	uint16_t network;  /* index of the network that the frame belongs to */
@@ -67,9 +79,10 @@ struct packet_batch {
 	unsigned pieces_used; /* of pieces[] */
 	uint16_t port;        /* index of the port where the frames came in */
 	uint16_t queue;       /* and its queue */
-	uint32_t now;         /* seconds of the monotonic clock, for ageing */
+	uint16_t worker;      /* id of the worker that the batch belongs to; constant */
 	void *source;         /* the port's own, from its receive() to its release() */
 	uint64_t kick_cycles; /* clock_cycles() that ports have spent on notifying guests */
+	uint64_t flooded; /* packets that go to every member of their network; from forwarding on */
 	struct packet packets[PACKET_BATCH];
 	struct {
 		uint8_t bytes[PACKET_HEADROOM + PACKET_HEAD_SIZE];
@@ -87,6 +100,55 @@ struct packet_batch {
 static inline uint8_t *packet_buffer(struct packet_batch *batch, unsigned i)
 {
 	return batch->buffers[i].bytes + PACKET_HEADROOM;
+}
+
+/*
+ * Edits at the beginning of a frame. All that says where the head is moves here and nowhere else: head,
+ * lengths, headroom, and the parsed offsets. The worker that owns the batch.
+ *
+ * Makes `bytes` of the headroom the beginning of the frame, for the caller to fill: the new head. NULL where
+ * they do not fit: nothing has changed, and the caller says what becomes of the packet. Headers that were
+ * found stay found, behind what is pushed: after an Ethernet header that is the packet which it carries.
+ */
+MUST_USE static inline uint8_t *packet_push(struct packet *packet, unsigned bytes)
+{
+	if (unlikely(bytes > packet->headroom))
+		return NULL;
+	packet->head -= bytes;
+	packet->headroom = (uint16_t)(packet->headroom - bytes);
+	packet->head_length = (uint16_t)(packet->head_length + bytes);
+	packet->length += bytes;
+	if (packet->parsed && packet->l3_offset) {
+		packet->l3_offset = (uint16_t)(packet->l3_offset + bytes);
+		if (packet->l4_offset)
+			packet->l4_offset = (uint16_t)(packet->l4_offset + bytes);
+	}
+	return packet->head;
+}
+
+/*
+ * Takes `bytes` off the beginning. False where the head is not that long: nothing has changed. What was
+ * found in them is forgotten (`parsed`); headers of the frame that then begins stay found. Who has offloads
+ * to finish (packet->offload) and may come after a pull calls packet_parse() first.
+ */
+MUST_USE static inline bool packet_pull(struct packet *packet, unsigned bytes)
+{
+	if (unlikely(bytes > packet->head_length))
+		return false;
+	packet->head += bytes;
+	packet->headroom = (uint16_t)(packet->headroom + bytes);
+	packet->head_length = (uint16_t)(packet->head_length - bytes);
+	packet->length -= bytes;
+	if (!packet->parsed)
+		return true;
+	if (packet->l3_offset >= bytes + ETHERNET_HEADER) {
+		packet->l3_offset = (uint16_t)(packet->l3_offset - bytes);
+		if (packet->l4_offset)
+			packet->l4_offset = (uint16_t)(packet->l4_offset - bytes);
+	} else if (packet->l3_offset || bytes >= ETHERNET_HEADER) {
+		packet->parsed = false;
+	}
+	return true;
 }
 
 #endif

@@ -239,7 +239,7 @@ static struct packet *parse_bytes(struct test_frame *frame, size_t length)
 {
 	struct packet *packet;
 
-	batch_begin(&batch, 0, 0);
+	batch_begin(&batch, 0);
 	packet = batch_add(&batch, frame->bytes, length);
 	packet_parse(packet);
 	return packet;
@@ -387,13 +387,13 @@ static void test_tag_moves_offsets(void **state)
 
 	build_tagged_udp(&frame);
 	packet = parse_bytes(&frame, frame.length);
-	packet_vlan_pop(packet);
+	assert_true(packet_vlan_pop(packet));
 	check("popped", packet, &(struct expected){ETH_P_IP, 14, 34, IPPROTO_UDP});
 	assert_int_equal(packet->length, frame.length - 4);
 	assert_memory_equal(packet->head, frame.bytes, 12);
 	assert_memory_equal(packet->head + 12, frame.bytes + 16, frame.length - 16);
 
-	packet_vlan_push(packet, 0x6000 | 10);
+	assert_true(packet_vlan_push(packet, 0x6000 | 10));
 	check("pushed", packet, &(struct expected){ETH_P_IP, 18, 38, IPPROTO_UDP});
 	assert_int_equal(packet->length, frame.length);
 	assert_memory_equal(packet->head, frame.bytes, frame.length);

@@ -227,6 +227,7 @@ bool segment_next(struct segmenter *segmenter, struct packet *piece, uint8_t *he
 	private = copy_head_payload(segmenter, head + headers, length);
 	piece->head = head;
 	piece->head_length = (uint16_t)(headers + private);
+	piece->headroom = 0; /* what the caller has before it is the caller's */
 	piece->length = headers + length;
 	piece->tail_count = 0;
 	if (private < length)

@@ -116,13 +116,12 @@ static inline void frame_ports(
 	store_be16(l4 + L4_DESTINATION_PORT, destination);
 }
 
-static inline void batch_begin(struct packet_batch *batch, uint16_t port, uint32_t now)
+static inline void batch_begin(struct packet_batch *batch, uint16_t port)
 {
 	batch->count = 0;
 	batch->pieces_used = 0;
 	batch->port = port;
 	batch->queue = 0;
-	batch->now = now;
 }
 
 /* Adds a frame to the batch: up to PACKET_HEAD_SIZE bytes copied, the rest as one tail piece that
@@ -137,6 +136,7 @@ static inline struct packet *batch_add(struct packet_batch *batch, uint8_t *byte
 		.head = packet_buffer(batch, i),
 		.length = (uint32_t)length,
 		.head_length = (uint16_t)MIN(length, PACKET_HEAD_SIZE),
+		.headroom = PACKET_PUSH_MAX,
 		.network = NETWORK_NONE,
 	};
 	memcpy(packet->head, bytes, packet->head_length);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Taking the 802.1Q tag off a packet and putting it on: edits of the private head. The two MAC
- * addresses move by four bytes, nothing else does, and parsed offsets stay right. Worker thread that
- * owns the batch.
+ * addresses move by four bytes, nothing else does, and parsed offsets stay right (packet_push()). Worker
+ * thread that owns the batch.
  */
 #ifndef VSW_PACKET_VLAN_H
 #define VSW_PACKET_VLAN_H
@@ -23,44 +23,33 @@ static inline bool vlan_type_is_tag(uint16_t type)
 	       type == ETH_P_QINQ2 || type == ETH_P_QINQ3;
 }
 
-/* Moves what packet_parse() found by `change` bytes, where it found something. */
-static inline void packet_offsets_move(struct packet *packet, int change)
-{
-	if (packet->l3_offset)
-		packet->l3_offset = (uint16_t)(packet->l3_offset + change);
-	if (packet->l4_offset)
-		packet->l4_offset = (uint16_t)(packet->l4_offset + change);
-}
-
-/* Removes the tag. The head begins with Ethernet and tag: at least VLAN_HEADER bytes. */
-static inline void packet_vlan_pop(struct packet *packet)
+/* Removes the tag. False where the head does not hold Ethernet and a tag: nothing has changed. */
+static inline bool packet_vlan_pop(struct packet *packet)
 {
 	uint8_t addresses[ETHERNET_TYPE];
 
+	if (unlikely(packet->head_length < VLAN_HEADER))
+		return false;
 	/* Over a copy: the two places overlap. */
 	memcpy(addresses, packet->head, sizeof(addresses));
 	memcpy(packet->head + VLAN_TAG, addresses, sizeof(addresses));
-	packet->head += VLAN_TAG;
-	packet->head_length -= VLAN_TAG;
-	packet->length -= VLAN_TAG;
-	if (packet->parsed)
-		packet_offsets_move(packet, -VLAN_TAG);
+	return packet_pull(packet, VLAN_TAG);
 }
 
-/* Inserts a tag with this TCI. The head holds at least ETHERNET_HEADER bytes and has VLAN_TAG bytes
- * of headroom left. */
-static inline void packet_vlan_push(struct packet *packet, uint16_t tci)
+/* Inserts a tag with this TCI; the head holds at least ETHERNET_HEADER bytes. False where there is no
+ * headroom for it: nothing has changed. */
+MUST_USE static inline bool packet_vlan_push(struct packet *packet, uint16_t tci)
 {
 	uint8_t addresses[ETHERNET_TYPE];
+	uint8_t *head;
 
 	memcpy(addresses, packet->head, sizeof(addresses));
-	packet->head -= VLAN_TAG;
-	memcpy(packet->head, addresses, sizeof(addresses));
-	store_be32(packet->head + ETHERNET_TYPE, (uint32_t)ETH_P_8021Q << 16 | tci);
-	packet->head_length += VLAN_TAG;
-	packet->length += VLAN_TAG;
-	if (packet->parsed)
-		packet_offsets_move(packet, VLAN_TAG);
+	head = packet_push(packet, VLAN_TAG);
+	if (unlikely(!head))
+		return false;
+	memcpy(head, addresses, sizeof(addresses));
+	store_be32(head + ETHERNET_TYPE, (uint32_t)ETH_P_8021Q << 16 | tci);
+	return true;
 }
 
 #endif

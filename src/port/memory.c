@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/spinlock.h"
 #include "packet/egress.h"
+#include "packet/fate.h"
 
 /* A bounded queue of frames: one thread fills, one empties. Indices run freely. */
 struct frame_ring {
@@ -96,6 +97,7 @@ static void memory_receive(struct port *port, unsigned index, struct packet_batc
 			.tail = &batch->pieces[i],
 			.length = length,
 			.head_length = (uint16_t)head,
+			.headroom = PACKET_PUSH_MAX,
 			.tail_count = length > head,
 			.network = NETWORK_NONE,
 		};
@@ -134,13 +136,13 @@ static enum drop_reason record(struct memory_port *memory, const struct packet *
 }
 
 /* Records the frames that a packet becomes on its way here, until one has no place. */
-static void record_packet(struct memory_port *memory, struct packet *packet)
+static void record_packet(struct memory_port *memory, struct packet_batch *batch, unsigned i)
 {
 	struct counters *counters = &memory->port.counters[0].tx;
 	struct egress egress;
 	struct egress_room room;
 	struct packet *frame;
-	enum drop_reason reason = egress_begin(&egress, packet, &memory->limits);
+	enum drop_reason reason = egress_begin(&egress, &batch->packets[i], &memory->limits);
 	unsigned lost = 1;
 
 	if (reason == DROP_REASON_COUNT) {
@@ -154,7 +156,7 @@ static void record_packet(struct memory_port *memory, struct packet *packet)
 		lost = frame ? 1 + egress_end(&egress) : 0;
 	}
 	if (lost)
-		counter_add(&counters->drops[reason], lost);
+		packet_drop_frames(batch, i, lost, reason, counters);
 }
 
 static void memory_send(struct port *port, struct packet_batch *batch, uint64_t mask)
@@ -164,7 +166,7 @@ static void memory_send(struct port *port, struct packet_batch *batch, uint64_t 
 
 	spinlock_lock(&memory->lock);
 	PACKET_MASK_FOR_EACH (i, mask)
-		record_packet(memory, &batch->packets[i]);
+		record_packet(memory, batch, i);
 	spinlock_unlock(&memory->lock);
 }
 

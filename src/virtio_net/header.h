@@ -7,11 +7,16 @@
 
 #include <stdint.h>
 
+#include "packet/packet.h"
 #include "virtio/feature_bits.h"
 
 /* With num_buffers, which is there with VERSION_1 or MRG_RXBUF; legacy devices have 10 bytes. */
 #define NET_HEADER_SIZE        ((uint32_t)sizeof(struct virtio_net_hdr_mrg_rxbuf))
 #define NET_HEADER_LEGACY_SIZE ((uint32_t)sizeof(struct virtio_net_hdr))
+
+/* Any of them is written in front of a head as it is, without a look at its headroom. */
+_Static_assert(sizeof(struct virtio_net_hdr_v1_hash) <= PACKET_NET_HEADER,
+	"a net header must fit the room that is kept for it");
 
 /* The size that goes with a set of acknowledged features; computed once, when they are. */
 static inline uint32_t net_header_size(uint64_t features)

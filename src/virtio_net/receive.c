@@ -6,6 +6,7 @@
 #include <linux/if_ether.h>
 #include <string.h>
 
+#include "packet/fate.h"
 #include "virtio_net/device.h"
 #include "virtio_net/header.h"
 #include "virtio_net/offload.h"
@@ -117,7 +118,7 @@ ALWAYS_INLINE void take_chains(struct net_device_queue *queue, bool packed,
 			PACKET_PIECES - PACKET_PIECES_CHAIN - batch->pieces_used, &length);
 
 		if (unlikely(count < 0)) {
-			counter_add(&counters->drops[DROP_RING_ERROR], 1);
+			frames_drop(1, DROP_RING_ERROR, counters);
 			return;
 		}
 		device_ring_give(ring, packed, chain, 0);
@@ -126,7 +127,7 @@ ALWAYS_INLINE void take_chains(struct net_device_queue *queue, bool packed,
 		bytes += length;
 		reason = judge_length(length, queue->header_size);
 		if (unlikely(reason != DROP_REASON_COUNT)) {
-			counter_add(&counters->drops[reason], 1);
+			frames_drop(1, reason, counters);
 			continue;
 		}
 		prefetch_for_read(pieces->iov_base);
@@ -149,9 +150,12 @@ ALWAYS_INLINE void copy_head(
 	tail_gather(packet, head - header_size, header_size + length);
 	packet->head = head;
 	packet->head_length = (uint16_t)length;
+	/* Neighbours, and constant: one store. */
+	packet->headroom = PACKET_PUSH_MAX;
 	packet->network = NETWORK_NONE;
 	packet->vlan_pcp = 0;
 	packet->parsed = false;
+	packet->l4_protocol = 0;
 }
 
 static void copy_heads(
@@ -168,7 +172,7 @@ static void copy_heads(
 		copy_head(batch, kept, packet, queue->header_size);
 		header = packet->head - queue->header_size;
 		if (unlikely(!net_offload_receive(header, queue->requests, packet))) {
-			counter_add(&counters->drops[DROP_BAD_NET_HEADER], 1);
+			packet_drop(batch, UINT64_C(1) << kept, DROP_BAD_NET_HEADER, counters);
 			continue;
 		}
 		kept++;
@@ -188,7 +192,7 @@ void net_device_receive(
 	else
 		take_chains(queue, false, batch, counters);
 	if (unlikely(queue->discard)) {
-		counter_add(&counters->drops[DROP_QUEUE_DISABLED], batch->count);
+		frames_drop(batch->count, DROP_QUEUE_DISABLED, counters);
 		batch->count = 0;
 		return;
 	}

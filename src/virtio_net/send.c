@@ -8,6 +8,7 @@
 
 #include "base/copy.h"
 #include "packet/egress.h"
+#include "packet/fate.h"
 #include "virtio_net/device.h"
 #include "virtio_net/header.h"
 #include "virtio_net/offload.h"
@@ -230,12 +231,13 @@ static enum drop_reason ring_unready(struct device_ring *ring)
 /* Finds places for the frames that a packet becomes which the receiver cannot take as it is.
  * Ends at the first one that has none: neither have the others, and a receiver whose ring is
  * full shall cost nothing. */
-static NO_INLINE void place_finished(struct sending *sending, struct packet *packet)
+static NO_INLINE void place_finished(
+	struct sending *sending, struct packet_batch *batch, unsigned i)
 {
 	struct net_device_queue *queue = sending->queue;
 	struct egress egress;
 	struct egress_room room;
-	struct packet *frame;
+	struct packet *packet = &batch->packets[i], *frame;
 	enum drop_reason reason = egress_begin(&egress, packet, &queue->limits);
 	unsigned lost = 1;
 
@@ -249,20 +251,22 @@ static NO_INLINE void place_finished(struct sending *sending, struct packet *pac
 		lost += egress_end(&egress);
 	}
 	if (lost)
-		counter_add(&sending->counters->drops[reason], lost);
+		packet_drop_frames(batch, i, lost, reason, sending->counters);
 }
 
-ALWAYS_INLINE void place_packet(struct sending *sending, bool packed, struct packet *packet)
+ALWAYS_INLINE void place_packet(
+	struct sending *sending, bool packed, struct packet_batch *batch, unsigned i)
 {
+	struct packet *packet = &batch->packets[i];
 	enum drop_reason reason;
 
 	if (unlikely(!egress_as_is(packet, &sending->queue->limits))) {
-		place_finished(sending, packet);
+		place_finished(sending, batch, i);
 		return;
 	}
 	reason = place(sending, packed, packet, false);
 	if (unlikely(reason != DROP_REASON_COUNT))
-		counter_add(&sending->counters->drops[reason], 1);
+		packet_drop(batch, UINT64_C(1) << i, reason, sending->counters);
 }
 
 /*
@@ -331,7 +335,7 @@ ALWAYS_INLINE bool send_all(
 	bool signal;
 
 	while (mask && (mask = place_simple(sending, packed, batch, mask))) {
-		place_packet(sending, packed, &batch->packets[__builtin_ctzll(mask)]);
+		place_packet(sending, packed, batch, (unsigned)__builtin_ctzll(mask));
 		mask &= mask - 1;
 	}
 	for (unsigned i = 0; i < sending->waiting_count; i++) {
@@ -355,8 +359,7 @@ bool net_device_send(struct net_device_queue *queue, struct packet_batch *batch,
 	bool signal;
 
 	if (device_ring_failed(&queue->ring, packed)) {
-		counter_add(
-			&counters->drops[DROP_RING_ERROR], (unsigned)__builtin_popcountll(mask));
+		packet_drop(batch, mask, DROP_RING_ERROR, counters);
 		return false;
 	}
 	sending.queue = queue;

@@ -43,6 +43,7 @@ static inline void test_packet_load(
 		.tail = test->tail,
 		.length = length,
 		.head_length = (uint16_t)at,
+		.headroom = PACKET_PUSH_MAX,
 		.network = NETWORK_NONE,
 	};
 	memcpy(test->packet.head, test->frame, at);
@@ -214,9 +215,9 @@ static inline struct test_outcome test_offload(struct test_packet *test,
 	require(outcome.needs & OFFLOAD_CHECKSUM && header->flags & 1);
 	require(!(outcome.needs & OFFLOAD_SEGMENT) == !packet->offload.gso_size);
 	if (tag && packet->l3_offset == VLAN_HEADER)
-		packet_vlan_pop(packet);
+		require(packet_vlan_pop(packet));
 	else if (tag)
-		packet_vlan_push(packet, 10);
+		require(packet_vlan_push(packet, 10));
 	outcome.pieces = check_egress(test, abilities);
 	/* What was flooded to one receiver is still good for the next one. */
 	check_egress(test, (uint8_t)(abilities & OFFLOAD_CHECKSUM ? 0 : ~0u));

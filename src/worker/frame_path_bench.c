@@ -122,19 +122,18 @@ static unsigned take_back(struct link *link)
 }
 
 /* What a worker does with a batch. */
-static NO_INLINE void frame_path(const struct topology *topology, struct fdb *fdb,
-	struct link *from, struct link *to, struct counters *counters)
+static NO_INLINE void frame_path(const struct forward_context *context, struct link *from,
+	struct link *to, struct counters *counters)
 {
 	batch->count = 0;
 	batch->pieces_used = 0;
 	batch->frames_max = PACKET_BATCH;
 	batch->port = 0;
-	batch->now = 1;
 	net_device_receive(&from->device, batch, &counters[0]);
 	if (batch->count <= WORKER_SMALL_BATCH)
 		net_outlook_fetch(&to->device.outlook);
-	forward_classify(topology, fdb, batch, &keys, &counters[0]);
-	forward_decide(topology, fdb, batch, &keys, &output, &counters[0]);
+	forward_classify(context, batch, &keys, &counters[0]);
+	forward_decide(context, batch, &keys, &output, &counters[0]);
 	for (unsigned i = 0; i < output.count; i++)
 		net_device_send(&to->device, batch, output.mask[output.touched[i]], &counters[1]);
 	forward_output_clear(&output);
@@ -157,8 +156,9 @@ int main(int argc, char **argv)
 {
 	static struct link from, to;
 	static struct counters counters[2];
-	struct topology *topology = topology_new(2, 1);
+	struct snapshot *snapshot = snapshot_new(2, 1);
 	struct fdb *fdb = fdb_new(1024, 0, 2, 1);
+	const struct forward_context context = {.snapshot = snapshot, .fdb = fdb, .now = 1};
 	bool counted = argc == 4 || argc == 5;
 	uint32_t length = counted ? (uint32_t)atoi(argv[2]) : 0;
 	unsigned rounds = counted ? (unsigned)atoi(argv[3]) : 0;
@@ -171,14 +171,15 @@ int main(int argc, char **argv)
 	packed = strcmp(argv[1], "packed") == 0;
 	batch = mmap(
 		NULL, sizeof(*batch), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (batch == MAP_FAILED || !topology || !fdb)
+	if (batch == MAP_FAILED || !snapshot || !fdb)
 		die("no memory");
 	share_memory(2 * MEMORY_SIZE);
 	open_link(&from, 0);
 	open_link(&to, MEMORY_SIZE);
 	lay_frames(&from);
-	topology_network_set(topology, 0, 0);
-	if (topology_access_set(topology, 0, 0) < 0 || topology_access_set(topology, 1, 0) < 0)
+	topology_network_set(&snapshot->topology, 0, 0);
+	if (topology_access_set(&snapshot->topology, 0, 0) < 0 ||
+		topology_access_set(&snapshot->topology, 1, 0) < 0)
 		die("no memory");
 	fdb_learn(fdb, 0, (const uint8_t[6]){0x52, 0x54, 0, 0, 0, 2}, 1, 1);
 	for (unsigned round = 0; round < rounds; round++) {
@@ -189,7 +190,7 @@ int main(int argc, char **argv)
 		publish(&from);
 		publish(&to);
 		begin = clock_cycles();
-		frame_path(topology, fdb, &from, &to, counters);
+		frame_path(&context, &from, &to, counters);
 		cycles += clock_cycles() - begin;
 		if (take_back(&from) != burst || take_back(&to) != burst)
 			die("frames were lost");

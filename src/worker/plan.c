@@ -40,7 +40,7 @@ static bool fill_roster(struct plan *plan, unsigned worker)
 	return true;
 }
 
-struct plan *plan_new(struct topology *topology, struct port *const *ports, unsigned port_count,
+struct plan *plan_new(struct snapshot *snapshot, struct port *const *ports, unsigned port_count,
 	unsigned worker_count)
 {
 	struct plan *plan = calloc(1, sizeof(*plan) + worker_count * sizeof(plan->rosters[0]));
@@ -48,17 +48,17 @@ struct plan *plan_new(struct topology *topology, struct port *const *ports, unsi
 	if (!plan)
 		return NULL;
 	plan->worker_count = worker_count;
-	plan->port_count = topology->port_count;
-	plan->ports = calloc(topology->port_count + 1, sizeof(struct port *));
+	plan->port_count = snapshot->topology.port_count;
+	plan->ports = calloc(plan->port_count + 1, sizeof(struct port *));
 	if (!plan->ports)
 		goto free_plan;
 	for (unsigned i = 0; i < port_count; i++)
-		if (ports[i]->index < topology->port_count)
+		if (ports[i]->index < plan->port_count)
 			plan->ports[ports[i]->index] = ports[i];
 	for (unsigned i = 0; i < worker_count; i++)
 		if (!fill_roster(plan, i))
 			goto free_plan;
-	plan->topology = topology;
+	plan->snapshot = snapshot;
 	return plan;
 
 free_plan:
@@ -75,7 +75,7 @@ void plan_free(struct plan *plan)
 		free(plan->rosters[i].polled);
 		free(plan->rosters[i].first);
 	}
-	topology_free(plan->topology);
+	snapshot_free(plan->snapshot);
 	free(plan->ports);
 	free(plan);
 }

@@ -9,7 +9,7 @@
 #ifndef VSW_WORKER_PLAN_H
 #define VSW_WORKER_PLAN_H
 
-#include "forward/topology.h"
+#include "forward/snapshot.h"
 #include "port/port.h"
 
 /* One queue that a worker visits. */
@@ -39,13 +39,13 @@ struct roster {
 	uint64_t most;  /* this round: what any has had that was charged or left out */
 	struct visit *visits;  /* sorted by port index, then queue */
 	struct visit **polled; /* the visits that are polled now, in no order */
-	uint32_t *first;       /* by port index: its first visit here; [topology->port_count + 1] */
+	uint32_t *first;       /* by port index: its first visit here; [port_count + 1] */
 };
 
 struct plan {
 	uint64_t generation;       /* tells plans apart: an address may be used again */
-	struct topology *topology; /* owned */
-	unsigned port_count;       /* of ports[]: topology->port_count */
+	struct snapshot *snapshot; /* owned */
+	unsigned port_count;       /* of ports[]: that of the topology */
 	struct port **ports;       /* by index; NULL where there is none */
 	unsigned worker_count;
 	struct roster rosters[];
@@ -57,8 +57,8 @@ static inline unsigned plan_assignment(unsigned worker_count, uint16_t port, uns
 	return (port + queue) % worker_count;
 }
 
-/* Takes the topology over on success. NULL where memory is short. */
-struct plan *plan_new(struct topology *topology, struct port *const *ports, unsigned port_count,
+/* Takes the snapshot over on success. NULL where memory is short. */
+struct plan *plan_new(struct snapshot *snapshot, struct port *const *ports, unsigned port_count,
 	unsigned worker_count);
 void plan_free(struct plan *plan);
 

@@ -36,15 +36,15 @@ static struct fdb *fdb;
 static struct worker_pool *pool;
 static struct port *ports[PORTS];
 
-static inline struct topology *one_network(unsigned port_count)
+static inline struct snapshot *one_network(unsigned port_count)
 {
-	struct topology *topology = topology_new(port_count, 1);
+	struct snapshot *snapshot = snapshot_new(port_count, 1);
 
-	require(topology);
-	topology_network_set(topology, 0, 0);
+	require(snapshot);
+	topology_network_set(&snapshot->topology, 0, 0);
 	for (unsigned i = 0; i < port_count; i++)
-		require(topology_access_set(topology, (uint16_t)i, 0) == 0);
-	return topology;
+		require(topology_access_set(&snapshot->topology, (uint16_t)i, 0) == 0);
+	return snapshot;
 }
 
 static inline struct port *port_begin(uint16_t index, bool timed)

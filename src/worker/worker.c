@@ -17,15 +17,6 @@
 #include "virtio/guest_memory.h"
 #include "worker/worker_thread.h"
 
-const char *const worker_stage_names[WORKER_STAGE_COUNT] = {
-	[WORKER_RECEIVE] = "receive",
-	[WORKER_PARSE] = "parse",
-	[WORKER_FORWARD] = "forward",
-	[WORKER_SEND] = "send",
-	[WORKER_RELEASE] = "release",
-	[WORKER_KICK] = "kick",
-};
-
 struct worker_pool {
 	unsigned count; /* threads running */
 	struct fdb *fdb;
@@ -36,12 +27,16 @@ struct worker_pool {
 };
 
 /* Its pages become resident only as they are used: most of a carrier is room for absurd chains. */
-static struct carrier *carrier_new(void)
+static struct carrier *carrier_new(const struct worker_pool *pool, unsigned id)
 {
 	struct carrier *carrier = mmap(
 		NULL, sizeof(*carrier), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	return carrier == MAP_FAILED ? NULL : carrier;
+	if (carrier == MAP_FAILED)
+		return NULL;
+	carrier->batch.worker = (uint16_t)id;
+	carrier->context.fdb = pool->fdb;
+	return carrier;
 }
 
 static void carrier_free(struct carrier *carrier)
@@ -137,15 +132,13 @@ static int worker_init(struct worker_pool *pool, struct worker *worker, unsigned
 
 	worker->id = id;
 	worker->settings = *settings;
-	worker->fdb = pool->fdb;
 	worker->plan = pool->plan;
 	worker->counters.cpu = -1;
-	worker->baseline_cycles = clock_cycles();
-	worker->baseline_ns = clock_now_ns();
+	worker_baseline_set(&worker->baseline, &worker->counters);
 	sem_init(&worker->prepared, 0, 0);
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
 	worker->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	worker->carrier = carrier_new();
+	worker->carrier = carrier_new(pool, id);
 	if (worker->epoll < 0 || worker->wake < 0 || !worker->carrier ||
 		epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->wake, &event) < 0)
 		result = error_set_errno(error, -errno, "no descriptor or no memory");
@@ -159,11 +152,11 @@ static int worker_init(struct worker_pool *pool, struct worker *worker, unsigned
 /* A plan without ports, so that a worker always has one. */
 static struct plan *empty_plan(unsigned worker_count)
 {
-	struct topology *topology = topology_new(0, 0);
-	struct plan *plan = topology ? plan_new(topology, NULL, 0, worker_count) : NULL;
+	struct snapshot *snapshot = snapshot_new(0, 0);
+	struct plan *plan = snapshot ? plan_new(snapshot, NULL, 0, worker_count) : NULL;
 
 	if (!plan)
-		topology_free(topology);
+		snapshot_free(snapshot);
 	return plan;
 }
 
@@ -182,7 +175,7 @@ struct worker_pool *worker_pool_new(
 	memset(pool, 0, size);
 	pool->fdb = fdb;
 	pool->notifier = (struct port_notifier){pool, watch, unwatch, poke};
-	pool->inject = carrier_new();
+	pool->inject = carrier_new(pool, settings->count);
 	pool->plan = empty_plan(settings->count);
 	result = pool->inject && pool->plan ? guest_memory_guard() : -ENOMEM;
 	if (result < 0) {
@@ -224,11 +217,11 @@ void worker_pool_free(struct worker_pool *pool)
 	free(pool);
 }
 
-int worker_pool_publish(struct worker_pool *pool, struct topology *topology,
+int worker_pool_publish(struct worker_pool *pool, struct snapshot *snapshot,
 	struct port *const *ports, unsigned port_count)
 {
 	struct plan *old = pool->plan;
-	struct plan *plan = plan_new(topology, ports, port_count, pool->count);
+	struct plan *plan = plan_new(snapshot, ports, port_count, pool->count);
 
 	if (!plan)
 		return -ENOMEM;
@@ -265,12 +258,14 @@ void worker_pool_inject(
 		.tail = batch->pieces,
 		.length = length,
 		.head_length = length,
+		.headroom = PACKET_PUSH_MAX,
 		.network = NETWORK_NONE,
 	};
 	memcpy(batch->packets[0].head, frame, length);
-	carrier_classify(pool->inject, pool->plan, pool->fdb, &uncounted);
-	carrier_decide(pool->inject, pool->plan, pool->fdb, &uncounted);
-	carrier_send(pool->inject, pool->plan);
+	pool->inject->context.snapshot = pool->plan->snapshot;
+	carrier_classify(pool->inject, &uncounted);
+	carrier_decide(pool->inject, &uncounted);
+	carrier_send(pool->inject, pool->plan->ports, &uncounted);
 }
 
 unsigned worker_pool_count(const struct worker_pool *pool)
@@ -299,56 +294,17 @@ unsigned worker_pool_assignment(const struct worker_pool *pool, uint16_t port, u
 	return plan_assignment(pool->count, port, queue);
 }
 
-static struct worker_counters read_counters(const struct worker *worker)
-{
-	const struct worker_counters *counters = &worker->counters;
-	struct worker_counters now = {
-		.wakeups = counter_read(&counters->wakeups),
-		.frames = counter_read(&counters->frames),
-		.batches = counter_read(&counters->batches),
-		.busy_cycles = counter_read(&counters->busy_cycles),
-		.measured_frames = counter_read(&counters->measured_frames),
-		.cpu = __atomic_load_n(&counters->cpu, __ATOMIC_RELAXED),
-	};
-
-	for (unsigned i = 0; i < WORKER_STAGE_COUNT; i++)
-		now.stage_cycles[i] = counter_read(&counters->stage_cycles[i]);
-	return now;
-}
-
 void worker_pool_stats(struct worker_pool *pool, unsigned id, struct worker_stats *stats)
 {
 	const struct worker *worker = &pool->workers[id];
-	struct worker_counters now = read_counters(worker);
-	uint64_t busy = now.busy_cycles - worker->baseline.busy_cycles;
-	uint64_t cycles = clock_cycles() - worker->baseline_cycles;
 
-	*stats = (struct worker_stats){
-		.id = id,
-		.cpu = now.cpu,
-		.wakeups = now.wakeups - worker->baseline.wakeups,
-		.frames = now.frames - worker->baseline.frames,
-		.batches = now.batches - worker->baseline.batches,
-		.seconds = (double)(clock_now_ns() - worker->baseline_ns) / (double)NS_PER_SECOND,
-		.busy_percent = cycles ? 100.0 * (double)busy / (double)cycles : 0,
-		.queues = pool->plan->rosters[id].count,
-		.measured_frames = now.measured_frames - worker->baseline.measured_frames,
-	};
-	if (stats->frames)
-		stats->cycles_per_frame = (double)busy / (double)stats->frames;
-	for (unsigned i = 0; stats->measured_frames && i < WORKER_STAGE_COUNT; i++)
-		stats->stages[i] = (double)(now.stage_cycles[i] -
-					    worker->baseline.stage_cycles[i]) /
-				   (double)stats->measured_frames;
+	worker_stats_since(&worker->baseline, &worker->counters, stats);
+	stats->id = id;
+	stats->queues = pool->plan->rosters[id].count;
 }
 
 void worker_pool_reset(struct worker_pool *pool)
 {
-	for (unsigned i = 0; i < pool->count; i++) {
-		struct worker *worker = &pool->workers[i];
-
-		worker->baseline = read_counters(worker);
-		worker->baseline_cycles = clock_cycles();
-		worker->baseline_ns = clock_now_ns();
-	}
+	for (unsigned i = 0; i < pool->count; i++)
+		worker_baseline_set(&pool->workers[i].baseline, &pool->workers[i].counters);
 }

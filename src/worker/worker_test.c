@@ -255,6 +255,26 @@ static void idle_workers_sleep_and_wake(void **state)
 	end();
 }
 
+/* A port of the topology that the pool was not given: what should leave there is counted where it came in. */
+static void frames_for_a_port_that_is_not_there(void **state)
+{
+	uint64_t begin_ns = clock_now_ns();
+	const uint64_t *drops;
+
+	begin(2, PORTS);
+	introduce();
+	publish(PORTS - 1);
+	drops = &ports[0]->counters[0].rx.drops[DROP_RECEIVER_NOT_READY];
+	for (uint32_t i = 0; i < 10; i++)
+		push(0, PORTS - 1, i);
+	push(0, 1, 10);
+	expect(1, 0, 1, 10);
+	while (counter_read(drops) != 10)
+		require(clock_now_ns() - begin_ns < PATIENCE);
+	expect_nothing(PORTS - 1);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +282,7 @@ int main(void)
 		cmocka_unit_test(plans_change_under_traffic),
 		cmocka_unit_test(ports_come_and_go_under_traffic),
 		cmocka_unit_test(injected_frames_are_forwarded),
+		cmocka_unit_test(frames_for_a_port_that_is_not_there),
 		cmocka_unit_test(a_stuck_worker_is_found),
 		cmocka_unit_test(idle_workers_sleep_and_wake),
 	};

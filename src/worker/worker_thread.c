@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "base/peer_signal.h"
 #include "base/rcu.h"
+#include "forward/encap.h"
+#include "packet/fate.h"
 #include "worker/fair_share.h"
 
 /* Rounds over the polled queues between two looks at the armed ones, when there are both: a look is a
@@ -59,37 +61,39 @@ static void record_stages(struct worker *worker, const struct stage_watch *watch
 	worker->unmeasured = MEASURE_GAP / 2 + 1 + (unsigned)(watch->since >> 6) % MEASURE_GAP;
 }
 
-void carrier_classify(
-	struct carrier *carrier, const struct plan *plan, struct fdb *fdb, struct counters *ingress)
+void carrier_classify(struct carrier *carrier, struct counters *ingress)
 {
-	forward_classify(plan->topology, fdb, &carrier->batch, &carrier->keys, ingress);
+	forward_classify(&carrier->context, &carrier->batch, &carrier->keys, ingress);
 }
 
-void carrier_decide(
-	struct carrier *carrier, const struct plan *plan, struct fdb *fdb, struct counters *ingress)
+void carrier_decide(struct carrier *carrier, struct counters *ingress)
 {
-	carrier->batch.now = (uint32_t)clock_coarse_seconds();
+	carrier->context.now = (uint32_t)clock_coarse_seconds();
 	forward_decide(
-		plan->topology, fdb, &carrier->batch, &carrier->keys, &carrier->output, ingress);
+		&carrier->context, &carrier->batch, &carrier->keys, &carrier->output, ingress);
 }
 
-void carrier_send(struct carrier *carrier, const struct plan *plan)
+void carrier_send(struct carrier *carrier, struct port *const *ports, struct counters *ingress)
 {
+	const struct forward_context *context = &carrier->context;
 	struct packet_batch *batch = &carrier->batch;
 	struct forward_output *output = &carrier->output;
 
 	for (unsigned i = 0; i < output->count; i++) {
 		uint16_t index = output->touched[i];
-		struct port *port = plan->ports[index];
+		struct port *port = ports[index];
 		uint64_t mask = output->mask[index];
-		uint64_t tagged;
+		uint64_t edited;
 
-		if (unlikely(!port))
-			continue; /* in the topology, but not given to worker_pool_publish() */
-		tagged = forward_tag_push(plan->topology, index, batch, mask);
-		port->class->send(port, batch, mask);
-		if (tagged)
-			forward_tag_pop(batch, tagged);
+		/* In the topology, but not given to worker_pool_publish(). */
+		if (unlikely(!port)) {
+			packet_drop(batch, mask, DROP_RECEIVER_NOT_READY, ingress);
+			continue;
+		}
+		edited = forward_encap(context, index, batch, &mask, ingress);
+		if (likely(mask))
+			port->class->send(port, batch, mask);
+		forward_decap(context, index, batch, edited);
 	}
 	forward_output_clear(output);
 }
@@ -124,13 +128,13 @@ ALWAYS_INLINE unsigned visit_queue(struct worker *worker, const struct plan *pla
 	if (batch->count) {
 		expect_output(visit, batch);
 		stage_end(watch, WORKER_RECEIVE, batch);
-		carrier_classify(carrier, plan, worker->fdb, ingress);
+		carrier_classify(carrier, ingress);
 		stage_end(watch, WORKER_PARSE, batch);
-		carrier_decide(carrier, plan, worker->fdb, ingress);
+		carrier_decide(carrier, ingress);
 		stage_end(watch, WORKER_FORWARD, batch);
 		if (likely(carrier->output.count == 1))
 			visit->expected = plan->ports[carrier->output.touched[0]];
-		carrier_send(carrier, plan);
+		carrier_send(carrier, plan->ports, ingress);
 		stage_end(watch, WORKER_SEND, batch);
 	}
 	port->class->release(port, visit->queue, batch);
@@ -313,6 +317,7 @@ void *worker_main(void *argument)
 		if (plan->generation != current) {
 			/* Every queue is visited once: what was announced under the old plan is seen. */
 			current = plan->generation;
+			worker->carrier->context.snapshot = plan->snapshot;
 			poll_all(roster, false);
 		}
 		visit_round(worker, plan, roster);

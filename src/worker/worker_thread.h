@@ -9,26 +9,16 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "base/error.h"
 #include "forward/forward.h"
 #include "worker/plan.h"
-#include "worker/worker.h"
-
-/* Rising counters. The worker writes, the control thread reads (both relaxed). */
-struct worker_counters {
-	uint64_t rounds; /* over its queues; stands still while it sleeps, or hangs */
-	uint64_t wakeups;
-	uint64_t frames;
-	uint64_t batches;
-	uint64_t busy_cycles; /* in visits that found frames */
-	uint64_t measured_frames;
-	uint64_t stage_cycles[WORKER_STAGE_COUNT]; /* of the measured frames */
-	int cpu;
-	bool asleep; /* in epoll_wait(), until something comes */
-};
+#include "worker/settings.h"
+#include "worker/stats.h"
 
 /* What carries a batch through forwarding to its outputs; one for each thread that does so. */
 struct carrier {
 	struct packet_batch batch;
+	struct forward_context context; /* of the plan that is carried under */
 	struct forward_keys keys;
 	struct forward_output output;
 };
@@ -39,19 +29,16 @@ struct worker {
 	sem_t prepared;           /* posted once the thread has tried to prepare itself */
 	struct error preparation; /* why it could not, and has ended; empty text: it runs */
 	struct worker_settings settings;
-	struct fdb *fdb;
 	struct plan *plan; /* published by the control thread */
 	bool stop;         /* written by the control thread */
 	bool poked;        /* set by the control thread, cleared by the worker */
 	int epoll;         /* the kick descriptors, and `wake` */
 	int wake;          /* eventfd: plan, stop or poked changed */
 	struct worker_counters counters CACHE_ALIGNED;
-	struct worker_counters baseline; /* the counters at the last reset; control thread */
-	uint64_t baseline_cycles;        /* clock_cycles() then */
-	uint64_t baseline_ns;
-	uint64_t seen_rounds;    /* at the last worker_pool_stuck(); control thread */
-	struct carrier *carrier; /* the worker's own */
-	unsigned unmeasured;     /* 0: the next batch is measured, else batches till then */
+	struct worker_baseline baseline; /* at the last reset; control thread */
+	uint64_t seen_rounds;            /* at the last worker_pool_stuck(); control thread */
+	struct carrier *carrier;         /* the worker's own */
+	unsigned unmeasured;             /* 0: the next batch is measured, else batches till then */
 };
 
 /* The epoll data of a queue's kick descriptor; WORKER_WAKE is that of `wake`. */
@@ -69,12 +56,10 @@ void *worker_main(void *argument);
 
 /* Decide, in two halves, where the batch of *carrier goes, counting it in *ingress. Any thread, with a
  * carrier of its own. */
-void carrier_classify(struct carrier *carrier, const struct plan *plan, struct fdb *fdb,
-	struct counters *ingress);
-void carrier_decide(struct carrier *carrier, const struct plan *plan, struct fdb *fdb,
-	struct counters *ingress);
+void carrier_classify(struct carrier *carrier, struct counters *ingress);
+void carrier_decide(struct carrier *carrier, struct counters *ingress);
 
-/* Sends it there. */
-void carrier_send(struct carrier *carrier, const struct plan *plan);
+/* Sends it there, to these ports of the plan. */
+void carrier_send(struct carrier *carrier, struct port *const *ports, struct counters *ingress);
 
 #endif

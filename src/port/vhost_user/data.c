@@ -4,6 +4,7 @@
  */
 #include "base/fd.h"
 #include "base/rcu.h"
+#include "packet/fate.h"
 #include "packet/parse.h"
 #include "port/vhost_user/vhost_user_private.h"
 
@@ -47,12 +48,10 @@ void vhost_user_release(struct port *port, unsigned queue, struct packet_batch *
 		notify(&vhost_user_port(port)->pairs[queue].receive_ring, batch);
 }
 
-static void drop_all(struct vhost_user_port *vhost, uint64_t mask)
+static void drop_all(struct vhost_user_port *vhost, const struct packet_batch *batch, uint64_t mask)
 {
-	uint64_t *drops = &vhost->port.counters[0].tx.drops[DROP_RECEIVER_NOT_READY];
-
 	spinlock_lock(&vhost->pairs[0].lock);
-	counter_add(drops, (unsigned)__builtin_popcountll(mask));
+	packet_drop(batch, mask, DROP_RECEIVER_NOT_READY, &vhost->port.counters[0].tx);
 	spinlock_unlock(&vhost->pairs[0].lock);
 }
 
@@ -97,7 +96,7 @@ void vhost_user_send(struct port *port, struct packet_batch *batch, uint64_t mas
 	const struct vhost_user_senders *senders = rcu_read(&vhost->senders);
 
 	if (unlikely(!senders))
-		drop_all(vhost, mask);
+		drop_all(vhost, batch, mask);
 	else if (likely(senders->count == 1))
 		send_to_pair(vhost, senders->pairs[0], batch, mask);
 	else
