@@ -154,7 +154,7 @@ static int report(const struct bench_result *result)
 		return EXIT_FAILED;
 	}
 	if (!result->total.received)
-		log_error("not one frame arrived");
+		log_error("no frame arrived");
 	return bench_result_is_clean(result) ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -284,10 +284,10 @@ int main(int argc, char **argv)
 		fputs(bench_options_help, stdout);
 		return EXIT_DONE;
 	case BENCH_OPTIONS_VERSION:
-		puts("vsw-bench " VSW_VERSION);
+		puts("vsw-bench (virtswitch) " VSW_VERSION);
 		return EXIT_DONE;
 	default:
-		fprintf(stderr, "vsw-bench: %s\nTry 'vsw-bench --help'.\n", error.text);
+		fprintf(stderr, "vsw-bench: %s\nSee 'vsw-bench --help'.\n", error.text);
 		return EXIT_USAGE;
 	}
 }

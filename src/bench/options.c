@@ -63,7 +63,8 @@ const char bench_options_help[] =
 	"  --cpu N              run on this processor\n"
 	"  --null-cpu N         run the null backend on this one\n"
 	"  -j, --json           print the result as JSON\n"
-	"  --version, --help\n";
+	"  -V, --version        print the version\n"
+	"  -h, --help           print this text\n";
 
 enum option_key {
 	OPTION_PORT = OPTION_KEY_FIRST,
@@ -301,10 +302,10 @@ enum bench_options_verdict bench_options_parse(
 	/* Zero, unlike one, makes getopt forget what it read before. */
 	optind = 0;
 	opterr = 0;
-	while ((key = getopt_long(argc, argv, ":j", list, NULL)) != -1) {
-		if (key == OPTION_HELP)
+	while ((key = getopt_long(argc, argv, ":jhV", list, NULL)) != -1) {
+		if (key == OPTION_HELP || key == 'h')
 			return BENCH_OPTIONS_HELP;
-		if (key == OPTION_VERSION)
+		if (key == OPTION_VERSION || key == 'V')
 			return BENCH_OPTIONS_VERSION;
 		if (key == ':' || key == '?') {
 			option_explain(key, argv[optind - 1], error);

@@ -44,7 +44,7 @@ static bool keep_on(struct run *run, uint64_t now)
 		return !run->why;
 	run->polled = now;
 	if (bench_traffic_failed(run->traffic))
-		run->why = "the device broke the rules of a ring";
+		run->why = "the device violated the ring protocol";
 	else if (!run->config->keep_on(run->config->owner))
 		run->why = "stopped";
 	return !run->why;

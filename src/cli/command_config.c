@@ -14,7 +14,7 @@ static int print_faults(struct config_errors *errors)
 	for (unsigned i = 0; i < printed; i++)
 		fprintf(stderr, "%s\n", errors->lines[i]);
 	if (errors->count > printed)
-		fprintf(stderr, "and %u more faults\n", errors->count - printed);
+		fprintf(stderr, "and %u more errors\n", errors->count - printed);
 	config_errors_fini(errors);
 	return COMMAND_REFUSED;
 }

@@ -94,7 +94,7 @@ static void print_cell(
 
 static void end_without_column(const struct table *table, const char *name)
 {
-	fprintf(stderr, "vsw: --sort: there is no column '%s'; there is:", name);
+	fprintf(stderr, "vsw: --sort: unknown column '%s'; columns:", name);
 	for (unsigned i = 0; i < table->column_count; i++)
 		fprintf(stderr, " %s", title(table, i));
 	fputc('\n', stderr);

@@ -79,8 +79,7 @@ int usage_unknown(unsigned word_count, char *const *words)
 		return COMMAND_WRONG;
 	}
 	if (word_count > 1)
-		fprintf(stderr, "vsw: '%s %s' is not a vsw command; there is: ", words[0],
-			words[1]);
+		fprintf(stderr, "vsw: '%s %s' is not a vsw command; verbs: ", words[0], words[1]);
 	else
 		fprintf(stderr, "vsw: '%s' needs a verb: ", words[0]);
 	for (unsigned i = 0; i < command_count; i++) {

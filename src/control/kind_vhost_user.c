@@ -110,7 +110,7 @@ static int lock_folder(const struct host_folder *folder, struct error *error)
 	new_lock = host_folder_lock(folder, error);
 	if (new_lock == -EADDRINUSE) {
 		new_lock = -1;
-		error_prefix(error, "another vswd runs here");
+		error_prefix(error, "another vswd is running");
 		return -EADDRINUSE;
 	}
 	new_lock = MAX(new_lock, -1);

@@ -101,6 +101,6 @@ const char *model_address_parse(const char *text, struct model_address *address)
 	if (address->length && is_multicast(address))
 		return "is a multicast address";
 	if (address->length == address_bits(address) && !has_bits(address, 0))
-		return "is the address of nobody";
+		return "is the unspecified address";
 	return NULL;
 }

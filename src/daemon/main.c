@@ -46,7 +46,7 @@ static void print_faults(const struct config_errors *errors)
 	for (unsigned i = 0; i < MIN(errors->count, CONFIG_ERROR_MAX); i++)
 		fprintf(stderr, "%s\n", errors->lines[i]);
 	if (errors->count > CONFIG_ERROR_MAX)
-		fprintf(stderr, "and %u more faults\n", errors->count - CONFIG_ERROR_MAX);
+		fprintf(stderr, "and %u more errors\n", errors->count - CONFIG_ERROR_MAX);
 }
 
 /* Reads the configuration for the start or --check: faults go to stderr as they are. */
@@ -91,7 +91,7 @@ static void reload(struct daemon *daemon)
 	if (config_load(path, &model, &errors) < 0) {
 		for (unsigned i = 0; i < MIN(errors.count, CONFIG_ERROR_MAX); i++)
 			log_error("%s", errors.lines[i]);
-		log_error("configuration not changed: faults in %s: %u", path, errors.count);
+		log_error("configuration not changed: errors in %s: %u", path, errors.count);
 	} else {
 		changes = runtime_apply(daemon->runtime, &model, path, APPLY_SAFELY, &error);
 		if (changes < 0) {
@@ -202,7 +202,7 @@ static int start(struct daemon *daemon, struct model *model, struct error *error
 
 	/* Before anything is opened: the other one must not notice. */
 	if (rc < 0) {
-		error_prefix(error, "another vswd runs here");
+		error_prefix(error, "another vswd is running");
 		return rc;
 	}
 

@@ -9,7 +9,7 @@
 
 static const char usage_text[] =
 	"usage: vswd --config FILE [--control PATH] [--log-level LEVEL] [--check]\n"
-	"       vswd --help | --version\n"
+	"       vswd -h | -V\n"
 	"\n"
 	"The virtswitch daemon: a virtual switch for the VMs of this host.\n"
 	"\n"
@@ -18,7 +18,8 @@ static const char usage_text[] =
 	"                         (default " OPTIONS_CONTROL_PATH ")\n"
 	"      --check            only check the configuration\n"
 	"      --log-level LEVEL  error, warning, info (default) or debug\n"
-	"      --help, --version\n"
+	"  -h, --help\n"
+	"  -V, --version\n"
 	"\n"
 	"It stays in the foreground and logs to stderr. SIGHUP reads the configuration again.\n";
 
@@ -26,26 +27,26 @@ static enum options_result wrong(const char *reason)
 {
 	if (reason)
 		fprintf(stderr, "vswd: %s\n", reason);
-	fprintf(stderr, "Try 'vswd --help'.\n");
+	fprintf(stderr, "See 'vswd --help'.\n");
 	return OPTIONS_WRONG;
 }
 
 enum options_result options_parse(struct options *options, int argc, char **argv)
 {
-	enum { CONTROL = 256, CHECK, LEVEL, HELP, VERSION };
+	enum { CONTROL = 256, CHECK, LEVEL };
 	static const struct option known[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"control", required_argument, NULL, CONTROL},
 		{"check", no_argument, NULL, CHECK},
 		{"log-level", required_argument, NULL, LEVEL},
-		{"help", no_argument, NULL, HELP},
-		{"version", no_argument, NULL, VERSION},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
 	int c;
 
 	*options = (struct options){.control = OPTIONS_CONTROL_PATH, .level = LOG_LEVEL_INFO};
-	while ((c = getopt_long(argc, argv, "c:", known, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:hV", known, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			options->config = optarg;
@@ -64,10 +65,10 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 				return wrong(NULL);
 			}
 			break;
-		case HELP:
+		case 'h':
 			fputs(usage_text, stdout);
 			return OPTIONS_DONE;
-		case VERSION:
+		case 'V':
 			printf("vswd (virtswitch) %s\n", VSW_VERSION);
 			return OPTIONS_DONE;
 		default:

@@ -43,7 +43,8 @@ static void ping(evutil_socket_t fd, short what, void *argument)
 		notify("WATCHDOG=1");
 	else
 		log_limited(LOG_LEVEL_ERROR,
-			"worker %d does not move on: the service manager is not pinged", stuck);
+			"worker %d is stuck: the watchdog of the service manager is not notified",
+			stuck);
 }
 
 struct watchdog *watchdog_new(struct event_base *base, struct worker_pool *pool)

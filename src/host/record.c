@@ -20,7 +20,7 @@ int host_record_name(
 		return error_set(
 			error, -ENAMETOOLONG, "%.64s/%.64s: too long a path", folder, name);
 	if (length == 0 || *name == '.' || strchr(name, '/'))
-		return error_set(error, -EINVAL, "%s/%s: no name of a file", folder, name);
+		return error_set(error, -EINVAL, "%s/%s: not a file name", folder, name);
 	memcpy(record->folder, folder, folder_length + 1);
 	memcpy(record->name, name, length + 1);
 	return 0;

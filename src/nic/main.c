@@ -114,10 +114,10 @@ int main(int argc, char **argv)
 		fputs(nic_options_help, stdout);
 		return EXIT_DONE;
 	case NIC_OPTIONS_VERSION:
-		puts("vsw-nic " VSW_VERSION);
+		puts("vsw-nic (virtswitch) " VSW_VERSION);
 		return EXIT_DONE;
 	default:
-		fprintf(stderr, "vsw-nic: %s\nTry 'vsw-nic --help'.\n", error.text);
+		fprintf(stderr, "vsw-nic: %s\nSee 'vsw-nic --help'.\n", error.text);
 		return EXIT_USAGE;
 	}
 }

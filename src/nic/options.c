@@ -26,8 +26,8 @@ const char nic_options_help[] =
 	"  --no-event-index     do not use the event index\n"
 	"  --offload on|off     leave checksums and segmentation to each other; default on\n"
 	"  --log-level LEVEL    error, warning, info (default) or debug\n"
-	"  --version            print the version\n"
-	"  --help               print this text\n";
+	"  -V, --version        print the version\n"
+	"  -h, --help           print this text\n";
 
 enum option_key {
 	OPTION_SOCKET = OPTION_KEY_FIRST,
@@ -167,7 +167,7 @@ static int apply(struct nic_options *options, int key, const char *value, struct
 		options->event_index = false;
 		return 0;
 	default:
-		return error_set(error, -EINVAL, "option without a meaning");
+		return error_set(error, -EINVAL, "unhandled option");
 	}
 }
 
@@ -188,10 +188,10 @@ enum nic_options_verdict nic_options_parse(
 	/* Zero, unlike one, makes getopt forget what it read before. */
 	optind = 0;
 	opterr = 0;
-	while ((key = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-		if (key == OPTION_HELP)
+	while ((key = getopt_long(argc, argv, ":hV", long_options, NULL)) != -1) {
+		if (key == OPTION_HELP || key == 'h')
 			return NIC_OPTIONS_HELP;
-		if (key == OPTION_VERSION)
+		if (key == OPTION_VERSION || key == 'V')
 			return NIC_OPTIONS_VERSION;
 		if (key == ':' || key == '?') {
 			option_explain(key, argv[optind - 1], error);

@@ -118,7 +118,7 @@ static void on_disconnected(void *owner, const char *reason)
 		session_end(session, false);
 		return;
 	}
-	log_info("disconnected: %s, trying again", reason);
+	log_info("disconnected: %s; reconnecting", reason);
 }
 
 static const struct driver_link_ops link_ops = {

@@ -274,7 +274,7 @@ static void dial(struct vhost_endpoint *endpoint)
 
 	if (fd < 0) {
 		if (!endpoint->failure_logged && log_limit_allows(&endpoint->log_limit))
-			log_warning("%s: %s; trying on", endpoint->name, error.text);
+			log_warning("%s: %s; retrying", endpoint->name, error.text);
 		endpoint->failure_logged = true;
 		dial_later(endpoint);
 		return;

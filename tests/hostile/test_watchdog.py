@@ -90,7 +90,7 @@ def test_a_worker_that_hangs_ends_the_pings(bed, root_user):
     try:
         assert LIBC.ptrace(PTRACE_INTERRUPT, thread, None, None) == 0
         os.waitpid(thread, WALL)
-        manager.process.wait_log("worker 0 does not move on", timeout=20)
+        manager.process.wait_log("worker 0 is stuck", timeout=20)
         manager.hear_all(0.1)
         assert manager.hear_all(2) == []
         done = run_tool("vsw", "--control", manager.control, "show")

@@ -104,12 +104,15 @@ def test_programs_refuse_wrong_usage(programs, name, words):
     assert done.stderr.strip()
 
 
-@pytest.mark.parametrize("name", ["vswd", "vsw", "vsw-nic"])
+@pytest.mark.parametrize("name", ["vswd", "vsw", "vsw-nic", "vsw-bench"])
 def test_help_and_version(programs, name):
     shown = run_tool(name, "--help")
     assert shown.returncode == 0 and "usage" in shown.stdout.lower()
+    assert run_tool(name, "-h").stdout == shown.stdout
     shown = run_tool(name, "--version")
-    assert shown.returncode == 0 and re.search(r"\d+\.\d+", shown.stdout)
+    assert shown.returncode == 0
+    assert re.fullmatch(rf"{name} \(virtswitch\) \d+\.\d+\.\d+\n", shown.stdout)
+    assert run_tool(name, "-V").stdout == shown.stdout
 
 
 @pytest.mark.parametrize("words", SHOWING, ids=" ".join)
@@ -181,14 +184,14 @@ def test_help(programs, words, parts):
 @pytest.mark.parametrize("words, message", [
     (("prt",), "vsw: 'prt' is not a vsw command"),
     (("port",), "vsw: 'port' needs a verb: show, "),
-    (("port", "nonsense"), "vsw: 'port nonsense' is not a vsw command; there is: show, "),
+    (("port", "nonsense"), "vsw: 'port nonsense' is not a vsw command; verbs: show, "),
     (("help", "port", "nonsense"), "vsw: 'port nonsense' is not a vsw command"),
     (("fdb", "show", "extra"), "vsw fdb show: unexpected argument 'extra'"),
     (("fdb", "show", "--reset"), "vsw fdb show: it takes no option --reset"),
     (("port", "args", "a"), "vsw port args: the option --vmm VMM is missing"),
     (("port", "reset"), "vsw port reset: NAME is missing"),
     (("port", "show", "--watch", "0"), "--watch: '0' is not a number of seconds"),
-    (("port", "show", "--sort", "colour"), "there is no column 'colour'; there is: NAME "),
+    (("port", "show", "--sort", "colour"), "unknown column 'colour'; columns: NAME "),
     (("-j", "port", "show", "--exact"), "are for tables")], ids=lambda value: " ".join(value))
 def test_wrong_usage_is_named(switch, words, message):
     done = switch.vsw_raw(*words)

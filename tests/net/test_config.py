@@ -208,7 +208,7 @@ def test_a_second_daemon_disturbs_nothing(bed, control):
         second.write_text(bed.text(ports))
         done = run_tool("vswd", "--config", second, "--control", bed.path / control, timeout=10)
         assert done.returncode == 1
-        assert "another vswd runs here: " in done.stderr, done.stderr
+        assert "another vswd is running: " in done.stderr, done.stderr
         assert f"is in use by process {bed.switch.process.pid} (vswd)" in done.stderr or \
             f"is in use: process {bed.switch.process.pid} (vswd) listens there" in done.stderr
         vmm.settimeout(0.2)

@@ -22,7 +22,7 @@ RECONNECT = {"7.2.19": "reconnect=1", "8.2.2": "reconnect=1", "9.1.0": "reconnec
 def switch(bed):
     bed.vswd({"a": {"network": "blue"}, "many": {"network": "blue", "queues": 4, "mtu": 9000},
               "c": {"network": "blue", "mode": "client", "socket": str(bed.path / "c,d.sock")}})
-    bed.switch.allow(r"cannot connect to .*trying on")
+    bed.switch.allow(r"cannot connect to .*retrying")
     return bed.switch
 
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("tun")
 # The switch listens, or the station does and the switch dials.
 MODES = ["server", "client"]
 # What the switch says once while the listener that it dials is not there.
-ABSENT = r"cannot connect to .*trying on"
+ABSENT = r"cannot connect to .*retrying"
 
 
 @pytest.fixture(params=MODES)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("testpmd")
 
 
 # What the switch says once while the listener that it dials is not there.
-ABSENT = r"cannot connect to .*trying on"
+ABSENT = r"cannot connect to .*retrying"
 
 
 def start(bed, server, **keywords):

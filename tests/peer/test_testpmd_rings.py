@@ -47,7 +47,7 @@ def start(bed, layout, queues, server=False, options=()):
     bed.vswd(ports, NETWORKS)
     bed.switch.allow(r"moves back and forth .*nothing is held")
     if server:
-        bed.switch.allow(r"cannot connect to .*trying on")
+        bed.switch.allow(r"cannot connect to .*retrying")
     extra = LAYOUTS[layout][0]
     vdevs = [virtio_user(number, bed.path / f"p{number}.sock", server=server, queues=queues,
                          extra=extra) for number in (0, 1)]

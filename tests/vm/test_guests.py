@@ -26,7 +26,7 @@ def start(bed, modes, reconnect=False, **keywords):
             ports[name]["queues"] = keywords["queues"]
     bed.vswd(ports)
     if "client" in modes:
-        bed.switch.allow(r"cannot connect to .*trying on")
+        bed.switch.allow(r"cannot connect to .*retrying")
     guests = []
     for number, (name, mode) in enumerate(zip("ab", modes), 1):
         more = {"reconnect": reconnect} if mode == "server" else \
@@ -118,7 +118,7 @@ def test_port_args_for_qemu(bed, mode):
         for name, entry in zip("ab", keys):
             entry.update(mode="client", socket=str(bed.path / f"qemu,{name}.sock"))
     bed.vswd(dict(zip("ab", keys)))
-    bed.switch.allow(r"cannot connect to .*trying on")
+    bed.switch.allow(r"cannot connect to .*retrying")
     guests = []
     for number, name in enumerate("ab", 1):
         shown = bed.switch.vsw_raw("port", "args", name, "--vmm", "qemu", "--qemu", QEMU,

@@ -56,7 +56,7 @@ def ports(request, bed):
 
 
 def make_domain(bed, libvirt, **keywords):
-    bed.switch.allow(r"cannot connect to .*trying on")
+    bed.switch.allow(r"cannot connect to .*retrying")
     domain = Domain(libvirt, "a", bed.path, bed.switch, "a", **keywords)
     bed.members.append(domain)
     return domain
@@ -181,7 +181,7 @@ def test_valid_domain(bed):
         pytest.skip("virt-xml-validate is not installed (package libvirt-clients)")
     bed.vswd({"a": {"network": "blue", "mac": "52:54:00:00:00:01", "queues": 2, "mtu": 9000}, "b": {
         "network": "blue", "mode": "client", "socket": str(bed.path / "b,c.sock")}})
-    bed.switch.allow(r"cannot connect to .*trying on")
+    bed.switch.allow(r"cannot connect to .*retrying")
     for name in "ab":
         memory, interface = printed_parts(bed.switch, name)
         path = bed.path / f"{name}.xml"

@@ -102,7 +102,7 @@ def test_packed_over_restarts_of_the_switch(bed, mode):
         keys = {name: {"network": "blue", "mode": "client", "socket": str(bed.path / f"v-{name}.sock")}
                 for name in "ab"}
     bed.vswd({name: keys.get(name, {"network": "blue"}) for name in "ab"})
-    bed.switch.allow(r"cannot connect to .*trying on")
+    bed.switch.allow(r"cannot connect to .*retrying")
     guests = [bed.guest(name, number, boot=False, device=",packed=on",
                         **({"socket": keys[name]["socket"], "server": True} if keys
                            else {"reconnect": True}))

@@ -254,7 +254,7 @@ static struct rpc_client *find_place(struct rpc *rpc, bool privileged)
 	place = find_idle(rpc, privileged, clock_now_ns());
 	if (place) {
 		log_limited(LOG_LEVEL_WARNING,
-			"control: too many clients: the one that was idle longest had to go");
+			"control: too many clients: disconnected the one that was idle longest");
 		client_close(place);
 	}
 	return place;

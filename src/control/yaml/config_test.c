@@ -167,7 +167,7 @@ static const struct {
 	{PORT("type: vhost-user, network: blue, ip: 224.0.0.5"),
 		"6: ports.vm1.ip: '224.0.0.5' is a multicast address"},
 	{PORT("type: vhost-user, network: blue, ip: '::'"),
-		"6: ports.vm1.ip: '::' is the address of nobody"},
+		"6: ports.vm1.ip: '::' is the unspecified address"},
 	{PORT("type: vhost-user, network: blue, ip: []"),
 		"6: ports.vm1.ip: the list is empty: name at least one address"},
 	{PORT("type: vhost-user, network: blue, ip: {a: b}"),
