@@ -24,6 +24,7 @@ TEST_SECONDS = 120
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "seconds(n): how long the test may take")
+    config.addinivalue_line("markers", "alone: measures, so nothing else should run meanwhile")
     config.addinivalue_line("markers", "long: only where VSW_LONG is set (make check-all)")
 
 

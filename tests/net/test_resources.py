@@ -7,7 +7,8 @@ import pytest
 from lab import measure
 from lab.process import sanitized
 
-pytestmark = pytest.mark.skipif(sanitized(), reason="says nothing about an instrumented build")
+pytestmark = [pytest.mark.alone, pytest.mark.skipif(
+    sanitized(), reason="says nothing about an instrumented build")]
 
 START_SECONDS = 0.100
 RESIDENT_KIB = 30 * 1024

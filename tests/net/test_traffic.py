@@ -71,6 +71,7 @@ def test_tcp(pair, options):
                    if count and "malformed" in reason), drops
 
 
+@pytest.mark.alone
 def test_udp(pair):
     bed, a, b = pair
     end = iperf3(bed, b, a, "-u", "-b", "20M", "-l", "1000")
@@ -78,6 +79,7 @@ def test_udp(pair):
     assert end["sum"]["lost_percent"] < 1
 
 
+@pytest.mark.alone
 def test_udp_small(pair):
     bed, a, b = pair
     end = iperf3(bed, b, a, "-u", "-b", "5M", "-l", "64")
