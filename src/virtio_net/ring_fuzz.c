@@ -94,7 +94,7 @@ static void check_packet(const struct packet *packet)
 	require(sum == packet->length);
 }
 
-static void receive(struct net_device_queue *queue)
+static void receive_batch(struct net_device_queue *queue)
 {
 	uint16_t given = queue->ring.split.next_given, taken = queue->ring.split.next_taken;
 
@@ -121,7 +121,7 @@ static void look_ahead(const struct net_device_queue *queue)
 }
 
 /* A batch of frames with heads and tails of our own. */
-static void send(struct net_device_queue *queue)
+static void send_batch(struct net_device_queue *queue)
 {
 	static uint8_t tail[2000];
 	uint16_t given = queue->ring.split.next_given, taken = queue->ring.split.next_taken;
@@ -193,9 +193,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	queue.discard = prefix.mtu >> 1 & 1;
 	for (unsigned i = 0; i < VISITS; i++) {
 		if (prefix.operations >> i & 1)
-			receive(&queue);
+			receive_batch(&queue);
 		else
-			send(&queue);
+			send_batch(&queue);
 		if (prefix.operations >> (4 + i) & 1)
 			device_ring_arm(&queue.ring);
 	}
