@@ -50,4 +50,12 @@ static inline void forward_output_add(struct forward_output *output, uint16_t po
 	output->mask[port] |= mask;
 }
 
+/* Makes *output empty again in time proportional to the ports touched. */
+static inline void forward_output_clear(struct forward_output *output)
+{
+	for (unsigned i = 0; i < output->count; i++)
+		output->mask[output->touched[i]] = 0;
+	output->count = 0;
+}
+
 #endif

@@ -44,25 +44,51 @@ ALWAYS_INLINE unsigned decide_packets(
 	return l2_output(run, keys->destination, mask);
 }
 
+/* The port where the batch came in; NULL where the topology does not have it. */
+ALWAYS_INLINE const struct topology_port *find_ingress(
+	const struct topology *topology, const struct packet_batch *batch)
+{
+	const struct topology_port *ports = topology->ports;
+
+	if (batch->port >= topology->port_count || ports[batch->port].mode == TOPOLOGY_ABSENT)
+		return NULL;
+	return &ports[batch->port];
+}
+
+static NO_INLINE void drop_batch(
+	const struct packet_batch *batch, struct forward_keys *keys, struct counters *counters)
+{
+	uint64_t bytes = 0, all = 0;
+
+	for (unsigned i = 0; i < batch->count; i++) {
+		bytes += batch->packets[i].length;
+		all |= UINT64_C(1) << i;
+	}
+	packet_drop(batch, all, DROP_NO_DESTINATION, counters);
+	counter_add(&counters->packets, batch->count);
+	counter_add(&counters->bytes, bytes);
+	keys->passed = keys->first = keys->stacked = 0;
+}
+
 void forward_classify(const struct forward_context *context, struct packet_batch *batch,
 	struct forward_keys *keys, struct counters *counters)
 {
 	const struct topology *topology = &context->snapshot->topology;
-	const struct topology_port *ingress = batch->port < topology->port_count
-						      ? &topology->ports[batch->port]
-						      : NULL;
+	const struct topology_port *ingress = find_ingress(topology, batch);
 	struct forward_key_pair last = {KEY_NONE, KEY_NONE};
-	uint64_t bytes = 0, passed = 0, first = 0;
+	uint64_t bytes = 0, passed = 0, first = 0, bit = 1;
 
-	for (unsigned i = 0; i < batch->count; i++) {
+	if (unlikely(!ingress)) {
+		drop_batch(batch, keys, counters);
+		return;
+	}
+	for (unsigned i = 0; i < batch->count; i++, bit <<= 1) {
 		struct packet *packet = &batch->packets[i];
-		const uint64_t bit = UINT64_C(1) << i;
-		enum drop_reason reason = DROP_NO_DESTINATION;
 		struct forward_key_pair pair;
+		enum drop_reason reason;
 
 		bytes += packet->length;
-		if (likely(ingress && ingress->mode != TOPOLOGY_ABSENT))
-			reason = classify_packet(topology, ingress, packet, &pair);
+		reason = classify_packet(topology, ingress, packet, &pair);
 		if (unlikely(reason != STAGE_NEXT)) {
 			packet_drop(batch, bit, reason, counters);
 			continue;
@@ -77,8 +103,7 @@ void forward_classify(const struct forward_context *context, struct packet_batch
 	}
 	keys->passed = passed;
 	keys->first = first;
-	keys->stacked = unlikely(ingress && ingress->qinq) ? classify_stacked_mask(batch, passed)
-							   : 0;
+	keys->stacked = unlikely(ingress->qinq) ? classify_stacked_mask(batch, passed) : 0;
 	counter_add(&counters->packets, batch->count);
 	counter_add(&counters->bytes, bytes);
 }
@@ -119,11 +144,4 @@ void forward_decide(const struct forward_context *context, struct packet_batch *
 	l2_flood_flush(&run);
 	if (unlikely(keys->stacked))
 		withhold_stacked(run.topology, batch, keys->stacked, output, counters);
-}
-
-void forward_output_clear(struct forward_output *output)
-{
-	for (unsigned i = 0; i < output->count; i++)
-		output->mask[output->touched[i]] = 0;
-	output->count = 0;
 }

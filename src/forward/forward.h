@@ -46,7 +46,4 @@ static inline void forward_batch(const struct forward_context *context, struct p
 	forward_decide(context, batch, &keys, output, counters);
 }
 
-/* Makes *output empty again in time proportional to the ports touched. */
-void forward_output_clear(struct forward_output *output);
-
 #endif

@@ -83,7 +83,7 @@ struct packet_batch {
 	void *source;         /* the port's own, from its receive() to its release() */
 	uint64_t kick_cycles; /* clock_cycles() that ports have spent on notifying guests */
 	uint64_t flooded; /* packets that go to every member of their network; from forwarding on */
-	struct packet packets[PACKET_BATCH];
+	struct packet packets[PACKET_BATCH] CACHE_ALIGNED;
 	struct {
 		uint8_t bytes[PACKET_HEADROOM + PACKET_HEAD_SIZE];
 	} CACHE_ALIGNED buffers[PACKET_BATCH];

@@ -290,12 +290,12 @@ ALWAYS_INLINE uint64_t place_simple(
 	ring = queue->ring;
 	while (mask && device_ring_known(&ring, packed)) {
 		struct packet *packet = &batch->packets[__builtin_ctzll(mask)];
-		uint32_t need = header_size + packet->length;
+		const uint32_t length = packet->length, need = header_size + length;
 		struct packed_chain chain;
 		uint32_t capacity;
 		uint8_t *to;
 
-		if (unlikely(packet->offload.needs || packet->length > length_max))
+		if (unlikely(packet->offload.needs || length > length_max))
 			break;
 		to = device_ring_take_simple(&ring, packed, true, &chain, &capacity);
 		if (unlikely(!to))
@@ -307,7 +307,7 @@ ALWAYS_INLINE uint64_t place_simple(
 		device_ring_give(&ring, packed, chain, need);
 		net_outlook_prefetch(to);
 		sending->waiting[count++] = (struct waiting){packet, to};
-		bytes += packet->length;
+		bytes += length;
 		mask &= mask - 1;
 	}
 	sending->packets += count - sending->waiting_count;
