@@ -170,7 +170,6 @@ static VHOST_HANDLER(handle_reset_device)
 	for (unsigned i = 0; i < backend->ring_limit; i++) {
 		backend->rings[i].base = 0;
 		backend->rings[i].enable_asked = false;
-		backend->rings[i].enabled = false;
 	}
 	return VHOST_ACCEPTED;
 }

@@ -73,8 +73,7 @@ struct vhost_ring {
 	int kick_fd, call_fd, error_fd;
 	bool polled;       /* SET_VRING_KICK said: no descriptor, poll */
 	bool started;      /* between ring_update(START) and ring_stop() */
-	bool enabled;      /* frames flow; always true on a started ring without bit 30 */
-	bool enable_asked; /* the last SET_VRING_ENABLE */
+	bool enable_asked; /* the last SET_VRING_ENABLE; see vhost_ring_enabled() */
 };
 
 /* What changed; ring_update() gets the union. VHOST_RING_START comes with all others set. */
@@ -186,6 +185,9 @@ struct vhost_result {
 	struct error error; /* begins with the message's name */
 	struct vhost_message reply;
 };
+
+/* Whether frames flow where the ring is started: always, where nobody could send SET_VRING_ENABLE. */
+bool vhost_ring_enabled(const struct vhost_backend *backend, unsigned index);
 
 /* Rings that a frontend may name where it was offered `queue_pairs`. */
 unsigned vhost_backend_ring_limit(unsigned queue_pairs);

@@ -11,6 +11,15 @@
 		VHOST_RING_CALL | VHOST_RING_ENABLE | VHOST_RING_SIZE | VHOST_RING_ERROR |         \
 		VHOST_RING_MEMORY | VHOST_RING_LOG)
 
+/* Without bit 30 there is no SET_VRING_ENABLE to wait for. */
+bool vhost_ring_enabled(const struct vhost_backend *backend, unsigned index)
+{
+	const struct vhost_ring *ring = &backend->rings[index];
+
+	return ring->enable_asked ||
+	       (ring->started && !(backend->features & BIT64(VHOST_USER_F_PROTOCOL_FEATURES)));
+}
+
 static void ring_stop(struct vhost_backend *backend, unsigned index)
 {
 	struct vhost_ring *ring = &backend->rings[index];
@@ -48,7 +57,6 @@ void vhost_rings_forget(struct vhost_backend *backend)
 			.call_fd = -1,
 			.error_fd = ring->error_fd,
 			.base = ring->base,
-			.enabled = ring->enable_asked,
 			.enable_asked = ring->enable_asked,
 		};
 	}
@@ -144,9 +152,6 @@ static enum vhost_verdict ring_start(
 {
 	struct vhost_ring *ring = &backend->rings[index];
 
-	/* Without bit 30 there is no SET_VRING_ENABLE to wait for. */
-	ring->enabled = ring->enable_asked ||
-			!(backend->features & BIT64(VHOST_USER_F_PROTOCOL_FEATURES));
 	ring->started = true;
 	if (backend->ops->ring_update(backend->owner, index, CHANGES_AT_START, &result->error) >= 0)
 		return VHOST_ACCEPTED;
@@ -228,7 +233,7 @@ VHOST_HANDLER(vhost_handle_set_vring_enable)
 	unsigned index = message->payload.state.index;
 	uint32_t value = message->payload.state.number;
 	struct vhost_ring *ring = &backend->rings[index];
-	bool enabled;
+	bool before;
 
 	if (value > 1)
 		return vhost_refuse(result, "ring %u: %u is neither 0 nor 1", index, value);
@@ -237,12 +242,10 @@ VHOST_HANDLER(vhost_handle_set_vring_enable)
 			"ring %u: the VM uses queue pair %u, but the port has %u: give the VM no "
 			"more queues than that, or raise the port's 'queues'",
 			index, index / 2 + 1, backend->config.queue_pairs);
+	before = vhost_ring_enabled(backend, index);
 	ring->enable_asked = value == 1;
-	enabled = ring->enable_asked ||
-		  (ring->started && !(backend->features & BIT64(VHOST_USER_F_PROTOCOL_FEATURES)));
-	if (enabled == ring->enabled)
+	if (vhost_ring_enabled(backend, index) == before)
 		return VHOST_ACCEPTED;
-	ring->enabled = enabled;
 	if (ring_update(backend, index, VHOST_RING_ENABLE, result) < 0)
 		return VHOST_REFUSED;
 	return VHOST_ACCEPTED;

@@ -105,7 +105,7 @@ static void test_ring_starts_at_kick(void **state)
 	assert_true(test_start_ring(&port, 1));
 	assert_int_equal(port.starts, 1);
 	assert_true(port.backend.rings[1].started);
-	assert_true(port.backend.rings[1].enabled);
+	assert_true(vhost_ring_enabled(&port.backend, 1));
 	assert_int_equal(port.backend.rings[1].size, 256);
 	assert_false(port.backend.rings[0].started);
 }
@@ -129,9 +129,9 @@ static void test_enable_needs_bit_30(void **state)
 	test_send(&port, VHOST_USER_SET_VRING_ADDR, 0, &result);
 	test_send(&port, VHOST_USER_SET_VRING_KICK, 0, &result);
 	assert_true(port.backend.rings[0].started);
-	assert_true(port.backend.rings[0].enabled);
+	assert_true(vhost_ring_enabled(&port.backend, 0));
 	test_send_state(&port, VHOST_USER_SET_VRING_ENABLE, 0, 0, &result);
-	assert_true(port.backend.rings[0].enabled);
+	assert_true(vhost_ring_enabled(&port.backend, 0));
 }
 
 static void test_enable_before_features(void **state)
@@ -143,9 +143,9 @@ static void test_enable_before_features(void **state)
 	test_send(&port, VHOST_USER_SET_VRING_NUM, 0, &result);
 	test_send(&port, VHOST_USER_SET_VRING_ADDR, 0, &result);
 	test_send(&port, VHOST_USER_SET_VRING_KICK, 0, &result);
-	assert_true(port.backend.rings[0].enabled);
+	assert_true(vhost_ring_enabled(&port.backend, 0));
 	test_send_state(&port, VHOST_USER_SET_VRING_ENABLE, 0, 0, &result);
-	assert_false(port.backend.rings[0].enabled);
+	assert_false(vhost_ring_enabled(&port.backend, 0));
 	assert_int_equal(port.last_changes, VHOST_RING_ENABLE);
 	test_send_state(&port, VHOST_USER_SET_VRING_ENABLE, 0, 0, &result);
 	assert_int_equal(port.updates, 1);
@@ -160,7 +160,7 @@ static void test_started_disabled_until_enable(void **state)
 	test_send(&port, VHOST_USER_SET_VRING_ADDR, 0, &result);
 	test_send(&port, VHOST_USER_SET_VRING_KICK, 0, &result);
 	assert_true(port.backend.rings[0].started);
-	assert_false(port.backend.rings[0].enabled);
+	assert_false(vhost_ring_enabled(&port.backend, 0));
 }
 
 static void test_features_beyond_the_offer(void **state)
@@ -393,7 +393,7 @@ static void test_resets(void **state)
 		assert_int_equal(port.region_count, 2);
 		assert_int_not_equal(port.backend.rings[0].error_fd, -1);
 		assert_int_not_equal(port.backend.protocol_features, 0);
-		assert_int_equal(port.backend.rings[0].enabled, i == 0);
+		assert_int_equal(vhost_ring_enabled(&port.backend, 0), i == 0);
 		/* Asked for after the status was reset, by a frontend that pauses a guest. */
 		test_send_state(&port, VHOST_USER_GET_VRING_BASE, 3, 0, &result);
 		assert_int_equal(result.reply.payload.state.number, i == 0 ? 41 : 0);

@@ -178,7 +178,7 @@ static void assert_started(unsigned pairs)
 	for (unsigned i = 0; i < 2 * pairs; i++) {
 		const struct vhost_ring *ring = &port.backend.rings[i];
 
-		assert_true(ring->started && ring->enabled);
+		assert_true(ring->started && vhost_ring_enabled(&port.backend, i));
 		assert_int_equal(ring->size, 128);
 		assert_int_equal(ring->base, 10 + i);
 		assert_int_equal(ring->descriptor, 0x10000 * (i + 1));

@@ -11,9 +11,9 @@
 /* Tells the control thread, once a ring's life, that the ring has failed. */
 static void report_failure(struct vhost_user_port *vhost, struct vhost_user_ring *ring)
 {
-	if (__atomic_load_n(&ring->failed, __ATOMIC_RELAXED))
+	if (__atomic_load_n(&ring->broken, __ATOMIC_RELAXED))
 		return;
-	__atomic_store_n(&ring->failed, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&ring->broken, true, __ATOMIC_RELEASE);
 	fd_signal(vhost->attention_fd);
 }
 

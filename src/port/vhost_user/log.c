@@ -75,7 +75,7 @@ static int update_all(struct vhost_user_port *vhost, struct error *error)
 	int result = 0;
 
 	for (unsigned i = 0; i < vhost->port.queue_count * 2u && result == 0; i++)
-		if (vhost_user_ring(vhost, i)->published)
+		if (vhost_user_ring(vhost, i)->state == RING_RUNNING)
 			result = vhost_user_log_ring(vhost, i, error);
 	rcu_wait();
 	return result;
@@ -91,7 +91,7 @@ int vhost_user_log_set(void *owner, uint64_t size, uint64_t offset, int *fd, str
 
 	/* All rings can use it, or none does. */
 	for (unsigned i = 0; i < vhost->port.queue_count * 2u && result == 0; i++)
-		if (vhost_user_ring(vhost, i)->published)
+		if (vhost_user_ring(vhost, i)->state == RING_RUNNING)
 			result = choose(vhost, i, log, &chosen, error);
 	if (result < 0) {
 		dirty_log_free(log);

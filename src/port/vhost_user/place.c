@@ -72,7 +72,6 @@ bool vhost_user_place_find(struct vhost_user_port *vhost, unsigned index,
 	case PACKED_RESUME_LOST:
 		break;
 	}
-	ring->failed = ring->lost = true;
 	vhost_user_problem(vhost, VHOST_USER_PROBLEM_RING,
 		"ring %u is out of service: the switch was restarted, and neither the VM nor a "
 		"record of ours says where its packed ring stands; restart the guest's driver "
@@ -115,6 +114,9 @@ void vhost_user_place_log(struct vhost_user_port *vhost, unsigned index)
 void vhost_user_place_stop(struct vhost_user_port *vhost, unsigned index)
 {
 	/* A frontend that is there learns the place from us, or knows better. */
-	if (vhost_user_ring(vhost, index)->ready && !vhost->ending && vhost->places)
+	enum ring_state state = vhost_user_ring(vhost, index)->state;
+
+	/* What was laid has a record; one that is lost keeps that of somebody who knew. */
+	if ((state == RING_READY || state == RING_FAILED) && !vhost->ending && vhost->places)
 		ring_place_stop(ring_places_at(vhost->places, index));
 }

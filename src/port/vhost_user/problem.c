@@ -91,8 +91,9 @@ static bool any_ring_failed(const struct vhost_user_port *vhost)
 		const struct vhost_user_pair *pair = &vhost->pairs[i / 2];
 		const struct vhost_user_ring *ring = i % 2 ? &pair->receive_ring : &pair->send_ring;
 
-		if (vhost->backend.rings[i].started &&
-			__atomic_load_n(&ring->failed, __ATOMIC_ACQUIRE))
+		if (ring_state_out_of_service(ring->state) ||
+			(ring->state == RING_RUNNING &&
+				__atomic_load_n(&ring->broken, __ATOMIC_ACQUIRE)))
 			return true;
 	}
 	return false;
@@ -105,7 +106,8 @@ unsigned vhost_user_running_pairs(const struct vhost_user_port *vhost)
 	for (unsigned i = 0; i < vhost->port.queue_count; i++) {
 		const struct vhost_user_pair *pair = &vhost->pairs[i];
 
-		count += pair->send_ring.published && pair->receive_ring.published &&
+		count += pair->send_ring.state == RING_RUNNING &&
+			 pair->receive_ring.state == RING_RUNNING &&
 			 !pair->receive_ring.queue.discard;
 	}
 	return count;
@@ -116,7 +118,7 @@ static bool untouched(const struct vhost_user_port *vhost)
 {
 	const struct vhost_user_ring *ring = &vhost->pairs[0].send_ring;
 
-	return ring->published && device_ring_untouched(&ring->queue.ring);
+	return ring->state == RING_RUNNING && device_ring_untouched(&ring->queue.ring);
 }
 
 /* True where a driver has started and its VMM has given us no memory (yet). */

@@ -24,7 +24,7 @@ static void publish_senders(struct vhost_user_port *vhost)
 	if (senders) {
 		senders->count = 0;
 		for (unsigned i = 0; i < limit; i++)
-			if (vhost->pairs[i].send_ring.published)
+			if (vhost->pairs[i].send_ring.state == RING_RUNNING)
 				senders->pairs[senders->count++] = (uint16_t)i;
 		if (!senders->count) {
 			free(senders);
@@ -49,14 +49,13 @@ static void unwatch_kick(struct vhost_user_port *vhost, unsigned pair_index)
 	pair->watched_fd = -1;
 }
 
-/* After this the ring is the control thread's. */
-static void unpublish(struct vhost_user_port *vhost, unsigned index)
+/* After this the ring is the control thread's. True where it ran and has failed meanwhile. */
+static bool unpublish(struct vhost_user_port *vhost, unsigned index)
 {
 	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
 
-	if (!ring->published)
-		return;
-	ring->published = false;
+	if (!ring_state_act(&ring->state, RING_WITHDRAW))
+		return false;
 	if (index % 2) {
 		unwatch_kick(vhost, index / 2);
 		rcu_publish(&vhost->pairs[index / 2].receive, NULL);
@@ -65,31 +64,56 @@ static void unpublish(struct vhost_user_port *vhost, unsigned index)
 		publish_senders(vhost);
 	}
 	ring->next = device_ring_base(&ring->queue.ring);
+	return ring->broken && ring_state_act(&ring->state, RING_FAIL);
+}
+
+/* Has it go to work. A ring that is not ready is refused. */
+static int set_running(struct vhost_user_ring *ring, unsigned index, struct error *error)
+{
+	if (ring_state_act(&ring->state, RING_PUBLISH))
+		return 0;
+	return error_set(error, -EBUSY, "ring %u: cannot run, it is %s", index,
+		ring_state_name(ring->state));
+}
+
+/* Says that a ring failed, which is out of service now. */
+static void report_failed(struct vhost_user_port *vhost, unsigned index)
+{
+	vhost->ring_errors++;
+	vhost_user_problem(vhost, VHOST_USER_PROBLEM_RING,
+		"ring %u stopped: invalid descriptor chain or index; it is served again when the "
+		"guest's driver has started it anew",
+		index);
+	reaper_signal(vhost_endpoint_reaper(vhost->endpoint), vhost->backend.rings[index].error_fd);
 }
 
 static void unpublish_all(struct vhost_user_port *vhost)
 {
 	for (unsigned i = 0; i < vhost->port.queue_count * 2u; i++)
-		unpublish(vhost, i);
+		if (unpublish(vhost, i))
+			report_failed(vhost, i);
 }
 
 static int publish_receive(struct vhost_user_port *vhost, unsigned pair_index, struct error *error)
 {
 	const struct vhost_ring *asked = &vhost->backend.rings[pair_index * 2 + 1];
 	struct vhost_user_pair *pair = &vhost->pairs[pair_index];
-	int result;
+	int result = set_running(&pair->receive_ring, pair_index * 2 + 1, error);
 
-	pair->receive_ring.queue.discard = !asked->enabled;
+	if (result < 0)
+		return result;
+	pair->receive_ring.queue.discard = !vhost_ring_enabled(&vhost->backend, pair_index * 2 + 1);
 	pair->polled = asked->kick_fd < 0;
 	if (asked->kick_fd >= 0) {
 		result = vhost->notifier->watch(
 			vhost->notifier->owner, &vhost->port, pair_index, asked->kick_fd);
-		if (result < 0)
+		if (result < 0) {
+			ring_state_act(&pair->receive_ring.state, RING_WITHDRAW);
 			return error_set_errno(
 				error, result, "ring %u: kick descriptor", pair_index * 2 + 1);
+		}
 		pair->watched_fd = asked->kick_fd;
 	}
-	pair->receive_ring.published = true;
 	rcu_publish(&pair->receive, &pair->receive_ring.queue);
 	vhost->notifier->poke(vhost->notifier->owner, &vhost->port);
 	return 0;
@@ -121,7 +145,7 @@ static int find_parts(const struct vhost_user_port *vhost, unsigned index,
 }
 
 /* Lays the queue over the ring's three parts in guest memory; goes on at ring->next, or, where it starts,
- * where it stands. A ring whose place is lost is not ready afterwards. */
+ * where it stands. A ring whose place is lost is not ready afterwards, and neither is it where this fails. */
 static int set_up(struct vhost_user_port *vhost, unsigned index, bool starts, struct error *error)
 {
 	const struct vhost_ring *asked = &vhost->backend.rings[index];
@@ -130,7 +154,7 @@ static int set_up(struct vhost_user_port *vhost, unsigned index, bool starts, st
 	struct device_ring_parts parts;
 	int result;
 
-	ring->ready = false;
+	ring_state_act(&ring->state, RING_CLEAR);
 	if (!vhost->memory)
 		vhost_user_memory_check(vhost);
 	/* A ring over what has taken the place of memory that vanished would run, and nobody would notice. */
@@ -144,54 +168,55 @@ static int set_up(struct vhost_user_port *vhost, unsigned index, bool starts, st
 	result = find_parts(vhost, index, &parts, error);
 	if (result < 0)
 		return result;
-	if (!vhost_user_place_find(vhost, index, &parts, starts))
+	if (!vhost_user_place_find(vhost, index, &parts, starts)) {
+		ring_state_act(&ring->state, RING_LOSE);
 		return 0;
+	}
 	if (net_device_init(&ring->queue, vhost->memory, &parts, asked->size,
 		    vhost->backend.features, ring->next, mtu) < 0)
 		return error_set(error, -EINVAL,
 			"ring %u: size %u or base 0x%x is not legal, or a part is not aligned",
 			index, asked->size, ring->next);
 	vhost_user_place_keep(vhost, index);
-	ring->ready = true;
+	ring->broken = false;
+	ring_state_act(&ring->state, RING_LAY);
 	return 0;
 }
 
-/* Says that a ring failed, which is out of service now. */
-static void report_failed(struct vhost_user_port *vhost, unsigned index)
+/* Puts a ring to work that is ready, as far as its frontend wants that. 0, or -errno and a reason. */
+static int publish(struct vhost_user_port *vhost, unsigned index, struct error *error)
 {
-	vhost->ring_errors++;
-	vhost_user_problem(vhost, VHOST_USER_PROBLEM_RING,
-		"ring %u stopped: invalid descriptor chain or index; it is served again when the "
-		"guest's driver has started it anew",
-		index);
-	reaper_signal(vhost_endpoint_reaper(vhost->endpoint), vhost->backend.rings[index].error_fd);
+	int result = vhost_user_log_ring(vhost, index, error);
+
+	if (result < 0)
+		return result;
+	vhost_user_place_log(vhost, index);
+	if (index % 2)
+		return publish_receive(vhost, index / 2, error);
+	if (!vhost_ring_enabled(&vhost->backend, index))
+		return 0;
+	result = set_running(vhost_user_ring(vhost, index), index, error);
+	if (result == 0)
+		publish_senders(vhost);
+	return result;
 }
 
-int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct error *error)
+/* A ring that no worker uses gets what changed. */
+static int change(
+	struct vhost_user_port *vhost, unsigned index, unsigned changes, struct error *error)
 {
 	const unsigned layout = VHOST_RING_ADDRESS | VHOST_RING_SIZE | VHOST_RING_BASE |
 				VHOST_RING_MEMORY;
-	struct vhost_user_port *vhost = owner;
 	const struct vhost_ring *asked = &vhost->backend.rings[index];
 	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
-	bool published = ring->published;
-	int result = 0;
+	int result;
 
-	/* What is logged changes under the running ring. */
-	if (changes == VHOST_RING_LOG && ring->published) {
-		result = vhost_user_log_ring(vhost, index, error);
-		rcu_wait();
-		return result;
-	}
-	unpublish(vhost, index);
-	/* It failed, and its thread's word of that has not had its turn. */
-	if (published && ring->failed)
-		report_failed(vhost, index);
 	ring->bell.fd = asked->call_fd;
-	/* A ring that failed stays out of service until the driver starts it anew. */
-	if (changes & VHOST_RING_START)
-		ring->failed = ring->lost = ring->resumed = false;
-	if (ring->failed || ring->lost)
+	if (changes & VHOST_RING_START) {
+		ring_state_act(&ring->state, RING_CLEAR);
+		ring->resumed = false;
+	}
+	if (ring_state_out_of_service(ring->state))
 		return 0;
 	if (changes & layout) {
 		/* A new layout of a running ring goes on where the ring is. */
@@ -201,25 +226,40 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 		if (result < 0)
 			return result;
 	}
-	if (!ring->ready)
+	if (ring->state != RING_READY)
 		return 0;
-	result = vhost_user_log_ring(vhost, index, error);
+	result = publish(vhost, index, error);
 	if (result < 0)
 		return result;
-	vhost_user_place_log(vhost, index);
-	if (index % 2) {
-		result = publish_receive(vhost, index / 2, error);
-	} else if (asked->enabled) {
-		ring->published = true;
-		publish_senders(vhost);
-	}
 	/* A signal that went to the old descriptor, or to none, may be what the driver waits for. */
 	if (changes & (VHOST_RING_CALL | VHOST_RING_START))
 		reaper_signal(vhost_endpoint_reaper(vhost->endpoint), ring->bell.fd);
 	if (index == 0 && changes & (VHOST_RING_START | VHOST_RING_KICK))
 		vhost_user_watch_first_kick(vhost);
-	if (result == 0 && changes & (VHOST_RING_START | VHOST_RING_ENABLE))
+	if (changes & (VHOST_RING_START | VHOST_RING_ENABLE))
 		vhost_user_problem_served(vhost);
+	return 0;
+}
+
+int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct error *error)
+{
+	struct vhost_user_port *vhost = owner;
+	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
+	int result;
+
+	/* What is logged changes under the running ring. */
+	if (changes == VHOST_RING_LOG && ring->state == RING_RUNNING) {
+		result = vhost_user_log_ring(vhost, index, error);
+		rcu_wait();
+		return result;
+	}
+	/* It failed, and its thread's word of that has not had its turn. */
+	if (unpublish(vhost, index))
+		report_failed(vhost, index);
+	result = change(vhost, index, changes, error);
+	/* It counts as never started: nobody will stop it. */
+	if (result < 0 && changes & VHOST_RING_START)
+		ring_state_act(&ring->state, RING_CLEAR);
 	return result;
 }
 
@@ -230,9 +270,8 @@ uint32_t vhost_user_ring_stop(void *owner, unsigned index)
 
 	unpublish(vhost, index);
 	vhost_user_place_stop(vhost, index);
-	ring->ready = false;
+	ring_state_act(&ring->state, RING_CLEAR);
 	ring->bell.fd = -1;
-	ring->lost = false;
 	if (index == 0)
 		vhost_user_unwatch_first_kick(vhost);
 	return ring->next;
@@ -329,9 +368,8 @@ void vhost_user_attend(struct vhost_user_port *vhost)
 	for (unsigned i = 0; i < vhost->port.queue_count * 2u; i++) {
 		struct vhost_user_ring *ring = vhost_user_ring(vhost, i);
 
-		if (!ring->published || !__atomic_load_n(&ring->failed, __ATOMIC_ACQUIRE))
-			continue;
-		unpublish(vhost, i);
-		report_failed(vhost, i);
+		if (ring->state == RING_RUNNING &&
+			__atomic_load_n(&ring->broken, __ATOMIC_ACQUIRE) && unpublish(vhost, i))
+			report_failed(vhost, i);
 	}
 }

@@ -301,7 +301,8 @@ void vhost_user_status(const struct port *port, struct vhost_user_status *status
 	status->queues = vhost_user_running_pairs(vhost);
 	status->running = status->queues > 0;
 	for (unsigned i = 0; i < vhost->port.queue_count * 2u; i++)
-		status->rings_lost += vhost_user_ring((struct vhost_user_port *)vhost, i)->lost;
+		status->rings_lost += vhost_user_ring((struct vhost_user_port *)vhost, i)->state ==
+				      RING_LOST;
 	if (vhost->memory)
 		status->memory_bytes = guest_memory_size(vhost->memory);
 	status->mapped_bytes = guest_quota_used(vhost->quota);

@@ -7,8 +7,8 @@
  * is its transmitq: we *receive* from it.
  *
  * Who writes what: every field is the control thread's, but for the inside of a ring while it is
- * published (`receive` non-NULL, or the pair listed in `senders`): then it is the worker's, or the
- * holder of the pair's lock. The control thread changes a ring only while it is unpublished and a grace
+ * RUNNING (`receive` non-NULL, or the pair listed in `senders`): then it is the worker's, or the
+ * holder of the pair's lock. The control thread changes a ring only while it is not, and a grace
  * period has passed. What a ring logs is the exception: it is replaced while the ring runs (a queue_log is
  * never changed once a worker can see it).
  */
@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/spinlock.h"
 #include "port/ring_places.h"
+#include "port/vhost_user/ring_state.h"
 #include "port/vhost_user/vhost_user.h"
 #include "vhost/backend.h"
 #include "vhost/endpoint.h"
@@ -28,12 +29,10 @@
 struct vhost_user_ring {
 	struct net_device_queue queue;
 	struct bell bell; /* the call eventfd, borrowed from the backend; -1: the driver polls */
-	bool ready;       /* queue is set up over the present memory */
-	uint32_t next;    /* base at which to go on; kept while unpublished */
-	bool published;   /* a worker may be using it */
-	bool lost;        /* nobody knows where it stands; until its next start */
-	bool resumed;     /* goes on from a record, for which descriptors may have been written */
-	bool failed;      /* written by its thread: broken, and the control thread has been told */
+	enum ring_state state;
+	uint32_t next; /* base at which to go on; kept while no worker uses it */
+	bool resumed;  /* goes on from a record, for which descriptors may have been written */
+	bool broken;   /* written by its thread while it runs: the control thread has been told */
 	struct queue_log logs[2]; /* one that queue.log may point to, and its successor */
 };
 
@@ -148,7 +147,7 @@ uint32_t vhost_user_ring_stop(void *owner, unsigned index);
  * owes its driver nothing, so its used index, which lies in the guest's memory, is the place; the base of a
  * frontend that kept none (0, over a ring that a predecessor of ours served) or of a device that died is
  * not. A packed ring has no such index, and a frontend whose switch died repeats where the ring began:
- * our record decides when it starts. False, with ring->lost set and a line in the log, where nobody knows: serving the ring
+ * our record decides when it starts. False, and a line in the log, where nobody knows: serving the ring
  * would write into buffers that the guest has taken back.
  */
 bool vhost_user_place_find(struct vhost_user_port *vhost, unsigned index,
