@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/fd.h"
 #include "host/host.h"
@@ -12,11 +13,45 @@ struct ring_places {
 	struct guest_mapping *mapping;
 };
 
+static struct ring_places_header *header_of(const struct ring_places *places)
+{
+	return (struct ring_places_header *)guest_mapping_start(places->mapping);
+}
+
+/* The records' number where the header is one of ours, else 0. It is in memory of ours that nobody else
+ * writes, but for whoever spoiled the file. */
+static unsigned believed(const struct ring_places_header *header)
+{
+	bool ours = header->magic == RING_PLACES_MAGIC && header->version == RING_PLACES_VERSION &&
+		    header->header_size == sizeof(*header) &&
+		    header->record_size == sizeof(struct ring_place);
+
+	return ours ? header->count : 0;
+}
+
+void ring_places_adopt(struct ring_places_header *header, unsigned count)
+{
+	struct ring_place *records = (struct ring_place *)(header + 1);
+	unsigned kept = MIN(believed(header), count);
+
+	/* A process that is killed in here leaves no header, and so no record. */
+	ring_store(header->magic, 0);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	memset(&records[kept], 0, (count - kept) * sizeof(*records));
+	ring_store(header->version, RING_PLACES_VERSION);
+	ring_store(header->header_size, sizeof(*header));
+	ring_store(header->record_size, sizeof(*records));
+	ring_store(header->count, count);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	ring_store(header->magic, RING_PLACES_MAGIC);
+}
+
 struct ring_places *ring_places_open(
 	const char *folder, const char *name, unsigned count, struct error *error)
 {
 	struct ring_places *places = calloc(1, sizeof(*places));
-	struct host_record record = {.size = count * sizeof(struct ring_place)};
+	struct host_record record = {
+		.size = sizeof(struct ring_places_header) + count * sizeof(struct ring_place)};
 	int fd = -1, rc = -1;
 
 	if (!places) {
@@ -33,12 +68,13 @@ struct ring_places *ring_places_open(
 		free(places);
 		return NULL;
 	}
+	ring_places_adopt(header_of(places), count);
 	return places;
 }
 
 struct ring_place *ring_places_at(struct ring_places *places, unsigned index)
 {
-	return (struct ring_place *)guest_mapping_start(places->mapping) + index;
+	return (struct ring_place *)(header_of(places) + 1) + index;
 }
 
 void ring_places_close(struct ring_places *places)

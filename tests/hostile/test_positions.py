@@ -13,6 +13,7 @@ from lab.process import wait_for
 pytestmark = pytest.mark.usefixtures("tun")
 
 GUEST = "02:77:77:77:77:77"
+HEADER = 64  # bytes in front of the records
 PORTS = {"guest": {"network": "blue"}, "other": {"network": "blue"}}
 
 
@@ -89,8 +90,15 @@ def zeroes(path):
 def slots_beyond(path):
     """Only the moving part is wrong: places far outside the ring."""
     data = bytearray(path.read_bytes())
-    for at in range(0, len(data), 64):
+    for at in range(HEADER, len(data), 64):
         data[at:at + 12] = b"\xff" * 12
+    path.write_bytes(data)
+
+
+def other_version(path):
+    """What a later release may have left, whose records mean something else."""
+    data = bytearray(path.read_bytes())
+    data[8] += 1
     path.write_bytes(data)
 
 
@@ -98,7 +106,7 @@ def removed(path):
     path.unlink()
 
 
-@pytest.mark.parametrize("spoil", [nonsense, nothing, zeroes, slots_beyond, removed],
+@pytest.mark.parametrize("spoil", [nonsense, nothing, zeroes, slots_beyond, other_version, removed],
                          ids=lambda spoil: spoil.__name__)
 def test_a_record_that_is_broken(bed, station, spoil):
     """The rings do not go on, the port says so, and a driver that starts anew is served."""
