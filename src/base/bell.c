@@ -70,6 +70,12 @@ static void ring_suspected(struct bells *bells, int fd)
 		trust(bells, BELLS_OWED);
 }
 
+void bell_owe(struct bell *bell)
+{
+	if (!__atomic_exchange_n(&bell->owed, true, __ATOMIC_ACQ_REL))
+		fd_signal(bell->bells->attention);
+}
+
 static NO_INLINE void ring_unusual(struct bell *bell, int fd, enum bells_trust trust)
 {
 	struct bells *bells = bell->bells;
@@ -79,8 +85,7 @@ static NO_INLINE void ring_unusual(struct bell *bell, int fd, enum bells_trust t
 		return;
 	}
 	__atomic_fetch_add(&bells->owed, 1, __ATOMIC_RELAXED);
-	if (!__atomic_exchange_n(&bell->owed, true, __ATOMIC_ACQ_REL))
-		fd_signal(bells->attention);
+	bell_owe(bell);
 }
 
 uint64_t bell_ring(struct bell *bell)

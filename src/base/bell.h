@@ -62,6 +62,10 @@ struct bell {
 /* Signals, or has it done later. The clock_cycles() that it took. */
 uint64_t bell_ring(struct bell *bell);
 
+/* Leaves the signal to the control thread, whatever the bells' trust: no system call on the peer's
+ * eventfd is made here, and one on ours only where it is news. */
+void bell_owe(struct bell *bell);
+
 /* Whether it is owed a signal, which the caller sends now. */
 static inline bool bell_take(struct bell *bell)
 {

@@ -121,7 +121,9 @@ struct vhost_backend_ops {
 
 	/* rings[index] changed in `changes`. Called for started rings, and with VHOST_RING_START
 	 * for the one that starts now. A descriptor that was replaced stays open until this
-	 * returns. 0, or -errno and a reason that names the ring ("ring 2: ..."): with START
+	 * returns. After START, KICK and CALL the guest is signalled once: an interrupt may have
+	 * been lost while nobody served the ring, or have gone to the old descriptor.
+	 * 0, or -errno and a reason that names the ring ("ring 2: ..."): with START
 	 * the ring counts as never started, otherwise ring_stop() follows. */
 	int (*ring_update)(void *owner, unsigned index, unsigned changes, struct error *error);
 

@@ -196,12 +196,7 @@ VHOST_HANDLER(vhost_handle_set_vring_kick)
 	ring->polled = message->fd_count == 0;
 	if (ring_replace_fd(backend, message, &ring->kick_fd, VHOST_RING_KICK, result) < 0)
 		return VHOST_REFUSED;
-	if (!ring->started && ring_start(backend, index, result) != VHOST_ACCEPTED)
-		return VHOST_REFUSED;
-	/* An interrupt may have been lost while nobody served the ring: one too many does no harm.
-	 * */
-	reaper_signal(backend->config.reaper, ring->call_fd);
-	return VHOST_ACCEPTED;
+	return ring->started ? VHOST_ACCEPTED : ring_start(backend, index, result);
 }
 
 VHOST_HANDLER(vhost_handle_set_vring_call)
@@ -211,10 +206,6 @@ VHOST_HANDLER(vhost_handle_set_vring_call)
 
 	if (ring_replace_fd(backend, message, &ring->call_fd, VHOST_RING_CALL, result) < 0)
 		return VHOST_REFUSED;
-	/* What was signalled through the old eventfd may have gone unseen. A stopped ring is
-	 * silent. */
-	if (ring->started)
-		reaper_signal(backend->config.reaper, ring->call_fd);
 	return VHOST_ACCEPTED;
 }
 

@@ -112,7 +112,7 @@ void queue_log_pieces(const struct queue_log *log, const struct iovec *pieces, u
 void queue_log_signal(const struct queue_log *log)
 {
 	if (log->bell)
-		bell_ring(log->bell);
+		bell_owe(log->bell);
 }
 
 bool queue_log_broken(const struct queue_log *log)

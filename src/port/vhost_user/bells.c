@@ -23,6 +23,11 @@
 #define QUICK_SIGNALS     16
 #define QUICK_SIGNALS_MAX 4096
 
+/* Signals that messages cause: at most so many at once, and in the long run one each so often. A driver's start
+ * takes two a ring, and the change of an interrupt's vector one. */
+#define CALLS_BURST    1024
+#define CALLS_EVERY_NS (NS_PER_SECOND / 16)
+
 /* One signal for the reaper. It may outlive the port. */
 struct vhost_user_errand {
 	unsigned references; /* atomic */
@@ -126,6 +131,30 @@ void vhost_user_bells_attend(struct vhost_user_port *vhost)
 			vhost->port.name);
 	vhost->owed_logged |= owed != 0;
 	send_one(vhost);
+}
+
+/* True where one more signal may go out at once, which then counts. */
+static bool may_call(struct vhost_user_port *vhost)
+{
+	uint64_t now = clock_now_ns();
+
+	if (__atomic_load_n(&vhost->bells.trust, __ATOMIC_RELAXED) == BELLS_OWED)
+		return false;
+	vhost->calls_until = MAX(vhost->calls_until, now);
+	if (vhost->calls_until - now > (CALLS_BURST - 1) * CALLS_EVERY_NS)
+		return false;
+	vhost->calls_until += CALLS_EVERY_NS;
+	return true;
+}
+
+void vhost_user_bells_call(struct vhost_user_port *vhost, struct bell *bell)
+{
+	if (bell->fd < 0)
+		return;
+	if (may_call(vhost))
+		reaper_signal(vhost_endpoint_reaper(vhost->endpoint), bell->fd);
+	else
+		bell_owe(bell);
 }
 
 void vhost_user_bells_forget(struct vhost_user_port *vhost)

@@ -13,7 +13,26 @@
 #include "base/rcu.h"
 #include "port/vhost_user/vhost_user_private.h"
 
-/* Lists the pairs whose receiveq is published. Where memory is short, none takes frames. */
+/* Whatever was replaced before this is read by nobody afterwards. */
+static void wait_for_readers(struct vhost_user_port *vhost)
+{
+	struct vhost_user_senders *old = vhost->retired;
+
+	rcu_wait();
+	vhost->retired = NULL;
+	while (old) {
+		struct vhost_user_senders *next = old->retired;
+
+		free(old);
+		old = next;
+	}
+}
+
+/*
+ * Lists the pairs whose receiveq is published. Where memory is short, none takes frames. The list before
+ * goes with the next grace period: one comes before any of its pairs can be added again, so that no more
+ * lists wait than there are pairs.
+ */
 static void publish_senders(struct vhost_user_port *vhost)
 {
 	struct vhost_user_senders *old = vhost->senders;
@@ -33,8 +52,8 @@ static void publish_senders(struct vhost_user_port *vhost)
 	}
 	rcu_publish(&vhost->senders, senders);
 	if (old) {
-		rcu_wait();
-		free(old);
+		old->retired = vhost->retired;
+		vhost->retired = old;
 	}
 }
 
@@ -49,22 +68,36 @@ static void unwatch_kick(struct vhost_user_port *vhost, unsigned pair_index)
 	pair->watched_fd = -1;
 }
 
-/* After this the ring is the control thread's. True where it ran and has failed meanwhile. */
-static bool unpublish(struct vhost_user_port *vhost, unsigned index)
+/* No worker will find the ring. True where one could until now: a grace period is due. */
+static bool withdraw(struct vhost_user_port *vhost, unsigned index)
 {
-	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
-
-	if (!ring_state_act(&ring->state, RING_WITHDRAW))
+	if (!ring_state_act(&vhost_user_ring(vhost, index)->state, RING_WITHDRAW))
 		return false;
 	if (index % 2) {
 		unwatch_kick(vhost, index / 2);
 		rcu_publish(&vhost->pairs[index / 2].receive, NULL);
-		rcu_wait();
-	} else {
-		publish_senders(vhost);
 	}
+	return true;
+}
+
+/* The ring that was withdrawn is the control thread's. True where it has failed. */
+static bool take_back(struct vhost_user_port *vhost, unsigned index)
+{
+	struct vhost_user_ring *ring = vhost_user_ring(vhost, index);
+
 	ring->next = device_ring_base(&ring->queue.ring);
 	return ring->broken && ring_state_act(&ring->state, RING_FAIL);
+}
+
+/* Both, and what is due in between. True where the ring ran and has failed meanwhile. */
+static bool unpublish(struct vhost_user_port *vhost, unsigned index)
+{
+	if (!withdraw(vhost, index))
+		return false;
+	if (index % 2 == 0)
+		publish_senders(vhost);
+	wait_for_readers(vhost);
+	return take_back(vhost, index);
 }
 
 /* Has it go to work. A ring that is not ready is refused. */
@@ -87,10 +120,22 @@ static void report_failed(struct vhost_user_port *vhost, unsigned index)
 	reaper_signal(vhost_endpoint_reaper(vhost->endpoint), vhost->backend.rings[index].error_fd);
 }
 
+/* All at once: one list of senders, and one grace period. */
 static void unpublish_all(struct vhost_user_port *vhost)
 {
+	bool withdrawn[VHOST_RING_MAX] = {0};
+	bool any = false;
+
 	for (unsigned i = 0; i < vhost->port.queue_count * 2u; i++)
-		if (unpublish(vhost, i))
+		withdrawn[i] = withdraw(vhost, i);
+	for (unsigned i = 0; i < vhost->port.queue_count * 2u; i++)
+		any |= withdrawn[i];
+	if (!any)
+		return;
+	publish_senders(vhost);
+	wait_for_readers(vhost);
+	for (unsigned i = 0; i < vhost->port.queue_count * 2u; i++)
+		if (withdrawn[i] && take_back(vhost, i))
 			report_failed(vhost, i);
 }
 
@@ -232,8 +277,8 @@ static int change(
 	if (result < 0)
 		return result;
 	/* A signal that went to the old descriptor, or to none, may be what the driver waits for. */
-	if (changes & (VHOST_RING_CALL | VHOST_RING_START))
-		reaper_signal(vhost_endpoint_reaper(vhost->endpoint), ring->bell.fd);
+	if (changes & (VHOST_RING_CALL | VHOST_RING_KICK | VHOST_RING_START))
+		vhost_user_bells_call(vhost, &ring->bell);
 	if (index == 0 && changes & (VHOST_RING_START | VHOST_RING_KICK))
 		vhost_user_watch_first_kick(vhost);
 	if (changes & (VHOST_RING_START | VHOST_RING_ENABLE))
@@ -250,7 +295,7 @@ int vhost_user_ring_update(void *owner, unsigned index, unsigned changes, struct
 	/* What is logged changes under the running ring. */
 	if (changes == VHOST_RING_LOG && ring->state == RING_RUNNING) {
 		result = vhost_user_log_ring(vhost, index, error);
-		rcu_wait();
+		wait_for_readers(vhost);
 		return result;
 	}
 	/* It failed, and its thread's word of that has not had its turn. */

@@ -116,7 +116,7 @@ struct vhost_message test_make_address(
 {
 	struct vhost_message message = test_make(
 		VHOST_USER_SET_VRING_ADDR, sizeof(struct vhost_ring_address));
-	const struct net_driver_queue *queue = &vm->queues[ring];
+	const struct net_driver_queue *queue = &vm->queues[ring % 2];
 
 	message.payload.address = (struct vhost_ring_address){.index = ring,
 		.flags = flags,
@@ -189,7 +189,7 @@ void test_vm_kick(const struct test_vm *vm, unsigned ring)
 	fd_close(&fd);
 }
 
-static void start_ring(const struct test_vm *vm, unsigned ring)
+void test_vm_start_ring(const struct test_vm *vm, unsigned ring)
 {
 	require(test_ask(vm, test_make_state(VHOST_USER_SET_VRING_NUM, ring, TEST_RING)) ==
 		TEST_GRANTED);
@@ -199,7 +199,7 @@ static void start_ring(const struct test_vm *vm, unsigned ring)
 		TEST_GRANTED);
 }
 
-static void share_memory(const struct test_vm *vm)
+void test_vm_share_memory(const struct test_vm *vm)
 {
 	struct vhost_message message = test_make(
 		VHOST_USER_SET_MEM_TABLE, 8 + sizeof(struct vhost_region));
@@ -247,9 +247,9 @@ void test_vm_attach(struct test_vm *vm, uint64_t protocol_features)
 	test_tell(vm, &message);
 	require(test_ask(vm, test_make_number(VHOST_USER_SET_FEATURES, TEST_VM_FEATURES)) ==
 		TEST_GRANTED);
-	share_memory(vm);
-	start_ring(vm, 0);
-	start_ring(vm, 1);
+	test_vm_share_memory(vm);
+	test_vm_start_ring(vm, 0);
+	test_vm_start_ring(vm, 1);
 }
 
 bool test_vm_connected(const struct test_vm *vm)
@@ -331,16 +331,21 @@ bool test_vm_transmits(struct test_vm *vm)
 	return test_vm_take_frames(vm) == 1;
 }
 
-void test_vm_open(struct test_vm *vm, const char *name, uint16_t index)
+void test_vm_open_pairs(struct test_vm *vm, const char *name, uint16_t index, unsigned pairs)
 {
 	const struct vhost_user_options options = {
-		.socket = vm->path, .queues = 1, .announce = announce};
+		.socket = vm->path, .queues = pairs, .announce = announce};
 	struct error error = {""};
 
 	snprintf(vm->path, sizeof(vm->path), "%s/%s", test_directory, name);
 	vm->port = vhost_user_new(test_base, &notifier, name, index, &options, &error);
 	if (!vm->port)
 		fail_msg("%s", error.text);
+}
+
+void test_vm_open(struct test_vm *vm, const char *name, uint16_t index)
+{
+	test_vm_open_pairs(vm, name, index, 1);
 }
 
 void test_vm_close(struct test_vm *vm)

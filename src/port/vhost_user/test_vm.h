@@ -57,8 +57,9 @@ extern char test_said[4096]; /* the warnings since the last test_ask() began */
 void test_vms_begin(void);
 void test_vms_end(void);
 
-/* A port with one pair of queues, for one VM at a time. */
+/* A port with one pair of queues, or several, for one VM at a time. */
 void test_vm_open(struct test_vm *vm, const char *name, uint16_t index);
+void test_vm_open_pairs(struct test_vm *vm, const char *name, uint16_t index, unsigned pairs);
 void test_vm_close(struct test_vm *vm);
 
 /* Connects, and has rings with buffers in fresh memory. */
@@ -88,6 +89,11 @@ enum { TEST_HUNG_UP = -1, TEST_GRANTED = 0, TEST_REFUSED = 1 };
 void test_tell(const struct test_vm *vm, const struct vhost_message *message);
 int64_t test_answer(const struct test_vm *vm, uint32_t id);
 int64_t test_ask(const struct test_vm *vm, struct vhost_message message);
+
+/* SET_MEM_TABLE with the VM's memory. / Sizes, places, starts and enables a ring; those of further pairs
+ * lie where the first pair's do, and nothing may pass through them. Both must be granted. */
+void test_vm_share_memory(const struct test_vm *vm);
+void test_vm_start_ring(const struct test_vm *vm, unsigned ring);
 
 /* SET_VRING_KICK with a new eventfd, which must be granted. */
 void test_vm_kick(const struct test_vm *vm, unsigned ring);

@@ -51,6 +51,8 @@ struct vhost_user_pair {
 /* The pairs whose receiveq takes frames. Immutable once published. */
 struct vhost_user_senders {
 	unsigned count;
+	struct vhost_user_senders
+		*retired; /* control thread: the next of those that may still be read */
 	uint16_t pairs[];
 };
 
@@ -75,6 +77,7 @@ struct vhost_user_port {
 	struct port port;
 	struct vhost_user_pair *pairs;      /* [port.queue_count] */
 	struct vhost_user_senders *senders; /* published; NULL: no VM takes frames */
+	struct vhost_user_senders *retired; /* replaced, and freed after the next grace period */
 	int attention_fd;                   /* a worker writes it when a ring has failed */
 
 	struct vhost_endpoint *endpoint;
@@ -92,6 +95,7 @@ struct vhost_user_port {
 	unsigned quick_signals;           /* in a row, of those that were owed */
 	unsigned quick_needed;            /* for the eventfds to be trusted again */
 	bool owed_logged;
+	uint64_t calls_until; /* ns: when bells_call() has made up for what it sent at once */
 
 	const struct port_notifier *notifier;
 	struct event *attention;
@@ -209,6 +213,9 @@ void vhost_user_unwatch_first_kick(struct vhost_user_port *vhost);
 int vhost_user_bells_init(struct vhost_user_port *vhost, struct event_base *base);
 void vhost_user_bells_fini(struct vhost_user_port *vhost);
 void vhost_user_bells_attend(struct vhost_user_port *vhost);
+/* Signals a guest because of a message of its frontend's, of which there may be any number: what is
+ * more than a frontend has reason for is owed, like any signal that is slow. */
+void vhost_user_bells_call(struct vhost_user_port *vhost, struct bell *bell);
 /* The session is over: nothing is owed any more. */
 void vhost_user_bells_forget(struct vhost_user_port *vhost);
 
