@@ -18,8 +18,8 @@ static struct ring_places_header *header_of(const struct ring_places *places)
 	return (struct ring_places_header *)guest_mapping_start(places->mapping);
 }
 
-/* The records' number where the header is one of ours, else 0. It is in memory of ours that nobody else
- * writes, but for whoever spoiled the file. */
+/* The records' number where the header is one of ours, else 0. It is in memory of ours that nobody
+ * else writes, but for whoever spoiled the file. */
 static unsigned believed(const struct ring_places_header *header)
 {
 	bool ours = header->magic == RING_PLACES_MAGIC && header->version == RING_PLACES_VERSION &&

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The file of ring positions: what the next process finds in it, whole, grown, shrunk and spoiled. */
+/* The file of ring positions: what the next process finds in it, whole, grown, shrunk and
+ * spoiled. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,7 +93,8 @@ static void test_found_again(void **state)
 	ring_places_close(places);
 }
 
-/* A port gets more queues: those are new. It gets fewer: what the others knew does not come back. */
+/* A port gets more queues: those are new. It gets fewer: what the others knew does not come
+ * back. */
 static void test_more_and_fewer(void **state)
 {
 	write_records(COUNT);
@@ -102,7 +104,8 @@ static void test_more_and_fewer(void **state)
 	assert_int_equal(found(2 * COUNT), COUNT);
 }
 
-/* Any bit of what says the layout: there is no record then, and the next one begins a whole file. */
+/* Any bit of what says the layout: there is no record then, and the next one begins a whole
+ * file. */
 static void test_another_layout(void **state)
 {
 	for (unsigned at = 0; at < offsetof(struct ring_places_header, count); at++) {

@@ -30,23 +30,24 @@
  * frontend starts them with its next SET_VRING_KICK. With the same value they change nothing.
  *
  * Dirty logging (live migration). It is switched on and off while rings run, and never stops one:
- * SET_FEATURES with a value that differs in VHOST_F_LOG_ALL alone, SET_VRING_ADDR with other log fields
- * alone, SET_LOG_BASE and SET_LOG_FD only change what is logged, and where. Each is in force when the
- * message has been handled. SET_LOG_BASE needs LOG_SHMFD and then always has a reply: a u64, 0 where
- * the log is in force. A log survives resets; it ends with the connection, or with the next one.
+ * SET_FEATURES with a value that differs in VHOST_F_LOG_ALL alone, SET_VRING_ADDR with other log
+ * fields alone, SET_LOG_BASE and SET_LOG_FD only change what is logged, and where. Each is in force
+ * when the message has been handled. SET_LOG_BASE needs LOG_SHMFD and then always has a reply: a
+ * u64, 0 where the log is in force. A log survives resets; it ends with the connection, or with the
+ * next one.
  *
  * Ring count. GET_QUEUE_NUM is answered with 2 x pairs, because some frontends read it as a number
- * of rings. QEMU reads it as a number of *pairs*, and so may have twice as many rings as that. Hence
- * indices below vhost_backend_ring_limit() = min(4 x pairs, VHOST_RING_MAX) are accepted in messages, but
- * only rings of the port's pairs ever start: beyond them SET_VRING_KICK starts nothing (QEMU sends it for
- * rings that its guest does not use), and SET_VRING_ENABLE with 1 closes the connection and says why.
+ * of rings. QEMU reads it as a number of *pairs*, and so may have twice as many rings as that.
+ * Hence indices below vhost_backend_ring_limit() = min(4 x pairs, VHOST_RING_MAX) are accepted in
+ * messages, but only rings of the port's pairs ever start: beyond them SET_VRING_KICK starts
+ * nothing (QEMU sends it for rings that its guest does not use), and SET_VRING_ENABLE with 1 closes
+ * the connection and says why.
  *
  * Resets. SET_STATUS 0 and RESET_DEVICE stop every ring and forget its size, addresses, kick and
  * call eventfds, and the acked features. RESET_DEVICE also disables the rings and zeroes their
- * bases;
- * SET_STATUS 0 keeps the bases, because QEMU, pausing a guest, sends it before it asks for them.
- * Both keep the memory table, the protocol features and the error eventfds: a frontend with memory
- * slots sends only differences afterwards, and sets the error eventfds once a connection.
+ * bases; SET_STATUS 0 keeps the bases, because QEMU, pausing a guest, sends it before it asks for
+ * them. Both keep the memory table, the protocol features and the error eventfds: a frontend with
+ * memory slots sends only differences afterwards, and sets the error eventfds once a connection.
  */
 #ifndef VSW_VHOST_BACKEND_H
 #define VSW_VHOST_BACKEND_H
@@ -188,7 +189,8 @@ struct vhost_result {
 	struct vhost_message reply;
 };
 
-/* Whether frames flow where the ring is started: always, where nobody could send SET_VRING_ENABLE. */
+/* Whether frames flow where the ring is started: always, where nobody could send
+ * SET_VRING_ENABLE. */
 bool vhost_ring_enabled(const struct vhost_backend *backend, unsigned index);
 
 /* Rings that a frontend may name where it was offered `queue_pairs`. */

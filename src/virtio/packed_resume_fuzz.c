@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fuzz target: any bytes as the record of a packed ring, and any as the ring itself. Whatever the two say,
- * going on touches nothing outside the ring and the record (the sanitizers watch), and names a place within
- * the ring or none; and a device that goes on there can serve what the driver offers.
+ * Fuzz target: any bytes as the record of a packed ring, and any as the ring itself. Whatever the
+ * two say, going on touches nothing outside the ring and the record (the sanitizers watch), and
+ * names a place within the ring or none; and a device that goes on there can serve what the driver
+ * offers.
  *
- * Input: the prefix, the record, and then the ring's descriptors, repeated. So that records are more than
- * noise, `kind` says how much of one is right.
+ * Input: the prefix, the record, and then the ring's descriptors, repeated. So that records are
+ * more than noise, `kind` says how much of one is right.
  */
 #include <stdlib.h>
 #include <string.h>

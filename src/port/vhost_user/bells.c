@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Signals that are owed to a guest whose eventfds are slow (base/bell.h). The port's reaper sends them,
- * one at a time and with pauses of BELLS_SHARE times what the last one took: so all of a peer's signals
- * take that share of one processor at most, and no time of a worker or of the control thread. The bells
- * take turns. Control thread, but for the job.
+ * Signals that are owed to a guest whose eventfds are slow (base/bell.h). The port's reaper sends
+ * them, one at a time and with pauses of BELLS_SHARE times what the last one took: so all of a
+ * peer's signals take that share of one processor at most, and no time of a worker or of the
+ * control thread. The bells take turns. Control thread, but for the job.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,13 +18,13 @@
 /* An errand that takes so much of its thread's time was slow. */
 #define SLOW_NS 50000
 
-/* Quick ones in a row after which the eventfds are trusted again: the first time, and at most. Each time
- * that was a mistake it takes twice as many. */
+/* Quick ones in a row after which the eventfds are trusted again: the first time, and at most. Each
+ * time that was a mistake it takes twice as many. */
 #define QUICK_SIGNALS     16
 #define QUICK_SIGNALS_MAX 4096
 
-/* Signals that messages cause: at most so many at once, and in the long run one each so often. A driver's start
- * takes two a ring, and the change of an interrupt's vector one. */
+/* Signals that messages cause: at most so many at once, and in the long run one each so often. A
+ * driver's start takes two a ring, and the change of an interrupt's vector one. */
 #define CALLS_BURST    1024
 #define CALLS_EVERY_NS (NS_PER_SECOND / 16)
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What messages about rings cost: signals to the guest, and grace periods that all workers take part in. */
+/* What messages about rings cost: signals to the guest, and grace periods that all workers take
+ * part in. */
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -118,8 +119,8 @@ static void test_flood(void **state)
 	fd_close(&last);
 }
 
-/* Those of a memory table that is replaced do not grow with the rings: one that takes them out of service, and
- * one for what was mapped. Adding a ring needs none. */
+/* Those of a memory table that is replaced do not grow with the rings: one that takes them out of
+ * service, and one for what was mapped. Adding a ring needs none. */
 static void test_grace_periods_of_a_memory_table(void **state)
 {
 	for (unsigned pairs = 1; pairs <= PAIRS; pairs++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The life of one ring of the vhost-user port, and what may be done in each of its states. Whether its
- * frontend wants it started or enabled is another matter: vhost/backend.h.
+ * The life of one ring of the vhost-user port, and what may be done in each of its states. Whether
+ * its frontend wants it started or enabled is another matter: vhost/backend.h.
  *
  *   state     what it is                                       legal
  *   STOPPED   not laid over guest memory, or not any more      LAY, LOSE, CLEAR
@@ -15,8 +15,9 @@
  *   STOPPED --LAY--> READY --PUBLISH--> RUNNING --WITHDRAW--> READY --FAIL--> FAILED
  *   STOPPED --LOSE--> LOST;  any but RUNNING --CLEAR--> STOPPED
  *
- * WITHDRAW comes first and is followed by a grace period: only then is the ring READY for the control
- * thread in fact, and only then is what its thread said of it (vhost_user_ring.broken) the last word.
+ * WITHDRAW comes first and is followed by a grace period: only then is the ring READY for the
+ * control thread in fact, and only then is what its thread said of it (vhost_user_ring.broken) the
+ * last word.
  *
  * Control thread only; pure.
  */

@@ -29,9 +29,9 @@ static void wait_for_readers(struct vhost_user_port *vhost)
 }
 
 /*
- * Lists the pairs whose receiveq is published. Where memory is short, none takes frames. The list before
- * goes with the next grace period: one comes before any of its pairs can be added again, so that no more
- * lists wait than there are pairs.
+ * Lists the pairs whose receiveq is published. Where memory is short, none takes frames. The list
+ * before goes with the next grace period: one comes before any of its pairs can be added again, so
+ * that no more lists wait than there are pairs.
  */
 static void publish_senders(struct vhost_user_port *vhost)
 {
@@ -189,8 +189,9 @@ static int find_parts(const struct vhost_user_port *vhost, unsigned index,
 	return 0;
 }
 
-/* Lays the queue over the ring's three parts in guest memory; goes on at ring->next, or, where it starts,
- * where it stands. A ring whose place is lost is not ready afterwards, and neither is it where this fails. */
+/* Lays the queue over the ring's three parts in guest memory; goes on at ring->next, or, where it
+ * starts, where it stands. A ring whose place is lost is not ready afterwards, and neither is it
+ * where this fails. */
 static int set_up(struct vhost_user_port *vhost, unsigned index, bool starts, struct error *error)
 {
 	const struct vhost_ring *asked = &vhost->backend.rings[index];
@@ -202,7 +203,8 @@ static int set_up(struct vhost_user_port *vhost, unsigned index, bool starts, st
 	ring_state_act(&ring->state, RING_CLEAR);
 	if (!vhost->memory)
 		vhost_user_memory_check(vhost);
-	/* A ring over what has taken the place of memory that vanished would run, and nobody would notice. */
+	/* A ring over what has taken the place of memory that vanished would run, and nobody would
+	 * notice. */
 	if (vhost->memory && guest_memory_broken(vhost->memory))
 		return error_set(error, -EFAULT, "ring %u: the guest's memory vanished", index);
 	if (!vhost->memory || !asked->address_set || !asked->size)
@@ -228,7 +230,8 @@ static int set_up(struct vhost_user_port *vhost, unsigned index, bool starts, st
 	return 0;
 }
 
-/* Puts a ring to work that is ready, as far as its frontend wants that. 0, or -errno and a reason. */
+/* Puts a ring to work that is ready, as far as its frontend wants that. 0, or -errno and a
+ * reason. */
 static int publish(struct vhost_user_port *vhost, unsigned index, struct error *error)
 {
 	int result = vhost_user_log_ring(vhost, index, error);
@@ -276,7 +279,8 @@ static int change(
 	result = publish(vhost, index, error);
 	if (result < 0)
 		return result;
-	/* A signal that went to the old descriptor, or to none, may be what the driver waits for. */
+	/* A signal that went to the old descriptor, or to none, may be what the driver waits
+	 * for. */
 	if (changes & (VHOST_RING_CALL | VHOST_RING_KICK | VHOST_RING_START))
 		vhost_user_bells_call(vhost, &ring->bell);
 	if (index == 0 && changes & (VHOST_RING_START | VHOST_RING_KICK))

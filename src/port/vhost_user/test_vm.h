@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * For tests of the vhost-user port: whole ports behind their sockets, and in the same process the VM at
- * the other end of each: a VMM whose messages the test chooses, and a driver with one pair of split
- * rings. Frames go in and out through the port's class, as a worker would have it.
+ * For tests of the vhost-user port: whole ports behind their sockets, and in the same process the
+ * VM at the other end of each: a VMM whose messages the test chooses, and a driver with one pair of
+ * split rings. Frames go in and out through the port's class, as a worker would have it.
  *
- * One thread, but for test_vm_send_frame(). What does not happen within TEST_PATIENCE fails the test.
- * The test is linked with --wrap=log_write: what a port warns of is collected in test_said.
+ * One thread, but for test_vm_send_frame(). What does not happen within TEST_PATIENCE fails the
+ * test. The test is linked with --wrap=log_write: what a port warns of is collected in test_said.
  */
 #ifndef VSW_PORT_VHOST_USER_TEST_VM_H
 #define VSW_PORT_VHOST_USER_TEST_VM_H
@@ -52,8 +52,8 @@ struct test_vm {
 extern struct event_base *test_base;
 extern char test_said[4096]; /* the warnings since the last test_ask() began */
 
-/* An event loop and a folder for sockets. / Gives them back, after the ports were closed, and fails where
- * something that a VM shared is still mapped. */
+/* An event loop and a folder for sockets. / Gives them back, after the ports were closed, and fails
+ * where something that a VM shared is still mapped. */
 void test_vms_begin(void);
 void test_vms_end(void);
 
@@ -84,14 +84,14 @@ struct vhost_message test_make_address(
 /* What an acknowledgement says, and what comes where the port has ended the connection instead. */
 enum { TEST_HUNG_UP = -1, TEST_GRANTED = 0, TEST_REFUSED = 1 };
 
-/* Sends a message. / The u64 of the next one that comes back, which must be the answer to `id`. / One
- * after the other. Descriptors are borrowed. */
+/* Sends a message. / The u64 of the next one that comes back, which must be the answer to `id`. /
+ * One after the other. Descriptors are borrowed. */
 void test_tell(const struct test_vm *vm, const struct vhost_message *message);
 int64_t test_answer(const struct test_vm *vm, uint32_t id);
 int64_t test_ask(const struct test_vm *vm, struct vhost_message message);
 
-/* SET_MEM_TABLE with the VM's memory. / Sizes, places, starts and enables a ring; those of further pairs
- * lie where the first pair's do, and nothing may pass through them. Both must be granted. */
+/* SET_MEM_TABLE with the VM's memory. / Sizes, places, starts and enables a ring; those of further
+ * pairs lie where the first pair's do, and nothing may pass through them. Both must be granted. */
 void test_vm_share_memory(const struct test_vm *vm);
 void test_vm_start_ring(const struct test_vm *vm, unsigned ring);
 
@@ -101,7 +101,8 @@ void test_vm_kick(const struct test_vm *vm, unsigned ring);
 /* Sends a frame to the VM, with a batch of the calling thread's. */
 void test_vm_send_frame(const struct test_vm *vm, struct packet_batch *batch);
 
-/* Frames that the guest has received since it was last asked; it makes their buffers available again. */
+/* Frames that the guest has received since it was last asked; it makes their buffers available
+ * again. */
 unsigned test_vm_receive_frames(struct test_vm *vm);
 
 /* Frames that the port takes from the guest's transmitq. */

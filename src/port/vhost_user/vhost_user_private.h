@@ -9,8 +9,8 @@
  * Who writes what: every field is the control thread's, but for the inside of a ring while it is
  * RUNNING (`receive` non-NULL, or the pair listed in `senders`): then it is the worker's, or the
  * holder of the pair's lock. The control thread changes a ring only while it is not, and a grace
- * period has passed. What a ring logs is the exception: it is replaced while the ring runs (a queue_log is
- * never changed once a worker can see it).
+ * period has passed. What a ring logs is the exception: it is replaced while the ring runs (a
+ * queue_log is never changed once a worker can see it).
  */
 #ifndef VSW_PORT_VHOST_USER_VHOST_USER_PRIVATE_H
 #define VSW_PORT_VHOST_USER_VHOST_USER_PRIVATE_H
@@ -56,8 +56,8 @@ struct vhost_user_senders {
 	uint16_t pairs[];
 };
 
-/* Why a port does not do what its VM's owner expects, and what ends it. What stands further down is the
- * cause of what stands further up, and stays in view. */
+/* Why a port does not do what its VM's owner expects, and what ends it. What stands further down is
+ * the cause of what stands further up, and stays in view. */
 enum vhost_user_problem_kind {
 	VHOST_USER_PROBLEM_NONE,
 	VHOST_USER_PROBLEM_LEFT,    /* the connection broke: until rings run */
@@ -147,12 +147,13 @@ uint32_t vhost_user_ring_stop(void *owner, unsigned index);
 /* vhost_user_place.c: where rings stand. */
 
 /*
- * Has ring->next say where a ring goes on that lies at `parts` and was asked to at ring->next. A split ring at rest
- * owes its driver nothing, so its used index, which lies in the guest's memory, is the place; the base of a
- * frontend that kept none (0, over a ring that a predecessor of ours served) or of a device that died is
- * not. A packed ring has no such index, and a frontend whose switch died repeats where the ring began:
- * our record decides when it starts. False, and a line in the log, where nobody knows: serving the ring
- * would write into buffers that the guest has taken back.
+ * Has ring->next say where a ring goes on that lies at `parts` and was asked to at ring->next. A
+ * split ring at rest owes its driver nothing, so its used index, which lies in the guest's memory,
+ * is the place; the base of a frontend that kept none (0, over a ring that a predecessor of ours
+ * served) or of a device that died is not. A packed ring has no such index, and a frontend whose
+ * switch died repeats where the ring began: our record decides when it starts. False, and a line in
+ * the log, where nobody knows: serving the ring would write into buffers that the guest has taken
+ * back.
  */
 bool vhost_user_place_find(struct vhost_user_port *vhost, unsigned index,
 	const struct device_ring_parts *parts, bool starts);
@@ -171,16 +172,16 @@ int vhost_user_log_set(void *owner, uint64_t size, uint64_t offset, int *fd, str
 void vhost_user_log_update(void *owner);
 
 /*
- * Has ring `index`, set up over the present memory, log what the frontend wants of it. What it logged
- * before may be in use until a grace period has passed, and must not change again before that. 0, or
- * -errno with a reason: the frontend wants writes logged where the log has no place.
+ * Has ring `index`, set up over the present memory, log what the frontend wants of it. What it
+ * logged before may be in use until a grace period has passed, and must not change again before
+ * that. 0, or -errno with a reason: the frontend wants writes logged where the log has no place.
  */
 int vhost_user_log_ring(struct vhost_user_port *vhost, unsigned index, struct error *error);
 
 /*
- * vhost_user_problem.c. Whatever is refused, broken or out of service is said here, in words that name
- * what mends it: one warning in the log, within the port's limit and not again for a while where it
- * repeats, and in the port's status until it is over.
+ * vhost_user_problem.c. Whatever is refused, broken or out of service is said here, in words that
+ * name what mends it: one warning in the log, within the port's limit and not again for a while
+ * where it repeats, and in the port's status until it is over.
  */
 void vhost_user_problem(struct vhost_user_port *vhost, enum vhost_user_problem_kind kind,
 	const char *format, ...) PRINTF(3, 4);
@@ -204,8 +205,8 @@ void vhost_user_problem_status(
 /* Queue pairs that are started and enabled. */
 unsigned vhost_user_running_pairs(const struct vhost_user_port *vhost);
 
-/* Ring 0 was started, or has another kick descriptor: see from now on whether the guest kicks it. / It
- * was stopped. */
+/* Ring 0 was started, or has another kick descriptor: see from now on whether the guest kicks it. /
+ * It was stopped. */
 void vhost_user_watch_first_kick(struct vhost_user_port *vhost);
 void vhost_user_unwatch_first_kick(struct vhost_user_port *vhost);
 
