@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Guest memory that is taken away under as many pages as a ring can name, while frames come for it."""
+import contextlib
 import os
 import struct
 import threading
@@ -14,7 +15,7 @@ from lab.process import wait_for
 
 PORTS = {"sender": {"network": "red"}}
 SIZE = 32768
-# Buffers of a chain: more breaks the ring before any of them is touched.
+# Buffers of a chain that frames are copied into; as many as a ring has break it before any is touched.
 CHAIN = 4000
 PAGE = 4096
 # A second region of guest memory: a buffer of one byte on every other page of it.
@@ -25,7 +26,11 @@ DESCRIPTORS, AVAILABLE, USED = 0x100000, 0x180000, 0x1A0000
 
 
 class Scattered(Frontend):
-    """Its receive ring is one chain of CHAIN one-byte buffers, offered 256 times."""
+    """One of its rings is one chain of one-byte buffers, each on a page of its own, offered 256 times."""
+
+    def __init__(self, path, ring=RX, chain=CHAIN):
+        super().__init__(path)
+        self.ring, self.chain = ring, chain
 
     def share_memory(self):
         self.region_fd = os.memfd_create("region", os.MFD_CLOEXEC)
@@ -37,20 +42,21 @@ class Scattered(Frontend):
     def start(self):
         self.negotiate()
         self.share_memory()
-        for slot in range(CHAIN):
-            last = slot == CHAIN - 1
+        ring, write = self.ring, WRITE if self.ring == RX else 0
+        for slot in range(self.chain):
+            last = slot == self.chain - 1
             struct.pack_into("<QIHH", self.memory, DESCRIPTORS + 16 * slot,
-                             REGION + slot * 2 * PAGE, 1, WRITE | (0 if last else NEXT),
+                             REGION + slot * 2 * PAGE, 1, write | (0 if last else NEXT),
                              0 if last else slot + 1)
         struct.pack_into("<HH", self.memory, AVAILABLE, 0, 256)
-        self.start_ring(TX)
-        self.message(frontend.SET_VRING_NUM, struct.pack("<II", RX, SIZE))
-        self.message(frontend.SET_VRING_BASE, struct.pack("<II", RX, 0))
+        self.start_ring(TX if ring == RX else RX)
+        self.message(frontend.SET_VRING_NUM, struct.pack("<II", ring, SIZE))
+        self.message(frontend.SET_VRING_BASE, struct.pack("<II", ring, 0))
         self.message(frontend.SET_VRING_ADDR, struct.pack(
-            "<IIQQQQ", RX, 0, USER_BASE + DESCRIPTORS, USER_BASE + USED, USER_BASE + AVAILABLE, 0))
-        self.message(frontend.SET_VRING_CALL, struct.pack("<Q", RX), [self.call[RX]])
-        self.message(frontend.SET_VRING_KICK, struct.pack("<Q", RX), [self.kick[RX]])
-        self.message(frontend.SET_VRING_ENABLE, struct.pack("<II", RX, 1))
+            "<IIQQQQ", ring, 0, USER_BASE + DESCRIPTORS, USER_BASE + USED, USER_BASE + AVAILABLE, 0))
+        self.message(frontend.SET_VRING_CALL, struct.pack("<Q", ring), [self.call[ring]])
+        self.message(frontend.SET_VRING_KICK, struct.pack("<Q", ring), [self.kick[ring]])
+        self.message(frontend.SET_VRING_ENABLE, struct.pack("<II", ring, 1))
         self.ask(frontend.GET_FEATURES)
         return self
 
@@ -77,9 +83,9 @@ def flood(neighbour):
         neighbour.send_large(bytes(frontend.HEADER), data)
 
 
-def connect(arena):
+def connect(arena, *shape):
     wait_for(lambda: not arena.switch.port("attacker")["connected"], 10, "the port to be free")
-    return Scattered(arena.switch.socket("attacker")).start()
+    return Scattered(arena.switch.socket("attacker"), *shape).start()
 
 
 def maps(arena):
@@ -98,6 +104,49 @@ def test_every_page_of_a_ring_is_gone(arena, neighbour):
             assert peer.hung_up(10)
             assert maps(arena) < before + 100
             peer.close()
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["there", "gone"])
+def test_receive_chain_of_a_whole_ring(arena, neighbour, gone):
+    """32,768 buffers are more than a frame needs: the ring is stopped, and none of them is touched, whether their
+    memory is there or not."""
+    before, errors = maps(arena), arena.switch.port("attacker")["ring_errors"]
+    with arena.watched():
+        with contextlib.closing(connect(arena, RX, SIZE)) as peer:
+            if gone:
+                peer.take_away()
+            flood(neighbour)
+            wait_for(lambda: arena.switch.port("attacker")["ring_errors"] > errors, 10,
+                     "the ring to be stopped")
+            assert struct.unpack_from("<H", peer.memory, USED + 2)[0] == 0
+            assert not peer.hung_up(0.5), "no fault ended the connection"
+            assert os.stat(peer.region_fd).st_blocks == 0
+            assert maps(arena) < before + 100
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["there", "gone"])
+def test_transmit_chain_of_a_whole_ring(arena, gone):
+    """32,768 bytes, each on a page of its own, are a frame as long as a ring allows, which has no source address:
+    it is dropped, each time, and no more is read than the head. Where the memory is gone that is one fault."""
+    raw = arena.victim.raw()
+    before, memory = maps(arena), arena.switch.process.resident_kib()
+    with arena.watched():
+        with contextlib.closing(connect(arena, TX, SIZE)) as peer:
+            if gone:
+                peer.take_away()
+            raw.drain()
+            dropped = sum(arena.switch.port("attacker")["drops"].values())
+            peer.notify()
+            if gone:
+                assert peer.hung_up(10)
+            else:
+                wait_for(lambda: struct.unpack_from("<H", peer.memory, USED + 2)[0] == 256, 10,
+                         "all of them to be given back")
+                assert sum(arena.switch.port("attacker")["drops"].values()) == dropped + 256
+                assert os.stat(peer.region_fd).st_blocks <= 2 * 256 * PAGE // 512
+            assert raw.collect(0.3) == []
+            assert maps(arena) < before + 100
+            assert arena.switch.process.resident_kib() < memory + 8 * 1024
 
 
 def test_memory_goes_under_traffic(arena, neighbour):
