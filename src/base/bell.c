@@ -42,12 +42,10 @@ static void suspect(struct bells *bells, uint64_t now)
 	trust(bells, BELLS_SUSPECTED);
 }
 
-static void ring_suspected(struct bells *bells, int fd)
+enum bell_verdict bells_note(struct bells *bells, uint64_t took, uint64_t now)
 {
-	uint64_t took = bell_measure(fd), now = clock_now_ns();
 	uint64_t debt = __atomic_load_n(&bells->debt_ns, __ATOMIC_RELAXED);
 	uint64_t off = (now - __atomic_load_n(&bells->debt_at, __ATOMIC_RELAXED)) / BELLS_SHARE;
-
 	uint64_t until = __atomic_load_n(&bells->until, __ATOMIC_RELAXED);
 	unsigned slow = __atomic_load_n(&bells->slow, __ATOMIC_RELAXED);
 
@@ -57,7 +55,7 @@ static void ring_suspected(struct bells *bells, int fd)
 		store(&bells->debt_ns, debt);
 		if (now > until)
 			trust(bells, BELLS_USUAL);
-		return;
+		return BELL_FAIR;
 	}
 	debt += took;
 	store(&bells->debt_ns, debt);
@@ -66,7 +64,26 @@ static void ring_suspected(struct bells *bells, int fd)
 	slow += took > BELL_ENDLESS_NS ? BELL_SLOW_MIN : 1;
 	__atomic_store_n(&bells->slow, slow, __ATOMIC_RELAXED);
 	suspect(bells, now);
-	if (slow >= BELL_SLOW_MIN && debt > BELL_DEBT_NS)
+	if (slow < BELL_SLOW_MIN || debt <= BELL_DEBT_NS)
+		return BELL_FAIR;
+	return debt > BELL_DEBT_MAX_NS ? BELL_TOO_DEAR : BELL_DEAR;
+}
+
+/* Whether it is slow every time: watchers of an eventfd are, what a processor does beside is not. */
+static bool always_slow(int fd)
+{
+	for (unsigned i = 0; i < BELL_PROBES; i++)
+		if (bell_measure(fd) <= BELL_FAIR_NS)
+			return false;
+	return true;
+}
+
+static void ring_suspected(struct bells *bells, int fd)
+{
+	uint64_t took = bell_measure(fd);
+	enum bell_verdict verdict = bells_note(bells, took, clock_now_ns());
+
+	if (verdict == BELL_TOO_DEAR || (verdict == BELL_DEAR && always_slow(fd)))
 		trust(bells, BELLS_OWED);
 }
 

@@ -10,7 +10,8 @@
  * Usual: bell_ring() signals. Suspected: it measures the thread's own time as well, because what
  * took long may have been something else's turn on the processor. What slow signals take is added up, while
  * a small share of the time that passes is taken off: so quick ones in between change nothing. Owed: that
- * sum is too much. From then on bell_ring() only notes that the bell is owed a signal and, where that is
+ * sum is too much, and a few signals more, at once, were slow as well; or it is far too much whatever those say,
+ * because who sleeps until he is woken makes only the first one slow. From then on bell_ring() only notes that the bell is owed a signal and, where that is
  * news, tells the control thread, which has all of them sent elsewhere and rarely
  * (port/vhost_user/bells.c). None is lost.
  *
@@ -36,8 +37,12 @@
 #define BELL_SLOW_MIN    4
 #define BELL_SOON_NS     100000000
 #define BELL_ENDLESS_NS  50000000
-/* The sum that is too much, and the share of the time that is taken off it: 1 / BELLS_SHARE. */
-#define BELL_DEBT_NS     4000000
+/* The sum that is too much where BELL_PROBES signals more are all slow, the one that is in any case, and the share of
+ * the time that is taken off it: 1 / BELLS_SHARE. The thread's own time is not all the peer's doing: interrupts
+ * are counted in it, too, and where the one who wakes sleeps on another virtual processor, what its host does. */
+#define BELL_DEBT_NS     1000000
+#define BELL_PROBES      3
+#define BELL_DEBT_MAX_NS 16000000
 #define BELLS_SHARE      32
 
 enum bells_trust { BELLS_USUAL, BELLS_SUSPECTED, BELLS_OWED };
@@ -72,6 +77,16 @@ static inline bool bell_take(struct bell *bell)
 	return __atomic_load_n(&bell->owed, __ATOMIC_RELAXED) &&
 	       __atomic_exchange_n(&bell->owed, false, __ATOMIC_ACQ_REL);
 }
+
+enum bell_verdict {
+	BELL_FAIR,
+	BELL_DEAR, /* too much, if it is always so */
+	BELL_TOO_DEAR,
+};
+
+/* Adds a signal of suspected bells to the sum, which took so many ns of the thread's time and ended at `now`
+ * (clock_now_ns()), and judges that. For bell_ring() and its test. */
+enum bell_verdict bells_note(struct bells *bells, uint64_t took, uint64_t now);
 
 /* Signals `fd`; nanoseconds of this thread's time that it took. */
 uint64_t bell_measure(int fd);
