@@ -8,11 +8,11 @@
 bool addresses_outdated(const struct model_port *old, const struct model_port *new)
 {
 	if (strcmp(old->network, new->network) != 0 || strcmp(old->native, new->native) != 0 ||
-		old->trunk_count != new->trunk_count || old->has_mac != new->has_mac ||
-		memcmp(old->mac, new->mac, sizeof(old->mac)) != 0)
+		old->trunk.count != new->trunk.count || old->mac.set != new->mac.set ||
+		memcmp(old->mac.bytes, new->mac.bytes, sizeof(old->mac.bytes)) != 0)
 		return true;
-	for (unsigned i = 0; i < old->trunk_count; i++)
-		if (strcmp(old->trunk[i], new->trunk[i]) != 0)
+	for (unsigned i = 0; i < old->trunk.count; i++)
+		if (strcmp(old->trunk.of[i], new->trunk.of[i]) != 0)
 			return true;
 	return false;
 }
@@ -28,9 +28,9 @@ static bool binding_of(const struct runtime_state *state, unsigned i, struct bin
 {
 	const struct model_port *port = &state->model.ports[i];
 
-	if (!port->has_mac || !*port->network)
+	if (!port->mac.set || !*port->network)
 		return false;
-	memcpy(binding->mac, port->mac, sizeof(binding->mac));
+	memcpy(binding->mac, port->mac.bytes, sizeof(binding->mac));
 	binding->network = state->networks[runtime_find_network(state, port->network)];
 	binding->port = state->ports[i].index;
 	return true;

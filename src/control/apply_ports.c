@@ -17,10 +17,11 @@ int apply_fail_memory(struct change *c)
 static int fail_at(
 	struct change *c, int code, const struct model_port *port, const struct port_fault *fault)
 {
+	unsigned number = port ? model_port_line(port, fault->key) : fault->line;
 	char line[16] = "";
 
-	if (fault->line)
-		snprintf(line, sizeof(line), ":%u", fault->line);
+	if (number)
+		snprintf(line, sizeof(line), ":%u", number);
 	*c->error = fault->error;
 	error_prefix(c->error, "%s%s: %s%s.%s", c->source, line, port ? "ports." : "switch",
 		port ? port->name : "", fault->key);
@@ -59,7 +60,7 @@ int apply_change(struct change *c, bool back)
 		const struct model_port *new = &c->next.model.ports[i];
 		const struct port_kind *kind = port_kind_of(new);
 		const struct model_port *was = model_find_port(&old->model, new->name);
-		struct port_fault fault = {.key = kind->key, .line = new->line};
+		struct port_fault fault = {.key = kind->key};
 		int rc;
 
 		if (c->transition.opens[i] || !kind->change)

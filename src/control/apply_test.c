@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "control/apply.h"
+#include "control/vhost_user_keys.h"
 #include "control/yaml/config.h"
 
 #define NETWORKS "networks: { blue: { vlan: 10 }, green: { vlan: 20 } }\n"
@@ -122,7 +123,7 @@ static void test_what_stays_is_not_touched(void **state)
 	assert_false(has_socket("b"));
 	/* What needs another socket or ring set is opened anew. */
 	must_apply(NETWORKS "ports: { a: { type: vhost-user, network: blue, queues: 3 } }");
-	assert_int_equal(runtime->state.model.ports[0].queues, 3);
+	assert_int_equal(model_vhost_user(&runtime->state.model.ports[0])->queues, 3);
 	assert_true(entry("a")->port->queue_count >= 3);
 	assert_true(has_socket("a"));
 	must_apply("");

@@ -18,26 +18,26 @@ static uint16_t network_index(const struct compile_input *input, const char *nam
 static int set_trunk(struct topology *topology, const struct compile_input *input,
 	const struct model_port *port, uint16_t index)
 {
-	uint16_t *networks = calloc(port->trunk_count, sizeof(*networks));
+	uint16_t *networks = calloc(port->trunk.count, sizeof(*networks));
 	int rc;
 
 	if (!networks)
 		return -ENOMEM;
-	for (unsigned i = 0; i < port->trunk_count; i++)
-		networks[i] = network_index(input, port->trunk[i]);
+	for (unsigned i = 0; i < port->trunk.count; i++)
+		networks[i] = network_index(input, port->trunk.of[i]);
 	rc = topology_trunk_set(
-		topology, index, network_index(input, port->native), networks, port->trunk_count);
+		topology, index, network_index(input, port->native), networks, port->trunk.count);
 	free(networks);
 	return rc;
 }
 
 static int secure_port(struct topology *topology, const struct model_port *port, uint16_t index)
 {
-	struct security_rules rules = {.has_mac = port->has_mac, .trusted = port->trusted};
+	struct security_rules rules = {.has_mac = port->mac.set, .trusted = port->trusted};
 
-	memcpy(rules.mac, port->mac, sizeof(rules.mac));
-	for (unsigned i = 0; i < port->address_count; i++) {
-		const struct model_address *address = &port->addresses[i];
+	memcpy(rules.mac, port->mac.bytes, sizeof(rules.mac));
+	for (unsigned i = 0; i < port->ip.count; i++) {
+		const struct value_address *address = &port->ip.of[i];
 
 		/* There is room: config.h has seen to it. */
 		if (address->ipv6)
@@ -61,7 +61,7 @@ static int set_port(struct topology *topology, const struct compile_input *input
 		rc = topology_limit_flood(topology, index, port->flood_limit);
 	if (rc == 0 && port->qinq)
 		topology_allow_qinq(topology, index);
-	if (rc == 0 && (port->has_mac || port->address_count))
+	if (rc == 0 && (port->mac.set || port->ip.count))
 		rc = secure_port(topology, port, index);
 	return rc;
 }

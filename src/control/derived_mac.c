@@ -56,15 +56,15 @@ int derived_macs(const struct model *model, const char *host,
 	if (!taken.slots)
 		return -ENOMEM;
 	for (unsigned i = 0; i < model->port_count; i++) {
-		if (!model->ports[i].has_mac)
+		if (!model->ports[i].mac.set)
 			continue;
-		memcpy(macs[i], model->ports[i].mac, sizeof(macs[i]));
+		memcpy(macs[i], model->ports[i].mac.bytes, sizeof(macs[i]));
 		take(&taken, mac_number(macs[i]));
 	}
 	for (unsigned i = 0; i < model->port_count; i++) {
 		uint32_t low;
 
-		if (model->ports[i].has_mac)
+		if (model->ports[i].mac.set)
 			continue;
 		low = hash(host, model->ports[i].name);
 		while (!take(&taken, PREFIX | low))

@@ -126,8 +126,8 @@ static void test_configured_goes_first(void **state)
 	add(&model, "a");
 	derive(&model, derived_mac_hash, alone);
 	port = add(&model, "z");
-	port->has_mac = true;
-	memcpy(port->mac, alone[0], 6);
+	port->mac.set = true;
+	memcpy(port->mac.bytes, alone[0], 6);
 	derive(&model, derived_mac_hash, macs);
 	assert_memory_equal(macs[1], alone[0], 6);
 	model_fini(&model);

@@ -6,253 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A field of a thing: it has changed where its text has. */
-struct field {
-	const char *name;
-	void (*format)(FILE *out, const void *thing);
-	enum diff_effect effect;
-};
-
-#define SETTING_FIELD(name, ...)                                                                   \
-	static void format_##name(FILE *out, const void *thing)                                    \
-	{                                                                                          \
-		const struct model_settings *s = thing;                                            \
-		fprintf(out, __VA_ARGS__);                                                         \
-	}
-#define PORT_FIELD(name, ...)                                                                      \
-	static void format_port_##name(FILE *out, const void *thing)                               \
-	{                                                                                          \
-		const struct model_port *p = thing;                                                \
-		fprintf(out, __VA_ARGS__);                                                         \
-	}
-
-static const char *or_none(const char *name)
+static unsigned object_count(const struct model *model, enum diff_object object)
 {
-	return *name ? name : "none";
+	return object == DIFF_NETWORK ? model->network_count : model->port_count;
 }
 
-SETTING_FIELD(socket_dir, "%s", s->socket_dir)
-SETTING_FIELD(control_group, "%s", or_none(s->control_group))
-SETTING_FIELD(control_ro, "%s", or_none(s->control_ro))
-SETTING_FIELD(socket_group, "%s", or_none(s->socket_group))
-SETTING_FIELD(socket_mode, "%04o", s->socket_mode)
-SETTING_FIELD(poll, "%s", model_poll_names[s->poll])
-SETTING_FIELD(idle_us, "%u", s->idle_us)
-SETTING_FIELD(fdb_size, "%u", s->fdb_size)
-SETTING_FIELD(fdb_ageing, "%u", s->fdb_ageing)
-
-SETTING_FIELD(guest_memory, "%s", model_guest_memory_names[s->guest_memory])
-
-/* A number of which 0 is "auto". */
-static void format_or_auto(FILE *out, unsigned number)
+static const void *object_at(const struct model *model, enum diff_object object, unsigned i)
 {
-	if (number)
-		fprintf(out, "%u", number);
-	else
-		fprintf(out, "auto");
+	if (object == DIFF_NETWORK)
+		return &model->networks[i];
+	return &model->ports[i];
 }
 
-static void format_workers(FILE *out, const void *thing)
+static const void *find_object(const struct model *model, enum diff_object object, const char *name)
 {
-	format_or_auto(out, ((const struct model_settings *)thing)->workers);
-}
-
-static void format_memory_limit(FILE *out, const void *thing)
-{
-	format_or_auto(out, ((const struct model_settings *)thing)->memory_limit_gib);
-}
-
-static const struct field setting_fields[] = {
-	/* Ports whose path follows from it change too, and say so themselves. */
-	{"socket-dir", format_socket_dir, DIFF_LIVE},
-	{"control-group", format_control_group, DIFF_RESTART},
-	{"control-ro", format_control_ro, DIFF_RESTART},
-	/* As socket-dir: ports that follow say so. */
-	{"socket-group", format_socket_group, DIFF_LIVE},
-	{"socket-mode", format_socket_mode, DIFF_LIVE},
-	{"workers", format_workers, DIFF_RESTART},
-	{"poll", format_poll, DIFF_RESTART},
-	{"idle-us", format_idle_us, DIFF_RESTART},
-	{"fdb.size", format_fdb_size, DIFF_RESTART},
-	{"fdb.ageing", format_fdb_ageing, DIFF_LIVE},
-	/* Both for what is mapped from then on. */
-	{"guest-memory", format_guest_memory, DIFF_LIVE},
-	{"memory-limit-gib", format_memory_limit, DIFF_LIVE},
-};
-
-static void format_vlan(FILE *out, const void *thing)
-{
-	const struct model_network *network = thing;
-
-	if (network->vlan)
-		fprintf(out, "%u", network->vlan);
-	else
-		fprintf(out, "none");
-}
-
-#define PASS_FIELD(field)                                                                          \
-	static void format_##field(FILE *out, const void *thing)                                   \
-	{                                                                                          \
-		fputs(model_pass_names[((const struct model_network *)thing)->field], out);        \
-	}
-
-PASS_FIELD(stp)
-PASS_FIELD(lldp)
-PASS_FIELD(lacp)
-PASS_FIELD(dot1x)
-
-static void format_loops(FILE *out, const void *thing)
-{
-	fputs(model_loops_names[((const struct model_network *)thing)->loops], out);
-}
-
-static const struct field network_fields[] = {
-	{"vlan", format_vlan, DIFF_LIVE},
-	{"stp", format_stp, DIFF_LIVE},
-	{"lldp", format_lldp, DIFF_LIVE},
-	{"lacp", format_lacp, DIFF_LIVE},
-	{"802.1x", format_dot1x, DIFF_LIVE},
-	{"loops", format_loops, DIFF_LIVE},
-};
-
-PORT_FIELD(type, "%s", model_port_type_names[p->type])
-PORT_FIELD(network, "%s", or_none(p->network))
-PORT_FIELD(native, "%s", or_none(p->native))
-PORT_FIELD(mode, "%s", model_socket_mode_names[p->mode])
-PORT_FIELD(socket, "%s", p->socket)
-PORT_FIELD(owner, "%s", or_none(p->owner))
-PORT_FIELD(group, "%s", or_none(p->group))
-PORT_FIELD(queues, "%u", p->queues)
-PORT_FIELD(trusted, "%s", model_flag_names[p->trusted])
-PORT_FIELD(qinq, "%s", model_flag_names[p->qinq])
-
-static void format_port_socket_mode(FILE *out, const void *thing)
-{
-	const struct model_port *port = thing;
-
-	if (port->mode == MODEL_SERVER)
-		fprintf(out, "%04o", port->socket_mode);
-	else
-		fprintf(out, "none");
-}
-
-static void format_port_trunk(FILE *out, const void *thing)
-{
-	const struct model_port *port = thing;
-
-	fputc('[', out);
-	for (unsigned i = 0; i < port->trunk_count; i++)
-		fprintf(out, "%s%s", i ? ", " : "", port->trunk[i]);
-	fputc(']', out);
-}
-
-static void format_port_mtu(FILE *out, const void *thing)
-{
-	const struct model_port *port = thing;
-
-	if (port->mtu)
-		fprintf(out, "%u", port->mtu);
-	else
-		fprintf(out, "none");
-}
-
-static void format_port_memory_limit(FILE *out, const void *thing)
-{
-	format_or_auto(out, ((const struct model_port *)thing)->memory_limit_gib);
-}
-
-static void format_port_mac(FILE *out, const void *thing)
-{
-	const struct model_port *port = thing;
-	char text[MODEL_MAC_TEXT_SIZE] = "any";
-
-	if (port->has_mac)
-		model_mac_format(port->mac, text);
-	fputs(text, out);
-}
-
-static void format_port_ip(FILE *out, const void *thing)
-{
-	const struct model_port *port = thing;
-
-	if (!port->address_count)
-		fputs("any", out);
-	for (unsigned i = 0; i < port->address_count; i++) {
-		char text[MODEL_ADDRESS_TEXT_SIZE];
-
-		model_address_format(&port->addresses[i], text);
-		fprintf(out, "%s%s", i ? ", " : "[", text);
-	}
-	if (port->address_count)
-		fputc(']', out);
-}
-
-static void format_port_flood_limit(FILE *out, const void *thing)
-{
-	const struct model_port *port = thing;
-
-	if (port->flood_limit)
-		fprintf(out, "%u", port->flood_limit);
-	else
-		fputs("none", out);
-}
-
-static const struct field port_fields[] = {
-	{"type", format_port_type, DIFF_REOPEN},
-	{"network", format_port_network, DIFF_LIVE},
-	{"trunk", format_port_trunk, DIFF_LIVE},
-	{"native", format_port_native, DIFF_LIVE},
-	{"mac", format_port_mac, DIFF_LIVE},
-	{"ip", format_port_ip, DIFF_LIVE},
-	{"trusted", format_port_trusted, DIFF_LIVE},
-	{"qinq", format_port_qinq, DIFF_LIVE},
-	{"flood-limit", format_port_flood_limit, DIFF_LIVE},
-	{"mode", format_port_mode, DIFF_REOPEN},
-	{"socket", format_port_socket, DIFF_REOPEN},
-	{"owner", format_port_owner, DIFF_LIVE},
-	{"group", format_port_group, DIFF_LIVE},
-	{"socket-mode", format_port_socket_mode, DIFF_LIVE},
-	{"queues", format_port_queues, DIFF_REOPEN},
-	{"mtu", format_port_mtu, DIFF_REOPEN},
-	{"memory-limit-gib", format_port_memory_limit, DIFF_LIVE},
-};
-
-/* A field as a string to be freed; NULL where memory is short. */
-static char *field_text(const struct field *field, const void *thing)
-{
-	char *text = NULL;
-	size_t length;
-	FILE *out = open_memstream(&text, &length);
-
-	if (!out)
-		return NULL;
-	field->format(out, thing);
-	if (fclose(out) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
-}
-
-/* Appends "NAME: OLD -> NEW" to *out where a field differs; raises *effect. 1 where it did, 0 where
- * it is the same, or -ENOMEM. */
-static int compare_field(FILE *out, const struct field *field, const void *old, const void *new,
-	const char *separator, enum diff_effect *effect)
-{
-	char *before = field_text(field, old);
-	char *after = field_text(field, new);
-	int rc = -ENOMEM;
-
-	if (before && after) {
-		rc = strcmp(before, after) != 0;
-		if (rc) {
-			fprintf(out, "%s%s: %s -> %s", separator, field->name, before, after);
-			*effect = MAX(*effect, field->effect);
-		}
-	}
-	free(before);
-	free(after);
-	return rc;
+	if (object == DIFF_NETWORK)
+		return model_find_network(model, name);
+	return model_find_port(model, name);
 }
 
 static struct diff_action *add_action(struct diff *diff, enum diff_verb verb,
@@ -273,180 +43,196 @@ static struct diff_action *add_action(struct diff *diff, enum diff_verb verb,
 	return grown;
 }
 
-static const char *effect_text(enum diff_effect effect)
+static void print_effect(FILE *out, const struct diff_action *action)
 {
-	static const char *const texts[] = {
-		[DIFF_LIVE] = "",
-		[DIFF_REOPEN] = " (reopened: its VM reconnects)",
-		[DIFF_CUT] = "", /* its own words: diff_cut() */
-		[DIFF_RESTART] = " (needs a restart of vswd)",
-	};
+	const struct model_port *port = diff_new_port(action);
+	const char *meaning = port ? model_kinds[port->type]->reopened : NULL;
 
-	return texts[effect];
+	if (action->effect == DIFF_RESTART)
+		fputs(" (needs a restart of vswd)", out);
+	else if (action->effect == DIFF_CUT)
+		fprintf(out, " (cut off: %s)", action->why);
+	else if (action->effect == DIFF_REOPEN)
+		fprintf(out, " (reopened%s%s)", meaning ? ": " : "", meaning ? meaning : "");
 }
 
-/* One action for all fields of `table` in which old and new differ; none where there are none.
- * *made is that action or NULL. */
-static int compare_things(struct diff *diff, enum diff_object object, const char *name,
-	const struct field *table, unsigned fields, const void *old, const void *new,
-	struct diff_action **made)
+/* Where the values of a row are: of a port, in its settings or in the port itself. */
+static const void *part_of(enum diff_object object, const struct schema_key *key, const void *whole)
 {
-	static const char *const kinds[] = {"switch.", "network ", "port "};
-	enum diff_effect effect = DIFF_LIVE;
-	unsigned changes = 0;
+	const struct model_port *port = whole;
+	const struct schema *common = &model_port_schema;
+	bool of_kind = object == DIFF_PORT &&
+		       (key < common->keys || key >= common->keys + common->count);
+
+	return of_kind ? port->settings : whole;
+}
+
+static void print_change(FILE *out, const struct diff_action *action)
+{
+	static const char *const objects[] = {"switch.", "network ", "port "};
+
+	fprintf(out, "~ %s", objects[action->object]);
+	if (action->object != DIFF_SETTING)
+		fprintf(out, "%s: ", action->name);
+	for (unsigned i = 0; i < action->key_count; i++) {
+		const struct schema_key *key = action->keys[i];
+
+		fprintf(out, "%s%s: ", i ? ", " : "", key->name);
+		schema_print(out, key, part_of(action->object, key, action->old));
+		fputs(" -> ", out);
+		schema_print(out, key, part_of(action->object, key, action->new));
+	}
+}
+
+/* "network blue, server /run/x.sock" */
+static void print_port(FILE *out, const struct model_port *port)
+{
+	const struct schema_key *membership = schema_find(
+		&model_port_schema, port->trunk.count ? "trunk" : "network");
+
+	fprintf(out, "%s ", membership->name);
+	schema_print(out, membership, port);
+	fputs(", ", out);
+	model_kinds[port->type]->describe(port, out);
+}
+
+/* The whole thing, for one that comes or goes. */
+static void print_whole(FILE *out, const struct diff_action *action)
+{
+	const void *whole = action->verb == DIFF_ADD ? action->new : action->old;
+	const struct model_network *network = whole;
+
+	fprintf(out, "%c %s %s", action->verb == DIFF_ADD ? '+' : '-',
+		action->object == DIFF_PORT ? "port" : "network", action->name);
+	if (action->object == DIFF_PORT) {
+		fputs(": ", out);
+		print_port(out, whole);
+	} else if (network->vlan) {
+		fprintf(out, ": vlan %u", network->vlan);
+	}
+}
+
+/* (Re)makes the action's text. 0 or -ENOMEM. */
+static int describe(struct diff_action *action)
+{
 	char *text = NULL;
 	size_t length;
 	FILE *out = open_memstream(&text, &length);
-	int rc = out ? 0 : -ENOMEM;
 
-	*made = NULL;
 	if (!out)
-		return rc;
-	fprintf(out, "~ %s%s%s", kinds[object], name, *name ? ": " : "");
-	for (unsigned i = 0; i < fields && rc >= 0; i++) {
-		rc = compare_field(out, &table[i], old, new, changes ? ", " : "", &effect);
-		changes += rc > 0;
-	}
-	fputs(effect_text(effect), out);
-	if (fclose(out) != 0)
-		rc = -ENOMEM;
-	if (rc >= 0 && changes) {
-		*made = add_action(diff, DIFF_CHANGE, object, effect, name);
-		rc = *made ? 0 : -ENOMEM;
-	}
-	if (*made)
-		(*made)->text = text;
+		return -ENOMEM;
+	if (action->verb == DIFF_CHANGE)
+		print_change(out, action);
 	else
+		print_whole(out, action);
+	print_effect(out, action);
+	if (fclose(out) != 0) {
 		free(text);
-	return MIN(rc, 0);
+		return -ENOMEM;
+	}
+	free(action->text);
+	action->text = text;
+	return 0;
+}
+
+/* What differs between two objects that both have these rows, appended to keys[]. */
+static unsigned compare_rows(const struct schema *schema, const void *old, const void *new,
+	const struct schema_key **keys, unsigned count)
+{
+	for (unsigned i = 0; i < schema->count; i++)
+		if (!schema_equal(&schema->keys[i], old, new))
+			keys[count++] = &schema->keys[i];
+	return count;
+}
+
+/* One action for these keys, if there are any. */
+static int add_change(struct diff *diff, enum diff_object object, const char *name, const void *old,
+	const void *new, const struct schema_key **keys, unsigned count)
+{
+	enum diff_effect effect = DIFF_LIVE;
+	struct diff_action *action;
+
+	if (!count)
+		return 0;
+	for (unsigned i = 0; i < count; i++)
+		effect = MAX(effect, keys[i]->effect);
+	action = add_action(diff, DIFF_CHANGE, object, effect, name);
+	if (!action)
+		return -ENOMEM;
+	action->old = old;
+	action->new = new;
+	action->keys = calloc(count, sizeof(*keys));
+	if (!action->keys)
+		return -ENOMEM;
+	memcpy(action->keys, keys, count * sizeof(*keys));
+	action->key_count = count;
+	return describe(action);
 }
 
 static int compare_settings(struct diff *diff, const struct model *old, const struct model *new)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(setting_fields); i++) {
-		struct diff_action *action;
-		int rc = compare_things(diff, DIFF_SETTING, "", &setting_fields[i], 1,
-			&old->settings, &new->settings, &action);
+	const struct schema *schema = &model_switch_schema;
 
-		if (rc < 0)
-			return rc;
-		if (action)
-			action->name = setting_fields[i].name;
-	}
-	return 0;
-}
-
-/* The whole thing, for one that comes or goes. */
-static int describe_port(struct diff *diff, enum diff_verb verb, const struct model_port *port)
-{
-	struct diff_action *action = add_action(diff, verb, DIFF_PORT, DIFF_LIVE, port->name);
-	bool is_trunk = port->trunk_count > 0;
-	char *members;
-	int n;
-
-	if (!action)
-		return -ENOMEM;
-	*(verb == DIFF_ADD ? &action->new_port : &action->old_port) = port;
-	members = field_text(&port_fields[is_trunk ? 2 : 1], port);
-	n = members ? asprintf(&action->text, "%c port %s: %s %s, %s %s",
-			      verb == DIFF_ADD ? '+' : '-', port->name,
-			      is_trunk ? "trunk" : "network", members,
-			      model_socket_mode_names[port->mode], port->socket)
-		    : -1;
-	free(members);
-	if (n < 0)
-		action->text = NULL;
-	return n < 0 ? -ENOMEM : 0;
-}
-
-static int describe_network(
-	struct diff *diff, enum diff_verb verb, const struct model_network *network)
-{
-	struct diff_action *action = add_action(diff, verb, DIFF_NETWORK, DIFF_LIVE, network->name);
-	char vlan[32] = "";
-	int n;
-
-	if (!action)
-		return -ENOMEM;
-	*(verb == DIFF_ADD ? &action->new_network : &action->old_network) = network;
-	if (network->vlan)
-		snprintf(vlan, sizeof(vlan), ": vlan %u", network->vlan);
-	n = asprintf(&action->text, "%c network %s%s", verb == DIFF_ADD ? '+' : '-', network->name,
-		vlan);
-	if (n < 0)
-		action->text = NULL;
-	return n < 0 ? -ENOMEM : 0;
-}
-
-/* Ports of `from` that `other` has not. */
-static int compare_port_sets(
-	struct diff *diff, enum diff_verb verb, const struct model *from, const struct model *other)
-{
-	for (unsigned i = 0; i < from->port_count; i++) {
+	for (unsigned i = 0; i < schema->count; i++) {
+		const struct schema_key *key = &schema->keys[i];
 		int rc = 0;
 
-		if (!model_find_port(other, from->ports[i].name))
-			rc = describe_port(diff, verb, &from->ports[i]);
+		if (!schema_equal(key, &old->settings, &new->settings))
+			rc = add_change(diff, DIFF_SETTING, key->name, &old->settings,
+				&new->settings, &key, 1);
 		if (rc < 0)
 			return rc;
 	}
 	return 0;
 }
 
-static int compare_network_sets(
-	struct diff *diff, enum diff_verb verb, const struct model *from, const struct model *other)
+/* What is in `from` and not in `other`. */
+static int compare_sets(struct diff *diff, enum diff_verb verb, enum diff_object object,
+	const struct model *from, const struct model *other)
 {
-	for (unsigned i = 0; i < from->network_count; i++) {
-		int rc = 0;
-
-		if (!model_find_network(other, from->networks[i].name))
-			rc = describe_network(diff, verb, &from->networks[i]);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
-static int compare_networks(struct diff *diff, const struct model *old, const struct model *new)
-{
-	for (unsigned i = 0; i < old->network_count; i++) {
-		const struct model_network *a = &old->networks[i];
-		const struct model_network *b = model_find_network(new, a->name);
+	for (unsigned i = 0; i < object_count(from, object); i++) {
+		const void *whole = object_at(from, object, i);
+		const char *name = whole; /* that is how both begin */
 		struct diff_action *action;
-		int rc;
 
-		if (!b)
+		if (find_object(other, object, name))
 			continue;
-		rc = compare_things(diff, DIFF_NETWORK, a->name, network_fields,
-			ARRAY_SIZE(network_fields), a, b, &action);
-		if (rc < 0)
-			return rc;
-		if (action) {
-			action->old_network = a;
-			action->new_network = b;
-		}
+		action = add_action(diff, verb, object, DIFF_LIVE, name);
+		if (!action)
+			return -ENOMEM;
+		*(verb == DIFF_ADD ? &action->new : &action->old) = whole;
+		if (describe(action) < 0)
+			return -ENOMEM;
 	}
 	return 0;
 }
 
-static int compare_ports(struct diff *diff, const struct model *old, const struct model *new)
+/* A port of another type has nothing to compare but what all ports have. */
+static unsigned compare_ports(const struct model_port *old, const struct model_port *new,
+	const struct schema_key **keys, unsigned count)
 {
-	for (unsigned i = 0; i < old->port_count; i++) {
-		const struct model_port *a = &old->ports[i];
-		const struct model_port *b = model_find_port(new, a->name);
-		struct diff_action *action;
-		int rc;
+	count = compare_rows(&model_port_schema, old, new, keys, count);
+	if (old->type == new->type)
+		count = compare_rows(
+			model_port_kind_schema(old), old->settings, new->settings, keys, count);
+	return count;
+}
 
-		if (!b)
-			continue;
-		rc = compare_things(diff, DIFF_PORT, a->name, port_fields, ARRAY_SIZE(port_fields),
-			a, b, &action);
-		if (rc < 0)
-			return rc;
-		if (action) {
-			action->old_port = a;
-			action->new_port = b;
-		}
+static int compare_common(struct diff *diff, enum diff_object object, const struct model *old,
+	const struct model *new)
+{
+	for (unsigned i = 0; i < object_count(old, object); i++) {
+		const struct schema_key *keys[MODEL_PORT_KEY_MAX];
+		const void *a = object_at(old, object, i);
+		const void *b = find_object(new, object, a);
+		unsigned count = 0;
+
+		if (b)
+			count = object == DIFF_PORT
+					? compare_ports(a, b, keys, 0)
+					: compare_rows(&model_network_schema, a, b, keys, 0);
+		if (add_change(diff, object, a, a, b, keys, count) < 0)
+			return -ENOMEM;
 	}
 	return 0;
 }
@@ -455,12 +241,12 @@ int diff_new(struct diff *diff, const struct model *old, const struct model *new
 {
 	*diff = (struct diff){0};
 	if (compare_settings(diff, old, new) < 0 ||
-		compare_port_sets(diff, DIFF_REMOVE, old, new) < 0 ||
-		compare_network_sets(diff, DIFF_REMOVE, old, new) < 0 ||
-		compare_networks(diff, old, new) < 0 ||
-		compare_network_sets(diff, DIFF_ADD, new, old) < 0 ||
-		compare_ports(diff, old, new) < 0 ||
-		compare_port_sets(diff, DIFF_ADD, new, old) < 0) {
+		compare_sets(diff, DIFF_REMOVE, DIFF_PORT, old, new) < 0 ||
+		compare_sets(diff, DIFF_REMOVE, DIFF_NETWORK, old, new) < 0 ||
+		compare_common(diff, DIFF_NETWORK, old, new) < 0 ||
+		compare_sets(diff, DIFF_ADD, DIFF_NETWORK, new, old) < 0 ||
+		compare_common(diff, DIFF_PORT, old, new) < 0 ||
+		compare_sets(diff, DIFF_ADD, DIFF_PORT, new, old) < 0) {
 		diff_fini(diff);
 		return -ENOMEM;
 	}
@@ -470,6 +256,7 @@ int diff_new(struct diff *diff, const struct model *old, const struct model *new
 void diff_fini(struct diff *diff)
 {
 	for (unsigned i = 0; i < diff->count; i++) {
+		free(diff->actions[i].keys);
 		free(diff->actions[i].text);
 		free(diff->actions[i].why);
 	}
@@ -477,21 +264,24 @@ void diff_fini(struct diff *diff)
 	*diff = (struct diff){0};
 }
 
+bool diff_changes(const struct diff_action *action, const char *key)
+{
+	for (unsigned i = 0; i < action->key_count; i++)
+		if (strcmp(action->keys[i]->name, key) == 0)
+			return true;
+	return false;
+}
+
 int diff_cut(struct diff *diff, unsigned index, const char *why)
 {
 	struct diff_action *action = &diff->actions[index];
-	size_t length = strlen(action->text) - strlen(effect_text(action->effect));
 	char *copy = strdup(why);
-	char *text;
 
-	if (!copy || asprintf(&text, "%.*s (cut off: %s)", (int)length, action->text, why) < 0) {
-		free(copy);
+	if (!copy)
 		return -ENOMEM;
-	}
-	free(action->text);
-	action->text = text;
+	free(action->why);
 	action->why = copy;
 	action->effect = DIFF_CUT;
 	diff->effect = MAX(diff->effect, DIFF_CUT);
-	return 0;
+	return describe(action);
 }

@@ -17,21 +17,16 @@
 enum diff_verb { DIFF_ADD, DIFF_REMOVE, DIFF_CHANGE };
 enum diff_object { DIFF_SETTING, DIFF_NETWORK, DIFF_PORT };
 
-/* What carrying out an action means for the VMs, from least to most. */
-enum diff_effect {
-	DIFF_LIVE,    /* nobody loses a frame but through what was asked for */
-	DIFF_REOPEN,  /* this port's VMM is disconnected and connects again */
-	DIFF_CUT,     /* and cannot: it was promised what the port will not have; judge.h */
-	DIFF_RESTART, /* not possible while the switch runs */
-};
-
 struct diff_action {
 	enum diff_verb verb;
 	enum diff_object object;
 	enum diff_effect effect;
-	const char *name; /* of the setting, network or port */
-	const struct model_network *old_network, *new_network;
-	const struct model_port *old_port, *new_port;
+	const char *name; /* of the network or port; of a setting its key */
+	/* The object in either model (struct model_network, model_port, model_settings); NULL: it
+	 * is not there. */
+	const void *old, *new;
+	const struct schema_key **keys; /* DIFF_CHANGE: what differs; owned by the diff */
+	unsigned key_count;
 	char *text; /* "~ port vm1: network: blue -> green"; owned by the diff */
 	char *why;  /* DIFF_CUT: what would be taken from whom; owned by the diff */
 };
@@ -45,6 +40,20 @@ struct diff {
 /* Fills *diff, to be freed with diff_fini(). 0 or -ENOMEM (then it is empty). */
 int diff_new(struct diff *diff, const struct model *old, const struct model *new);
 void diff_fini(struct diff *diff);
+
+/* True where carrying out the action changes this key of its object. */
+bool diff_changes(const struct diff_action *action, const char *key);
+
+/* The port that the action is about, as it was and as it will be; NULL: there is none. */
+static inline const struct model_port *diff_old_port(const struct diff_action *action)
+{
+	return action->object == DIFF_PORT ? action->old : NULL;
+}
+
+static inline const struct model_port *diff_new_port(const struct diff_action *action)
+{
+	return action->object == DIFF_PORT ? action->new : NULL;
+}
 
 /* Makes an action DIFF_CUT, and its text say why. 0 or -ENOMEM. */
 int diff_cut(struct diff *diff, unsigned index, const char *why);

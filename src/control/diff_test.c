@@ -176,7 +176,7 @@ static void carry_out(struct model *model, const struct diff_action *action)
 				: (struct model_network *)model_find_network(model, action->name);
 
 		assert_non_null(network);
-		*network = *action->new_network;
+		*network = *(const struct model_network *)action->new;
 		model_sort_networks(model);
 	} else if (action->object == DIFF_PORT) {
 		if (action->verb != DIFF_ADD) {
@@ -185,7 +185,7 @@ static void carry_out(struct model *model, const struct diff_action *action)
 		}
 		if (action->verb != DIFF_REMOVE) {
 			assert_null(model_find_port(model, action->name));
-			model_port_copy(model_add_port(model), action->new_port);
+			model_port_copy(model_add_port(model), action->new);
 			model_sort_ports(model);
 		}
 	}

@@ -16,8 +16,8 @@ static int predecessor(
 	if (action->object != DIFF_PORT || action->verb == DIFF_REMOVE)
 		return -1;
 	if (action->verb == DIFF_ADD)
-		return resources_holder(removed, action->new_port);
-	return action->effect == DIFF_REOPEN ? (int)(action->old_port - old->ports) : -1;
+		return resources_holder(removed, action->new);
+	return action->effect == DIFF_REOPEN ? (int)(diff_old_port(action) - old->ports) : -1;
 }
 
 /* What the ports claim that the difference removes. 0 or -ENOMEM. */
@@ -30,7 +30,7 @@ static int claims_of_removed(
 	*claims = (struct claims){0};
 	for (unsigned i = 0; i < diff->count && removed; i++)
 		if (diff->actions[i].object == DIFF_PORT && diff->actions[i].verb == DIFF_REMOVE)
-			removed[diff->actions[i].old_port - old->ports] = true;
+			removed[diff_old_port(&diff->actions[i]) - old->ports] = true;
 	if (removed)
 		rc = claims_of(claims, old, removed);
 	free(removed);
@@ -50,8 +50,7 @@ int judge_diff(struct diff *diff, const struct runtime *runtime)
 		struct error why;
 
 		if (kind && kind->keeps_promise &&
-			kind->keeps_promise(
-				state->ports[old].port, diff->actions[i].new_port, &why) < 0)
+			kind->keeps_promise(state->ports[old].port, diff->actions[i].new, &why) < 0)
 			rc = diff_cut(diff, i, why.text);
 		if (removed.out_of_memory)
 			rc = -ENOMEM;

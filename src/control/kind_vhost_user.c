@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "control/port_kinds.h"
+#include "control/vhost_user_keys.h"
 #include "host/host.h"
 #include "port/ring_places.h"
 #include "port/vhost_user/vhost_user.h"
@@ -29,8 +30,9 @@ static uint64_t memory_limit(const struct model_port *model)
 	const uint64_t gib = 1ULL << 30;
 	uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 
-	return model->memory_limit_gib == MODEL_MEMORY_AUTO ? MAX(4 * machine, 256 * gib)
-							    : model->memory_limit_gib * gib;
+	unsigned limit = model_vhost_user(model)->memory_limit_gib;
+
+	return limit == MODEL_MEMORY_AUTO ? MAX(4 * machine, 256 * gib) : limit * gib;
 }
 
 /* The folder of ring positions: beside the sockets, where the next process will look for it. */
@@ -45,15 +47,16 @@ static void format_places_folder(
 static int find_access(
 	const struct model_port *model, struct host_access *access, struct error *error)
 {
-	const struct passwd *user = *model->owner ? getpwnam(model->owner) : NULL;
-	const struct group *group = *model->group ? getgrnam(model->group) : NULL;
+	const struct model_vhost_user *settings = model_vhost_user(model);
+	const struct passwd *user = *settings->owner ? getpwnam(settings->owner) : NULL;
+	const struct group *group = *settings->group ? getgrnam(settings->group) : NULL;
 
-	if (*model->owner && !user)
-		return error_set(error, -ENOENT, "this machine has no user '%s'", model->owner);
-	if (*model->group && !group)
-		return error_set(error, -ENOENT, "this machine has no group '%s'", model->group);
+	if (*settings->owner && !user)
+		return error_set(error, -ENOENT, "this machine has no user '%s'", settings->owner);
+	if (*settings->group && !group)
+		return error_set(error, -ENOENT, "this machine has no group '%s'", settings->group);
 	*access = (struct host_access){
-		.mode = model->socket_mode ? model->socket_mode : MODEL_SOCKET_MODE,
+		.mode = settings->socket_mode ? settings->socket_mode : MODEL_SOCKET_MODE,
 		.owner = user ? user->pw_uid : HOST_AS_MADE,
 		.group = group ? group->gr_gid : HOST_AS_MADE,
 	};
@@ -62,25 +65,33 @@ static int find_access(
 
 static struct vhost_user_options options_of(const struct model_port *model)
 {
+	const struct model_vhost_user *settings = model_vhost_user(model);
+
 	return (struct vhost_user_options){
-		.mode = model->mode == MODEL_CLIENT ? VHOST_USER_CLIENT : VHOST_USER_SERVER,
-		.socket = model->socket,
-		.queues = model->queues,
-		.mtu = (uint16_t)model->mtu,
+		.mode = settings->mode == MODEL_CLIENT ? VHOST_USER_CLIENT : VHOST_USER_SERVER,
+		.socket = settings->socket,
+		.queues = settings->queues,
+		.mtu = (uint16_t)settings->mtu,
 		.memory_limit = memory_limit(model),
 	};
+}
+
+static bool is_in_folder(const struct model_port *port, const char *folder, size_t length)
+{
+	const struct model_vhost_user *settings = model_vhost_user(port);
+
+	return settings->mode == MODEL_SERVER && strncmp(settings->socket, folder, length) == 0 &&
+	       settings->socket[length] == '/';
 }
 
 /* The default folder is made only for ports that have their socket there, again where it was removed. */
 static bool folder_needed(const struct model *model)
 {
-	size_t length = strlen(model->settings.socket_dir);
+	const char *folder = model->settings.socket_dir;
 
 	for (unsigned i = 0; i < model->port_count; i++)
 		if (port_kind_of(&model->ports[i]) == &port_kind_vhost_user &&
-			model->ports[i].mode == MODEL_SERVER &&
-			strncmp(model->ports[i].socket, model->settings.socket_dir, length) == 0 &&
-			model->ports[i].socket[length] == '/')
+			is_in_folder(&model->ports[i], folder, strlen(folder)))
 			return true;
 	return false;
 }
@@ -146,10 +157,12 @@ static void leave_folder(const struct model *model)
 /* A folder in which others could replace the socket: its permissions do not help there. */
 static void check_folder(const struct model_port *model)
 {
+	const struct model_vhost_user *settings = model_vhost_user(model);
 	struct host_folder folder;
 	struct error error;
 
-	if (model->mode == MODEL_SERVER && host_folder_of(&folder, model->socket, &error) == 0 &&
+	if (settings->mode == MODEL_SERVER &&
+		host_folder_of(&folder, settings->socket, &error) == 0 &&
 		host_folder_check(&folder, &error) == -EPERM)
 		log_limited(LOG_LEVEL_WARNING, "port %s: %s", model->name, error.text);
 }
@@ -178,8 +191,11 @@ static struct port *open_port(
 
 static bool access_differs(const struct model_port *old, const struct model_port *new)
 {
-	return strcmp(old->owner, new->owner) != 0 || strcmp(old->group, new->group) != 0 ||
-	       old->socket_mode != new->socket_mode;
+	const struct model_vhost_user *a = model_vhost_user(old);
+	const struct model_vhost_user *b = model_vhost_user(new);
+
+	return strcmp(a->owner, b->owner) != 0 || strcmp(a->group, b->group) != 0 ||
+	       a->socket_mode != b->socket_mode;
 }
 
 /*
@@ -202,7 +218,7 @@ static int change_port(struct port *port, const struct model_port *old,
 			new->name, fault->error.text);
 	if (rc > 0)
 		log_warning("port %s: its socket %s was gone: listening there again", new->name,
-			new->socket);
+			model_vhost_user(new)->socket);
 	vhost_user_set_memory_limit(port, memory_limit(new));
 	return 0;
 }
@@ -276,38 +292,11 @@ static json_t *feature_names(uint64_t features, const char *(*name_of)(unsigned)
 	return names;
 }
 
-static void set_string(json_t *object, const char *key, const char *text)
-{
-	json_object_set_new(object, key, *text ? json_string(text) : json_null());
-}
-
-/* Null where nothing is limited or offered, or is found out. */
-static void set_number(json_t *object, const char *key, unsigned number)
-{
-	json_object_set_new(object, key, number ? json_integer(number) : json_null());
-}
-
-/* With mode: client the socket is the VMM's, and who may connect its own business. */
-static void show_words(const struct model_port *model, json_t *object)
-{
-	set_string(object, "mode", model_socket_mode_names[model->mode]);
-	set_string(object, "socket", model->socket);
-	set_string(object, "owner", model->owner);
-	set_string(object, "group", model->group);
-	json_object_set_new(object, "socket_mode",
-		model->mode == MODEL_SERVER ? json_sprintf("%04o", model->socket_mode)
-					    : json_null());
-	json_object_set_new(object, "queues", json_integer(model->queues));
-	set_number(object, "mtu", model->mtu);
-	set_number(object, "memory_limit_gib", model->memory_limit_gib);
-}
-
 static void show(const struct port *port, const struct model_port *model, json_t *object)
 {
 	struct vhost_user_status status;
 	json_t *part;
 
-	show_words(model, object);
 	vhost_user_status(port, &status);
 	part = json_pack("{s:b, s:o, s:o, s:o, s:i, s:I, s:I, s:I, s:I, s:I, s:i}", "running",
 		(int)status.running, "peer_pid",

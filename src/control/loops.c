@@ -108,7 +108,7 @@ static bool hold(struct runtime *runtime, const struct fdb_flap *flap, uint64_t 
 	};
 	entry->until = now + entry->length;
 	snprintf(entry->other, sizeof(entry->other), "%s", old);
-	model_mac_format(mac, entry->address);
+	value_mac_format(mac, entry->address);
 	if (entry->held)
 		snprintf(done, sizeof(done), "flooding at port %s is held for %u s", young,
 			(unsigned)(entry->length / NS_PER_SECOND));

@@ -1,44 +1,55 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/model.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char *const model_poll_names[] = {"adaptive", "busy", NULL};
-const char *const model_guest_memory_names[] = {"shmem", "any", NULL};
-const char *const model_port_type_names[] = {"vhost-user", NULL};
-const char *const model_socket_mode_names[] = {"server", "client", NULL};
-const char *const model_pass_names[] = {"drop", "pass", NULL};
-const char *const model_loops_names[] = {"hold", "log", NULL};
-const char *const model_flag_names[] = {"false", "true", NULL};
+static const struct schema no_schema;
 
 void model_init(struct model *model)
 {
-	*model = (struct model){
-		.settings =
-			{
-				.socket_dir = MODEL_SOCKET_DIR,
-				.socket_mode = MODEL_SOCKET_MODE,
-				.workers = MODEL_WORKERS_AUTO,
-				.poll = MODEL_POLL_ADAPTIVE,
-				.idle_us = MODEL_IDLE_US_DEFAULT,
-				.fdb_size = MODEL_FDB_SIZE_DEFAULT,
-				.fdb_ageing = MODEL_FDB_AGEING_DEFAULT,
-			},
-	};
+	*model = (struct model){0};
+	schema_init(&model_switch_schema, &model->settings);
+}
+
+const char *model_kind_name(unsigned type)
+{
+	return model_kinds[type] ? model_kinds[type]->name : NULL;
+}
+
+const struct schema *model_port_kind_schema(const struct model_port *port)
+{
+	return port->settings ? &model_kinds[port->type]->schema : &no_schema;
+}
+
+static void free_settings(struct model_port *port)
+{
+	if (port->settings)
+		schema_fini(model_port_kind_schema(port), port->settings);
+	free(port->settings);
+	port->settings = NULL;
+}
+
+int model_port_set_type(struct model_port *port, unsigned type)
+{
+	const struct schema *schema = &model_kinds[type]->schema;
+	void *settings = calloc(1, schema->size);
+
+	if (!settings)
+		return -ENOMEM;
+	schema_init(schema, settings);
+	free_settings(port);
+	port->type = type;
+	port->settings = settings;
+	return 0;
 }
 
 void model_port_fini(struct model_port *port)
 {
-	free(port->trunk);
-	free(port->addresses);
-	port->trunk = NULL;
-	port->addresses = NULL;
-	port->trunk_count = 0;
-	port->address_count = 0;
+	free_settings(port);
+	schema_fini(&model_port_schema, port);
 }
 
 void model_fini(struct model *model)
@@ -67,7 +78,8 @@ struct model_network *model_add_network(struct model *model)
 		return NULL;
 	model->networks = grown;
 	grown += model->network_count++;
-	*grown = (struct model_network){.stp = MODEL_PASS};
+	*grown = (struct model_network){0};
+	schema_init(&model_network_schema, grown);
 	return grown;
 }
 
@@ -79,39 +91,44 @@ struct model_port *model_add_port(struct model *model)
 		return NULL;
 	model->ports = grown;
 	grown += model->port_count++;
-	*grown = (struct model_port){.mode = MODEL_SERVER, .queues = 1};
+	*grown = (struct model_port){0};
+	schema_init(&model_port_schema, grown);
 	return grown;
-}
-
-int model_port_add_trunk(struct model_port *port, const char *network)
-{
-	char(*grown)[MODEL_NAME_SIZE] = grow(port->trunk, port->trunk_count, sizeof(*port->trunk));
-
-	if (!grown)
-		return -ENOMEM;
-	port->trunk = grown;
-	snprintf(grown[port->trunk_count++], sizeof(*grown), "%s", network);
-	return 0;
 }
 
 int model_port_copy(struct model_port *to, const struct model_port *from)
 {
 	*to = *from;
-	to->trunk = NULL;
-	to->trunk_count = 0;
-	to->addresses = NULL;
-	to->address_count = 0;
-	for (unsigned i = 0; i < from->trunk_count; i++)
-		if (model_port_add_trunk(to, from->trunk[i]) < 0)
-			goto fini_port;
-	for (unsigned i = 0; i < from->address_count; i++)
-		if (model_port_add_address(to, &from->addresses[i]) < 0)
-			goto fini_port;
-	return 0;
-
-fini_port:
+	to->settings = NULL;
+	if (schema_copy(&model_port_schema, to, from) < 0)
+		return -ENOMEM;
+	if (!from->settings)
+		return 0;
+	if (model_port_set_type(to, from->type) == 0 &&
+		schema_copy(model_port_kind_schema(from), to->settings, from->settings) == 0)
+		return 0;
 	model_port_fini(to);
 	return -ENOMEM;
+}
+
+unsigned model_port_line(const struct model_port *port, const char *key)
+{
+	const struct schema *kind = model_port_kind_schema(port);
+	const struct schema_key *row = schema_find(&model_port_schema, key);
+	unsigned line = 0;
+
+	if (row)
+		line = port->lines[row - model_port_schema.keys];
+	row = schema_find(kind, key);
+	if (row)
+		line = port->lines[model_port_schema.count + (unsigned)(row - kind->keys)];
+	return line ? line : port->line;
+}
+
+bool model_port_in_network(const struct model_port *port, const char *network)
+{
+	return strcmp(port->network, network) == 0 || strcmp(port->native, network) == 0 ||
+	       value_names_has(&port->trunk, network);
 }
 
 int model_copy(struct model *to, const struct model *from)
@@ -148,7 +165,7 @@ void model_remove_port(struct model *model, unsigned position)
 	model->port_count--;
 }
 
-/* Networks, ports and trunk lists all begin with their name. */
+/* Networks and ports both begin with their name. */
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(a, b);
@@ -163,12 +180,6 @@ void model_sort_networks(struct model *model)
 
 void model_sort_ports(struct model *model)
 {
-	for (unsigned i = 0; i < model->port_count; i++) {
-		struct model_port *port = &model->ports[i];
-
-		if (port->trunk_count)
-			qsort(port->trunk, port->trunk_count, sizeof(*port->trunk), compare_names);
-	}
 	if (model->port_count)
 		qsort(model->ports, model->port_count, sizeof(*model->ports), compare_names);
 }
@@ -186,33 +197,4 @@ const struct model_port *model_find_port(const struct model *model, const char *
 	if (!model->port_count)
 		return NULL;
 	return bsearch(name, model->ports, model->port_count, sizeof(*model->ports), compare_names);
-}
-
-void model_mac_format(const uint8_t mac[6], char text[MODEL_MAC_TEXT_SIZE])
-{
-	snprintf(text, MODEL_MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-		mac[3], mac[4], mac[5]);
-}
-
-static int digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)tolower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-bool model_mac_parse(const char *text, uint8_t mac[6])
-{
-	if (strlen(text) != MODEL_MAC_TEXT_SIZE - 1)
-		return false;
-	for (unsigned i = 0; i < 6; i++) {
-		int high = digit_value(text[3 * i]);
-		int low = digit_value(text[3 * i + 1]);
-
-		if (high < 0 || low < 0 || text[3 * i + 2] != (i < 5 ? ':' : '\0'))
-			return false;
-		mac[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
 }

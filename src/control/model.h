@@ -16,13 +16,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/un.h>
 
-#include "port/port.h"
-
-/* Characters of a name or a path, each with its terminating zero. */
-#define MODEL_NAME_SIZE PORT_NAME_SIZE
-#define MODEL_PATH_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
+#include "control/schema.h"
 
 #define MODEL_SOCKET_DIR         "/run/virtswitch"
 #define MODEL_SOCKET_MODE        0660
@@ -34,7 +29,9 @@
 #define MODEL_WORKERS_AUTO       0
 
 /* Of memory limits: four times the machine's memory a port, and GUEST_MAPPINGS_BYTES in all. */
-#define MODEL_MEMORY_AUTO 0
+#define MODEL_MEMORY_AUTO    0
+/* The address space of a process: 128 TiB. */
+#define MODEL_MEMORY_GIB_MAX 131072
 
 /* Files in which guests' memory may lie. */
 enum model_guest_memory { MODEL_GUEST_MEMORY_SHMEM, MODEL_GUEST_MEMORY_ANY };
@@ -54,7 +51,7 @@ struct model_settings {
 	unsigned fdb_ageing;                 /* seconds; 0: never */
 	unsigned guest_memory;               /* enum model_guest_memory */
 	unsigned memory_limit_gib;           /* of all ports, or MODEL_MEMORY_AUTO */
-	unsigned socket_dir_line;            /* as model_port.line */
+	unsigned socket_dir_line;            /* as model_port.lines; 0: unknown */
 };
 
 enum model_pass { MODEL_DROP, MODEL_PASS };
@@ -68,43 +65,28 @@ struct model_network {
 	unsigned loops; /* enum model_loops: what is done about one */
 };
 
-/* An address or a prefix that a port may use. */
-struct model_address {
-	bool ipv6;
-	uint8_t bytes[16]; /* as on the wire; of IPv4 the first four. Zero behind the prefix. */
-	unsigned length;   /* bits: 32 or 128 for one address */
-};
+/* Keys of a port, those of its kind included: what there is room for lines of. */
+#define MODEL_PORT_KEY_MAX 48
 
-enum model_port_type { MODEL_VHOST_USER };
-enum model_socket_mode { MODEL_SERVER, MODEL_CLIENT };
-
+/* What every kind of port has; `settings` is what only this one has. */
 struct model_port {
 	char name[MODEL_NAME_SIZE];
-	unsigned type; /* enum model_port_type */
+	unsigned type; /* in model_kinds[] */
 	/* Either network (an access port) or trunk, with or without native. */
-	char network[MODEL_NAME_SIZE];  /* "": a trunk */
-	char native[MODEL_NAME_SIZE];   /* "": none */
-	char (*trunk)[MODEL_NAME_SIZE]; /* names, sorted, each once; owned */
-	unsigned trunk_count;
-	unsigned mode; /* enum model_socket_mode */
-	char socket[MODEL_PATH_SIZE];
-	/* Who may connect where we listen: by name, "" for what the folder gives, and permissions. */
-	char owner[MODEL_NAME_SIZE];
-	char group[MODEL_NAME_SIZE];
-	unsigned socket_mode;
-	unsigned queues;           /* pairs */
-	unsigned mtu;              /* bytes; 0: none is offered */
-	unsigned memory_limit_gib; /* or MODEL_MEMORY_AUTO */
-	unsigned flood_limit;      /* frames a second; 0: none */
-	unsigned qinq; /* 1: frames with several tags, or tags of other types than 0x8100 */
-	bool has_mac;
-	uint8_t mac[6];
-	struct model_address *addresses; /* sorted, each once; owned. None: any may be used. */
-	unsigned address_count;
-	unsigned trusted; /* 1: may be a router and a DHCP server */
-	/* Where the file asks for the socket, for errors that show only when it is opened; 0:
-	 * unknown. Says nothing about the port: two models that differ here only are equal. */
-	unsigned line;
+	char network[MODEL_NAME_SIZE]; /* "": a trunk */
+	char native[MODEL_NAME_SIZE];  /* "": none */
+	struct value_names trunk;
+	struct value_mac mac;      /* the only one that may be used; not set: any */
+	struct value_addresses ip; /* likewise; none: any */
+	unsigned trusted;          /* 1: may be a router and a DHCP server */
+	unsigned qinq;        /* 1: frames with several tags, or tags of other types than 0x8100 */
+	unsigned flood_limit; /* frames a second; 0: none */
+	void *settings;       /* the struct of the kind's rows; owned. NULL: no type yet */
+	/* Where the file says it, for errors that show only when the port is opened:
+	 * model_port_line(). Says nothing about the port: two models that differ here only are
+	 * equal. */
+	unsigned line;                      /* of the entry; 0: unknown */
+	unsigned lines[MODEL_PORT_KEY_MAX]; /* by key, the common ones first; 0: it is not there */
 };
 
 struct model {
@@ -129,45 +111,73 @@ int model_copy(struct model *to, const struct model *from);
 struct model_network *model_add_network(struct model *model);
 struct model_port *model_add_port(struct model *model);
 
-/* Copies the port, its trunk list included, over *to, which holds nothing. 0 or -ENOMEM. */
+/* Makes the port one of model_kinds[type], with the initial settings of that kind. 0 or -ENOMEM. */
+int model_port_set_type(struct model_port *port, unsigned type);
+
+/* Copies the port, lists and settings included, over *to, which holds nothing. 0 or -ENOMEM. */
 int model_port_copy(struct model_port *to, const struct model_port *from);
 void model_port_fini(struct model_port *port);
 
-/* Adds a network's name to the port's trunk list. 0 or -ENOMEM. */
-int model_port_add_trunk(struct model_port *port, const char *network);
+/* The line of the key, or of the port's entry where it does not say it; 0: unknown. */
+unsigned model_port_line(const struct model_port *port, const char *key);
 
-/* Adds an address to those that the port may use. 0 or -ENOMEM. */
-int model_port_add_address(struct model_port *port, const struct model_address *address);
+/* True where the network is the port's, in whatever way. */
+bool model_port_in_network(const struct model_port *port, const char *network);
 
 /* Takes the port out, closing the gap. */
 void model_remove_port(struct model *model, unsigned position);
 
 void model_sort_networks(struct model *model);
 void model_sort_ports(struct model *model);
-void model_sort_addresses(struct model_port *port);
 
 /* By name, in a sorted model; NULL where there is none. */
 const struct model_network *model_find_network(const struct model *model, const char *name);
 const struct model_port *model_find_port(const struct model *model, const char *name);
 
-/* The words of the configuration for the enumerations, indexed by them; NULL ends each. */
-extern const char *const model_poll_names[];
-extern const char *const model_guest_memory_names[];
-extern const char *const model_port_type_names[];
-extern const char *const model_socket_mode_names[];
-extern const char *const model_pass_names[];
-extern const char *const model_loops_names[];
-extern const char *const model_flag_names[]; /* "false", "true" */
+/* The rows of the objects. A port has those of model_port_schema, and in model_port.settings those
+ * of its kind. */
+extern const struct schema model_switch_schema;
+extern const struct schema model_network_schema;
+extern const struct schema model_port_schema;
 
-/* "52:54:00:00:00:01" and back. model_mac_parse() returns false where the text is not that. */
-#define MODEL_MAC_TEXT_SIZE 18
-void model_mac_format(const uint8_t mac[6], char text[MODEL_MAC_TEXT_SIZE]);
-bool model_mac_parse(const char *text, uint8_t mac[6]);
+/* How model_kind.complete() asks what the file says of the port, and tells what is wrong. */
+struct model_check {
+	void *owner;
+	/* True where the key stands there. */
+	bool (*given)(void *owner, const char *key);
+	/* A fault of this key; NULL: of the port as a whole. */
+	void (*fault)(void *owner, const char *key, const struct error *error);
+};
 
-/* "10.0.0.1", "10.0.0.0/24", "fd00::1", "fd00::/64" and back. model_address_parse() returns NULL, or what is
- * wrong with the text. */
-#define MODEL_ADDRESS_TEXT_SIZE 50
-void model_address_format(const struct model_address *address, char text[MODEL_ADDRESS_TEXT_SIZE]);
-const char *model_address_parse(const char *text, struct model_address *address);
+struct claims;
+
+/*
+ * The passive half of a kind of port: what it is called and configured by. A new kind declares its
+ * struct and its rows in a file of its own and stands in model_kinds.c. (The active half:
+ * port_kinds.h.)
+ */
+struct model_kind {
+	const char *name; /* the word of `type` */
+	const char *help;
+	struct schema schema;
+	/* What follows from the port's name and the switch's settings is filled in where the file
+	 * does not say it; tells of keys that do not fit together. May be NULL. */
+	void (*complete)(struct model_port *port, const struct model_settings *settings,
+		const struct model_check *check);
+	/* The port in a few words, for the line that says that it comes or goes. */
+	void (*describe)(const struct model_port *port, FILE *out);
+	/* What it means to those at the port's far end that it is opened anew; NULL: nothing. */
+	const char *reopened;
+	/* What of the host no other port may have. May be NULL. */
+	void (*claims)(const struct model_port *port, struct claims *claims);
+};
+
+extern const struct model_kind *const model_kinds[]; /* NULL ends them */
+
+/* The name of a kind by its index; NULL behind the last. */
+const char *model_kind_name(unsigned type);
+
+/* The rows that only this port's kind has; an empty schema where it has no type yet. */
+const struct schema *model_port_kind_schema(const struct model_port *port);
 
 #endif

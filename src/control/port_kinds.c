@@ -10,7 +10,7 @@ static const struct port_kind *const kinds[] = {
 const struct port_kind *port_kind_of(const struct model_port *model)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (strcmp(kinds[i]->type, model_port_type_names[model->type]) == 0)
+		if (strcmp(kinds[i]->type, model_kind_name(model->type)) == 0)
 			return kinds[i];
 	return NULL;
 }

@@ -37,7 +37,7 @@ struct port_place {
 /* Why not, and which key of the configuration is to blame: "FILE:LINE: ports.NAME.KEY: TEXT". */
 struct port_fault {
 	const char *key; /* set to the row's before the call */
-	unsigned line;   /* where the file has it; 0: unknown */
+	unsigned line;   /* of one that is no port's: where the file has it; 0: unknown */
 	struct error error;
 };
 

@@ -48,8 +48,8 @@ static int compare_claims(const void *a, const void *b)
 
 static void claim_for_port(const struct model_port *port, struct claims *claims)
 {
-	if (port->type == MODEL_VHOST_USER && *port->socket)
-		claims_add(claims, "socket path", "socket", "%s", port->socket);
+	if (port->settings && model_kinds[port->type]->claims)
+		model_kinds[port->type]->claims(port, claims);
 }
 
 int claims_of(struct claims *claims, const struct model *model, const bool *which)

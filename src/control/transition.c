@@ -14,15 +14,16 @@ static void mark(struct transition *t, const struct diff *diff, const struct mod
 {
 	for (unsigned i = 0; i < diff->count; i++) {
 		const struct diff_action *action = &diff->actions[i];
+		const struct model_port *before = diff_old_port(action);
+		const struct model_port *after = diff_new_port(action);
 		bool replaced = action->verb != DIFF_CHANGE || action->effect >= DIFF_REOPEN;
 
-		if (action->old_port && replaced)
-			t->leaves[action->old_port - old->ports] = true;
-		else if (action->old_port)
-			t->outdated[action->old_port - old->ports] = addresses_outdated(
-				action->old_port, action->new_port);
-		if (action->new_port && replaced)
-			t->opens[action->new_port - new->ports] = true;
+		if (before && replaced)
+			t->leaves[before - old->ports] = true;
+		else if (before)
+			t->outdated[before - old->ports] = addresses_outdated(before, after);
+		if (after && replaced)
+			t->opens[after - new->ports] = true;
 	}
 }
 

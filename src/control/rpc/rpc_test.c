@@ -71,7 +71,8 @@ static int teardown(void **state)
 
 #define PASSING                                                                                    \
 	",\"stp\":\"pass\",\"lldp\":\"drop\",\"lacp\":\"drop\",\"dot1x\":\"drop\",\"loops\":"      \
-	"\"hold\",\"held\":[],\"802.1x\":\"drop\""
+	"\"hold\""
+#define HELD ",\"held\":[],\"802.1x\":\"drop\""
 
 static const struct {
 	const char *request;
@@ -109,9 +110,9 @@ static const struct {
 		"{\"jsonrpc\":\"2.0\",\"id\":null,\"result\":true}\n"},
 	{"{\"jsonrpc\":\"2.0\",\"method\":\"worker.reset\"}", NULL},
 	{"{\"jsonrpc\":\"2.0\",\"method\":\"network.show\",\"id\":7}",
-		"{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":[{\"name\":\"blue\",\"vlan\":10,"
-		"\"ports\":[\"a\",\"t\"]" PASSING "},{\"name\":\"plain\",\"vlan\":null,"
-		"\"ports\":[\"t\"]" PASSING "}]}"
+		"{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":[{\"name\":\"blue\",\"vlan\":10" PASSING
+		",\"ports\":[\"a\",\"t\"]" HELD "},{\"name\":\"plain\",\"vlan\":null" PASSING
+		",\"ports\":[\"t\"]" HELD "}]}"
 		"\n"},
 	{"{\"jsonrpc\":\"2.0\",\"method\":\"fdb.show\",\"id\":7}",
 		"{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":[{\"mac\":\"52:54:00:00:00:01\","

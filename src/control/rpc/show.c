@@ -16,6 +16,7 @@
 #include "control/rpc/json_text.h"
 #include "control/rpc/operate.h"
 #include "control/rpc/show_port.h"
+#include "control/rpc/show_value.h"
 #include "control/yaml/config.h"
 
 static json_t *refuse(struct show_failure *failure, int code, const char *text)
@@ -43,7 +44,8 @@ static json_t *show_switch(
 		"s:{s:I, s:i}}",
 		"version", VSW_VERSION, "pid", (int)getpid(), "uptime",
 		(json_int_t)((clock_now_ns() - runtime->started) / NS_PER_SECOND), "socket_dir",
-		model->settings.socket_dir, "poll", model_poll_names[model->settings.poll],
+		model->settings.socket_dir, "poll",
+		schema_word(schema_find(&model_switch_schema, "poll"), model->settings.poll),
 		"idle_us", (int)model->settings.idle_us, "workers",
 		(int)worker_pool_count(runtime->pool), "networks", (int)model->network_count,
 		"ports", (int)model->port_count, "connected", (int)connected, "fdb", "addresses",
@@ -81,13 +83,13 @@ static json_t *show_ports(
 		return refuse(failure, SHOW_REFUSED, "out of memory");
 	array = json_array();
 	for (unsigned i = 0; i < model->port_count; i++) {
-		char mac[MODEL_MAC_TEXT_SIZE];
+		char mac[VALUE_MAC_TEXT_SIZE];
 		json_t *port;
 
 		if (name && strcmp(wanted, model->ports[i].name) != 0)
 			continue;
 		port = show_port(runtime, i);
-		model_mac_format(macs[i], mac);
+		value_mac_format(macs[i], mac);
 		json_object_set_new(port, "vm_mac", json_string(mac));
 		json_array_append_new(array, port);
 	}
@@ -109,20 +111,16 @@ static json_t *show_networks(
 	for (unsigned i = 0; i < model->network_count; i++) {
 		const struct model_network *network = &model->networks[i];
 		json_t *ports = json_array();
+		json_t *object;
 
 		for (unsigned p = 0; p < model->port_count; p++)
-			if (show_port_in_network(&model->ports[p], network->name))
+			if (model_port_in_network(&model->ports[p], network->name))
 				json_array_append_new(ports, json_string(model->ports[p].name));
-		json_array_append_new(array,
-			show_with_aliases(json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o}",
-				"name", network->name, "vlan",
-				network->vlan ? json_integer(network->vlan) : json_null(), "ports",
-				ports, "stp", model_pass_names[network->stp], "lldp",
-				model_pass_names[network->lldp], "lacp",
-				model_pass_names[network->lacp], "dot1x",
-				model_pass_names[network->dot1x], "loops",
-				model_loops_names[network->loops], "held",
-				loops_show_network(runtime, i))));
+		object = json_pack("{s:s}", "name", network->name);
+		show_add_values(object, &model_network_schema, network);
+		json_object_set_new(object, "ports", ports);
+		json_object_set_new(object, "held", loops_show_network(runtime, i));
+		json_array_append_new(array, show_with_aliases(object));
 	}
 	return array;
 }
@@ -137,12 +135,12 @@ struct fdb_view {
 static void show_fdb_entry(const struct fdb_entry *entry, void *argument)
 {
 	struct fdb_view *view = argument;
-	char mac[MODEL_MAC_TEXT_SIZE];
+	char mac[VALUE_MAC_TEXT_SIZE];
 
 	if (entry->port >= TOPOLOGY_PORT_MAX || entry->network >= RUNTIME_NETWORK_MAX ||
 		!view->ports[entry->port] || !view->networks[entry->network])
 		return;
-	model_mac_format(entry->mac, mac);
+	value_mac_format(entry->mac, mac);
 	json_array_append_new(view->array,
 		json_pack("{s:s, s:s, s:s, s:i, s:b}", "mac", mac, "network",
 			view->networks[entry->network], "port", view->ports[entry->port], "age",
@@ -263,8 +261,11 @@ static json_t *show_drops(
 static json_t *show_config(
 	struct runtime *runtime, const json_t *params, struct show_failure *failure)
 {
-	char *text = config_format(&runtime->state.model);
-	json_t *result = text ? json_text(text) : NULL;
+	bool as_values = json_is_true(json_object_get(params, "values"));
+	bool brief = json_is_true(json_object_get(params, "brief"));
+	const struct model *model = &runtime->state.model;
+	char *text = as_values ? NULL : config_format(model, brief ? CONFIG_BRIEF : CONFIG_FULL);
+	json_t *result = as_values ? show_model(model) : text ? json_text(text) : NULL;
 
 	free(text);
 	return result ? result : refuse(failure, SHOW_REFUSED, "out of memory");

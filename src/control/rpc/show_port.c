@@ -5,16 +5,7 @@
 
 #include "control/loops.h"
 #include "control/port_kinds.h"
-
-bool show_port_in_network(const struct model_port *port, const char *network)
-{
-	if (strcmp(port->network, network) == 0 || strcmp(port->native, network) == 0)
-		return true;
-	for (unsigned i = 0; i < port->trunk_count; i++)
-		if (strcmp(port->trunk[i], network) == 0)
-			return true;
-	return false;
-}
+#include "control/rpc/show_value.h"
 
 static json_t *name_or_null(const char *name)
 {
@@ -26,16 +17,11 @@ static void set_membership(
 {
 	const char *untagged = *port->network ? port->network : port->native;
 	const struct model_network *network = model_find_network(&runtime->state.model, untagged);
-	json_t *trunk = port->trunk_count ? json_array() : json_null();
 
-	for (unsigned i = 0; i < port->trunk_count; i++)
-		json_array_append_new(trunk, json_string(port->trunk[i]));
 	/* A trunk's network is its native one: what untagged frames belong to. */
 	json_object_set_new(object, "network", name_or_null(untagged));
 	json_object_set_new(object, "vlan",
 		network && network->vlan ? json_integer(network->vlan) : json_null());
-	json_object_set_new(object, "trunk", trunk);
-	json_object_set_new(object, "native", name_or_null(port->native));
 }
 
 static void set_status(json_t *object, const struct port_status *status)
@@ -85,39 +71,18 @@ static json_t *queue_list(const struct runtime *runtime, const struct port *port
 	return list;
 }
 
-/* What the port is bound to; null: any address. */
-static json_t *address_list(const struct model_port *port)
-{
-	json_t *list = port->address_count ? json_array() : json_null();
-
-	for (unsigned i = 0; i < port->address_count; i++) {
-		char text[MODEL_ADDRESS_TEXT_SIZE];
-
-		model_address_format(&port->addresses[i], text);
-		json_array_append_new(list, json_string(text));
-	}
-	return list;
-}
-
 json_t *show_port(struct runtime *runtime, unsigned position)
 {
 	const struct model_port *model = &runtime->state.model.ports[position];
 	const struct runtime_port *entry = &runtime->state.ports[position];
 	const struct port_kind *kind = port_kind_of(model);
-	char mac[MODEL_MAC_TEXT_SIZE] = "";
 	struct port_status status;
 	struct port_totals totals;
-	json_t *object = json_pack("{s:s, s:s}", "name", model->name, "type", kind->type);
+	json_t *object = json_pack("{s:s}", "name", model->name);
 
-	if (model->has_mac)
-		model_mac_format(model->mac, mac);
+	show_add_values(object, &model_port_schema, model);
+	show_add_values(object, model_port_kind_schema(model), model->settings);
 	set_membership(object, runtime, model);
-	json_object_set_new(object, "mac", name_or_null(mac));
-	json_object_set_new(object, "ip", address_list(model));
-	json_object_set_new(object, "trusted", json_boolean(model->trusted));
-	json_object_set_new(object, "qinq", json_boolean(model->qinq));
-	json_object_set_new(object, "flood_limit",
-		model->flood_limit ? json_integer(model->flood_limit) : json_null());
 	json_object_set_new(object, "held", loops_show_port(runtime, position));
 	json_object_set_new(object, "mac_moves",
 		json_integer((json_int_t)fdb_moves(runtime->fdb, entry->index)));

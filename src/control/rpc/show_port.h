@@ -13,7 +13,4 @@
 /* The port at this position of the running model; a new reference. */
 json_t *show_port(struct runtime *runtime, unsigned position);
 
-/* True where frames of the network may enter and leave by the port. */
-bool show_port_in_network(const struct model_port *port, const char *network);
-
 #endif

@@ -5,25 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool config_name_valid(struct config_reader *reader, unsigned line, const char *name)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
-	static const char rest[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789.-";
-	bool begins = *name && (strchr(letters, *name) || (*name >= '0' && *name <= '9'));
-
-	if (!begins || name[strspn(name, rest)] != '\0')
-		config_fault(reader, line,
-			"'%.64s' is not a name: letters, digits, '_', '.' and '-', "
-			"not beginning with '.' or '-'",
-			name);
-	else if (strlen(name) >= MODEL_NAME_SIZE)
-		config_fault(reader, line, "name of %zu characters is too long: at most %u",
-			strlen(name), MODEL_NAME_SIZE - 1);
-	else
-		return true;
-	return false;
-}
+#include "control/resources.h"
 
 /* The line of a key, or of the entry where the key is missing. */
 static unsigned line_of(const struct yaml_tree *node, const char *key)
@@ -64,76 +46,52 @@ static void check_membership(struct config_reader *reader, const struct yaml_tre
 	if (network && trunk)
 		fault_at(reader, node, "trunk", "a port has either 'network' or 'trunk', not both",
 			NULL);
-	else if (!network && !trunk)
+	else if (!network && !trunk && !reader->entry_unsure)
 		config_fault(reader, node->key_line,
 			"needs 'network' (untagged frames of one network) or 'trunk' (tagged "
 			"ones)");
-	if (yaml_tree_find(node, "native") && !trunk)
+	if (yaml_tree_find(node, "native") && !trunk && !reader->entry_unsure)
 		fault_at(reader, node, "native", "only a port with 'trunk' has a native network",
 			NULL);
 }
 
-/* What the port does not say of its socket, the switch says. */
-static void check_access(
-	struct config_reader *reader, const struct yaml_tree *node, struct model_port *port)
-{
-	static const char *const keys[] = {"owner", "group", "socket-mode"};
-	const struct model_settings *settings = &reader->model->settings;
+/* What a kind of port may ask and say while it completes a port. */
+struct completion {
+	struct config_reader *reader;
+	const struct yaml_tree *node;
+};
 
-	if (port->mode == MODEL_SERVER) {
-		if (!yaml_tree_find(node, "group"))
-			strcpy(port->group, settings->socket_group);
-		if (!yaml_tree_find(node, "socket-mode"))
-			port->socket_mode = settings->socket_mode;
-		if (*port->group && strcmp(port->group, settings->control_group) == 0)
-			fault_at(reader, node, "group",
-				"who may connect to a port must not be of the control group, which "
-				"may "
-				"change everything:",
-				port->group);
+static bool is_given(void *owner, const char *key)
+{
+	const struct completion *completion = owner;
+
+	return yaml_tree_find(completion->node, key);
+}
+
+static void tell_fault(void *owner, const char *key, const struct error *error)
+{
+	const struct completion *completion = owner;
+
+	if (completion->reader->entry_unsure)
 		return;
-	}
-	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
-		if (yaml_tree_find(node, keys[i]))
-			fault_at(reader, node, keys[i],
-				"with mode 'client' the socket is the VMM's, not ours to give",
-				NULL);
+	if (key)
+		fault_at(completion->reader, completion->node, key, error->text, NULL);
+	else
+		config_fault(completion->reader, completion->node->key_line, "%s", error->text);
 }
 
 void config_check_port(
 	struct config_reader *reader, const struct yaml_tree *node, struct model_port *port)
 {
-	const char *folder = reader->model->settings.socket_dir;
-	size_t length = strlen(folder) + 1 + strlen(port->name) + strlen(".sock");
+	struct completion completion = {reader, node};
+	const struct model_check check = {&completion, is_given, tell_fault};
 
-	if (!yaml_tree_find(node, "type"))
+	if (!yaml_tree_find(node, "type") && !reader->entry_unsure)
 		config_fault(
 			reader, node->key_line, "needs 'type', for example 'type: vhost-user'");
 	check_membership(reader, node);
-	port->line = line_of(node, "socket");
-	check_access(reader, node, port);
-	if (yaml_tree_find(node, "socket"))
-		return;
-	if (port->mode == MODEL_CLIENT)
-		fault_at(reader, node, "mode",
-			"mode 'client' needs 'socket': the path where the VMM listens", NULL);
-	if (length >= MODEL_PATH_SIZE)
-		config_fault(reader, node->key_line,
-			"socket path '%s/%s.sock' of %zu characters is too long: at most %zu; "
-			"shorten 'socket-dir' or set 'socket'",
-			folder, port->name, length, MODEL_PATH_SIZE - 1);
-	else
-		(void)!snprintf(
-			port->socket, sizeof(port->socket), "%s/%s.sock", folder, port->name);
-}
-
-static int compare_sockets(const void *a, const void *b)
-{
-	const struct model_port *const *x = a;
-	const struct model_port *const *y = b;
-	int order = strcmp((*x)->socket, (*y)->socket);
-
-	return order ? order : (*x > *y) - (*x < *y);
+	if (port->settings && model_kinds[port->type]->complete)
+		model_kinds[port->type]->complete(port, &reader->model->settings, &check);
 }
 
 /* Ports with a MAC address first, those with the same network and address side by side. */
@@ -141,24 +99,19 @@ static int compare_macs(const void *a, const void *b)
 {
 	const struct model_port *const *x = a;
 	const struct model_port *const *y = b;
-	int order = (int)(*y)->has_mac - (int)(*x)->has_mac;
+	int order = (int)(*y)->mac.set - (int)(*x)->mac.set;
 
 	if (!order)
 		order = strcmp((*x)->network, (*y)->network);
 	if (!order)
-		order = memcmp((*x)->mac, (*y)->mac, sizeof((*x)->mac));
+		order = memcmp((*x)->mac.bytes, (*y)->mac.bytes, sizeof((*x)->mac.bytes));
 	return order ? order : (*x > *y) - (*x < *y);
-}
-
-static bool same_socket(const struct model_port *a, const struct model_port *b)
-{
-	return *a->socket && strcmp(a->socket, b->socket) == 0;
 }
 
 static bool same_mac(const struct model_port *a, const struct model_port *b)
 {
-	return a->has_mac && b->has_mac && *a->network && strcmp(a->network, b->network) == 0 &&
-	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
+	return a->mac.set && b->mac.set && *a->network && strcmp(a->network, b->network) == 0 &&
+	       memcmp(a->mac.bytes, b->mac.bytes, sizeof(a->mac.bytes)) == 0;
 }
 
 /* The entry that a port was read from. */
@@ -174,17 +127,44 @@ static const struct yaml_tree *entry_of(
 	return entry;
 }
 
-void config_check_ports(struct config_reader *reader, const struct yaml_tree *section)
+/* A fault of a key of the later of two ports, if they are two. */
+static void fault_of_later(struct config_reader *reader, const struct yaml_tree *section,
+	const struct model_port *port, const struct model_port *earlier, const char *key,
+	const char *text)
 {
-	static const struct {
-		int (*compare)(const void *, const void *);
-		bool (*same)(const struct model_port *, const struct model_port *);
-		const char *key, *text;
-	} checks[] = {
-		{compare_sockets, same_socket, "socket", "socket path is used already by port"},
-		{compare_macs, same_mac, "mac",
-			"MAC address is used already in the same network by port"},
-	};
+	size_t mark;
+
+	/* Twice the same name is a fault of its own. */
+	if (strcmp(port->name, earlier->name) == 0)
+		return;
+	mark = config_enter(reader, port->name);
+	fault_at(reader, entry_of(section, port), key, text, earlier->name);
+	config_leave(reader, mark);
+}
+
+static void check_claims(struct config_reader *reader, const struct yaml_tree *section)
+{
+	const struct model_port *ports = reader->model->ports;
+	const struct claim *clash;
+	struct claims claims;
+	unsigned position = 0;
+
+	if (claims_of(&claims, reader->model, NULL) < 0) {
+		config_fault_memory(reader);
+		return;
+	}
+	while ((clash = resources_next_clash(&claims, &position))) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "%s is used already by port", clash->kind);
+		fault_of_later(reader, section, &ports[clash->owner], &ports[clash[-1].owner],
+			clash->key, text);
+	}
+	claims_fini(&claims);
+}
+
+static void check_macs(struct config_reader *reader, const struct yaml_tree *section)
+{
 	struct model *model = reader->model;
 	const struct model_port **sorted = calloc(model->port_count + 1, sizeof(*sorted));
 
@@ -194,19 +174,19 @@ void config_check_ports(struct config_reader *reader, const struct yaml_tree *se
 	}
 	for (unsigned i = 0; i < model->port_count; i++)
 		sorted[i] = &model->ports[i];
-	for (unsigned c = 0; c < ARRAY_SIZE(checks); c++) {
-		qsort(sorted, model->port_count, sizeof(*sorted), checks[c].compare);
-		for (unsigned i = 1; i < model->port_count; i++) {
-			size_t mark;
-
-			if (!checks[c].same(sorted[i], sorted[i - 1]) ||
-				strcmp(sorted[i]->name, sorted[i - 1]->name) == 0)
-				continue;
-			mark = config_enter(reader, sorted[i]->name);
-			fault_at(reader, entry_of(section, sorted[i]), checks[c].key,
-				checks[c].text, sorted[i - 1]->name);
-			config_leave(reader, mark);
-		}
-	}
+	qsort(sorted, model->port_count, sizeof(*sorted), compare_macs);
+	for (unsigned i = 1; i < model->port_count; i++)
+		if (same_mac(sorted[i], sorted[i - 1]))
+			fault_of_later(reader, section, sorted[i], sorted[i - 1], "mac",
+				"MAC address is used already in the same network by port");
 	free(sorted);
+}
+
+void config_check_ports(struct config_reader *reader, const struct yaml_tree *section)
+{
+	/* Where it is no map, or too long, nothing was read of it. */
+	if (!reader->model->port_count)
+		return;
+	check_claims(reader, section);
+	check_macs(reader, section);
 }

@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What two keys or two entries of a configuration may not be together. Each function adds its faults
- * to the reader's. Private to config.c.
+ * What two keys or two entries of a configuration may not be together. Each function adds its
+ * faults to the reader's. Private to yaml/.
  */
 #ifndef VSW_CONTROL_YAML_CHECK_H
 #define VSW_CONTROL_YAML_CHECK_H
 
 #include "control/yaml/reader.h"
 
-/* True where the text may name a port, a network or a group: names become file names. */
-bool config_name_valid(struct config_reader *reader, unsigned line, const char *name);
-
 /* The VLAN id of a network just read is its own; notes it. */
 void config_check_vlan(struct config_reader *reader, const struct yaml_tree *node,
 	const struct model_network *network);
 
-/* One port's keys fit together; fills in the default socket. */
+/* One port's keys fit together; what the file does not say of it and follows is filled in. */
 void config_check_port(
 	struct config_reader *reader, const struct yaml_tree *node, struct model_port *port);
 
-/* No two ports share a socket, or a MAC address in one network. The model's ports are still in the
- * order of the section's children. */
+/* No two ports share a socket path, or a MAC address in one network. The model's ports are still in
+ * the order of the section's children. */
 void config_check_ports(struct config_reader *reader, const struct yaml_tree *section);
 
 #endif

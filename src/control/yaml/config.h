@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The configuration file: YAML text in, a consistent model out, or every fault of the file as a line
+ * The configuration file: YAML text in, a consistent model out, or every fault of the file as a
+ * line
  *
  *     FILE:LINE: ports.vm1.network: unknown network 'bleu'
  *
  * Strict: unknown and duplicate keys, wrong types and values out of range are faults, and so is
  * everything that two entries cannot share. A file with a fault yields no model.
  *
- * The keys stand in tables in config.c; virtswitch.yaml(5) describes them. Any thread. Files are at
- * most CONFIG_SIZE_MAX bytes; CONFIG_ERROR_MAX faults are kept, later ones only counted.
+ * The keys are the rows of schema.h; virtswitch.yaml(5) describes them. One cause is one fault:
+ * what follows from a misspelt key is not said as well. Any thread. Files are at most
+ * CONFIG_SIZE_MAX bytes.
  */
 #ifndef VSW_CONTROL_YAML_CONFIG_H
 #define VSW_CONTROL_YAML_CONFIG_H
@@ -16,16 +18,10 @@
 #include <stddef.h>
 
 #include "control/model.h"
+#include "control/yaml/errors.h"
 
 /* A port takes some 100 bytes: room for all that a switch can have, with comments. */
-#define CONFIG_SIZE_MAX  (1024 * 1024)
-/* More faults than this nobody reads at once. */
-#define CONFIG_ERROR_MAX 50
-
-struct config_errors {
-	unsigned count; /* faults found; lines[] holds the first CONFIG_ERROR_MAX of them */
-	char *lines[CONFIG_ERROR_MAX];
-};
+#define CONFIG_SIZE_MAX (1024 * 1024)
 
 /* Parses `length` bytes; `file` is the name for messages. 0: *model is filled, the caller frees it
  * with model_fini(). -EINVAL or -ENOMEM: *errors has at least one line, *model is empty. *errors is
@@ -40,12 +36,13 @@ int config_load(const char *path, struct model *model, struct config_errors *err
  * line in *errors, which the caller has set to zero. */
 int config_read_file(const char *path, char **text, size_t *length, struct config_errors *errors);
 
-/* Adds one line; without memory, or when there are CONFIG_ERROR_MAX, it is only counted. */
-void config_errors_add(struct config_errors *errors, const char *format, ...) PRINTF(2, 3);
-void config_errors_fini(struct config_errors *errors);
+enum config_wording {
+	CONFIG_FULL,  /* each key that has a value */
+	CONFIG_BRIEF, /* only what would be otherwise if the file did not say it */
+};
 
 /* Writes the model as a configuration file that config_parse() reads back to an equal model. The
  * text is to be freed; NULL where memory is short. */
-char *config_format(const struct model *model);
+char *config_format(const struct model *model, enum config_wording wording);
 
 #endif

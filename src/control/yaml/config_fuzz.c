@@ -18,9 +18,9 @@ static void check(bool holds)
 		abort();
 }
 
-static void check_round_trip(const struct model *model)
+static void check_round_trip(const struct model *model, enum config_wording wording)
 {
-	char *text = config_format(model);
+	char *text = config_format(model, wording);
 	struct config_errors errors;
 	struct model again;
 	struct diff diff;
@@ -42,9 +42,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int rc = config_parse("fuzz", (const char *)data, size, &model, &errors);
 
 	check((rc == 0) == (errors.count == 0));
-	if (rc == 0)
-		check_round_trip(&model);
-	else
+	if (rc == 0) {
+		check_round_trip(&model, CONFIG_FULL);
+		check_round_trip(&model, CONFIG_BRIEF);
+	} else
 		check(errors.lines[0] && strlen(errors.lines[0]) > 0);
 	config_errors_fini(&errors);
 	model_fini(&model);

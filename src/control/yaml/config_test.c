@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "control/diff.h"
+#include "control/vhost_user_keys.h"
 #include "control/yaml/config.h"
 
 #define NETWORKS   "networks:\n  blue: { vlan: 10 }\n  green: { vlan: 20 }\n  plain: {}\n"
@@ -28,14 +29,20 @@ static const struct {
 	const char *text;
 	const char *fault; /* the first one, without the file's name */
 } bad[] = {
-	{"prots: {}\n", "1: prots: unknown key (known here: switch, networks, ports)"},
+	{"prots: {}\n", "1: prots: unknown key: did you mean 'ports'?"},
+	{"routers: {}\n", "1: routers: unknown key (known here: switch, networks, ports)"},
 	{"switch: {}\nports: {}\nswitch: {}\n", "3: switch: stands here twice: first in line 1"},
 	{"[]", "1: must be a map of keys, not a list such as [a, b]"},
 	{"hello", "1: must be a map of keys, not a single value"},
 	{"switch: 5\n", "1: switch: must be a map of keys, not a single value"},
-	{"switch:\n  worker: 1\n", "2: switch.worker: unknown key (known here: socket-dir, "
+	{"switch:\n  worker: 1\n", "2: switch.worker: unknown key: did you mean 'workers'?"},
+	{"switch:\n  colour: 1\n", "2: switch.colour: unknown key (known here: socket-dir, "
 				   "control-group, control-ro, socket-group, socket-mode, workers, "
 				   "poll, idle-us, fdb, guest-memory, memory-limit-gib)"},
+	{"switch: { fdb.size: 64 }",
+		"1: switch.fdb.size: unknown key (known here: socket-dir, "
+		"control-group, control-ro, socket-group, socket-mode, "
+		"workers, poll, idle-us, fdb, guest-memory, memory-limit-gib)"},
 	{"switch: { control-ro: no.such.group }",
 		"1: switch.control-ro: this machine has no group 'no.such.group'"},
 	{"switch: { socket-group: no.such.group }",
@@ -110,7 +117,9 @@ static const struct {
 		"6: ports.vm1.type: 'tap' is not known here: must be 'vhost-user'"},
 	{PORT("type: vhost-user"), "6: ports.vm1: needs 'network' (untagged frames of one network) "
 				   "or 'trunk' (tagged ones)"},
-	{PORT("type: vhost-user, network: bleu"), "6: ports.vm1.network: unknown network 'bleu'"},
+	{PORT("type: vhost-user, network: bleu"),
+		"6: ports.vm1.network: unknown network 'bleu': did you mean 'blue'?"},
+	{PORT("type: vhost-user, network: red"), "6: ports.vm1.network: unknown network 'red'"},
 	{PORT("type: vhost-user, network: 30"), "6: ports.vm1.network: no network has VLAN id 30"},
 	{PORT("type: vhost-user, network: 99999999999999999999"),
 		"6: ports.vm1.network: no network has VLAN id 99999999999999999999"},
@@ -148,10 +157,9 @@ static const struct {
 	{PORT("type: vhost-user, network: blue, mac: 00:00:00:00:00:00"),
 		"6: ports.vm1.mac: the zero address cannot be a port's"},
 	{PORT("type: vhost-user, network: blue, speed: 10"),
-		"6: ports.vm1.speed: unknown key (known here: type, network, trunk, native, mode, "
-		"socket, owner, group, socket-mode, queues, mac, ip, trusted, qinq, flood-limit, "
-		"mtu, "
-		"memory-limit-gib)"},
+		"6: ports.vm1.speed: unknown key (known here: type, network, trunk, native, mac, "
+		"ip, trusted, qinq, flood-limit, mode, socket, owner, group, socket-mode, queues, "
+		"mtu, memory-limit-gib)"},
 	{PORT("type: vhost-user, network: blue, ip: 10.0.0"),
 		"6: ports.vm1.ip: '10.0.0' is not an IP address or prefix such as 10.0.0.1, "
 		"10.1.0.0/16 or fd00::1"},
@@ -279,14 +287,14 @@ static void test_who_may_connect(void **state)
 		const struct model *m = round ? &again : &model;
 
 		assert_string_equal(m->settings.control_ro, "root");
-		assert_string_equal(m->ports[0].owner, "");
-		assert_string_equal(m->ports[0].group, "root");
-		assert_int_equal(m->ports[0].socket_mode, 0666);
-		assert_string_equal(m->ports[1].owner, "nobody");
-		assert_string_equal(m->ports[1].group, "daemon");
-		assert_int_equal(m->ports[1].socket_mode, 0600);
-		assert_string_equal(m->ports[2].group, "");
-		printed = config_format(&model);
+		assert_string_equal(model_vhost_user(&m->ports[0])->owner, "");
+		assert_string_equal(model_vhost_user(&m->ports[0])->group, "root");
+		assert_int_equal(model_vhost_user(&m->ports[0])->socket_mode, 0666);
+		assert_string_equal(model_vhost_user(&m->ports[1])->owner, "nobody");
+		assert_string_equal(model_vhost_user(&m->ports[1])->group, "daemon");
+		assert_int_equal(model_vhost_user(&m->ports[1])->socket_mode, 0600);
+		assert_string_equal(model_vhost_user(&m->ports[2])->group, "");
+		printed = config_format(&model, round ? CONFIG_BRIEF : CONFIG_FULL);
 		if (!round)
 			parse(printed, &again);
 		free(printed);
@@ -315,6 +323,37 @@ static void test_all_faults_are_reported(void **state)
 	assert_int_equal(config_parse("f", text, strlen(text), &model, &errors), -EINVAL);
 	assert_int_equal(errors.count, 4);
 	config_errors_fini(&errors);
+}
+
+/* What follows from a slip is not said as well. */
+static void test_one_fault_a_cause(void **state)
+{
+	static const char *const texts[] = {
+		PORT("type: vhost-user, netwrok: blue"),
+		PORT("typ: vhost-user, network: blue, socket: /run/x, queues: 3"),
+		PORT("type: vhost_user, network: blue, socket: /run/x, queues: 3"),
+		PORT("type: vhost-user, network: blue, mode: client, sockte: /run/x"),
+		PORT("type: vhost-user, trnk: [blue], native: green"),
+		"netwroks: { blue: {}, green: {} }\nports:\n"
+		"  a: { type: vhost-user, network: blue }\n  b: { type: vhost-user, network: green "
+		"}\n",
+		"networks: { -blue: {} }\nports: { a: { type: vhost-user, network: -blue } }\n",
+		"networks: [blue]\nports: { a: { type: vhost-user, network: blue } }\n",
+		"networks: { blue: { vlan: 5000 } }\nports: { a: { type: vhost-user, network: blue "
+		"} }\n",
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct config_errors errors;
+		struct model model;
+
+		assert_int_equal(
+			config_parse("f", texts[i], strlen(texts[i]), &model, &errors), -EINVAL);
+		if (errors.count != 1)
+			fail_msg("%u faults: %s: %s; %s", errors.count, texts[i], errors.lines[0],
+				errors.lines[1]);
+		config_errors_fini(&errors);
+	}
 }
 
 static void test_more_faults_than_are_kept(void **state)
@@ -381,10 +420,10 @@ static void test_values(void **state)
 	assert_null(model_find_network(&model, "red"));
 	port = model_find_port(&model, "a");
 	assert_string_equal(port->network, "green");
-	assert_int_equal(port->mode, MODEL_CLIENT);
-	assert_string_equal(port->socket, "/run/a,b@c.sock");
-	assert_int_equal(port->queues, 128);
-	assert_int_equal(port->mtu, 65535);
+	assert_int_equal(model_vhost_user(port)->mode, MODEL_CLIENT);
+	assert_string_equal(model_vhost_user(port)->socket, "/run/a,b@c.sock");
+	assert_int_equal(model_vhost_user(port)->queues, 128);
+	assert_int_equal(model_vhost_user(port)->mtu, 65535);
 	assert_int_equal(port->qinq, 1);
 	assert_int_equal(port->trusted, 1);
 	assert_int_equal(port->flood_limit, 77);
@@ -394,21 +433,22 @@ static void test_values(void **state)
 	assert_int_equal(model_find_network(&model, "green")->dot1x, MODEL_PASS);
 	assert_int_equal(model_find_network(&model, "blue")->stp, MODEL_PASS);
 	assert_int_equal(model_find_network(&model, "blue")->lldp, MODEL_DROP);
-	assert_int_equal(port->address_count, 3);
-	assert_int_equal(port->addresses[0].length, 32);
-	assert_int_equal(port->addresses[1].length, 16);
-	assert_true(port->addresses[2].ipv6);
-	assert_int_equal(port->line, 3);
-	assert_true(port->has_mac);
-	assert_memory_equal(port->mac, mac, 6);
+	assert_int_equal(port->ip.count, 3);
+	assert_int_equal(port->ip.of[0].length, 32);
+	assert_int_equal(port->ip.of[1].length, 16);
+	assert_true(port->ip.of[2].ipv6);
+	assert_int_equal(model_port_line(port, "socket"), 3);
+	assert_int_equal(model_port_line(port, "owner"), 3);
+	assert_true(port->mac.set);
+	assert_memory_equal(port->mac.bytes, mac, 6);
 	port = model_find_port(&model, "z");
-	assert_string_equal(port->socket, "/tmp/s/z.sock");
+	assert_string_equal(model_vhost_user(port)->socket, "/tmp/s/z.sock");
 	assert_string_equal(port->native, "plain");
-	assert_int_equal(port->trunk_count, 2);
-	assert_string_equal(port->trunk[0], "blue");
-	assert_string_equal(port->trunk[1], "green");
-	assert_int_equal(port->queues, 1);
-	assert_false(port->has_mac);
+	assert_int_equal(port->trunk.count, 2);
+	assert_string_equal(port->trunk.of[0], "blue");
+	assert_string_equal(port->trunk.of[1], "green");
+	assert_int_equal(model_vhost_user(port)->queues, 1);
+	assert_false(port->mac.set);
 	model_fini(&model);
 }
 
@@ -419,7 +459,7 @@ static void test_round_trip(void **state)
 	char *text;
 
 	parse(full, &model);
-	text = config_format(&model);
+	text = config_format(&model, CONFIG_FULL);
 	parse(text, &again);
 	free(text);
 	assert_int_equal(model_copy(&copy, &again), 0);
@@ -510,6 +550,7 @@ int main(void)
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_ambiguous_numbers),
 		cmocka_unit_test(test_all_faults_are_reported),
+		cmocka_unit_test(test_one_fault_a_cause),
 		cmocka_unit_test(test_more_faults_than_are_kept),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_who_may_connect),

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "base/common.h"
 #include "control/yaml/config.h"
 
 /*
  * Text of the user's, as a key or as a value. It always stands in quotes: what a plain word means
- * differs from reader to reader. To one of YAML 1.1 52:54:00:00:00:02 is the number 41135040002, 010 is
- * eight, and yes, on, 1e3, null, 2026-01-02, = and << are not strings either; as a key neither. All text
- * is printable ASCII (config.c sees to it), so two characters need an escape.
+ * differs from reader to reader. To one of YAML 1.1 52:54:00:00:00:02 is the number 41135040002,
+ * 010 is eight, and yes, on, 1e3, null, 2026-01-02, = and << are not strings either; as a key
+ * neither. All text is printable ASCII (schema_set() sees to it), so two characters need an escape.
  */
 static void format_quoted(FILE *out, const char *text)
 {
@@ -19,119 +19,171 @@ static void format_quoted(FILE *out, const char *text)
 	fputc('"', out);
 }
 
-/* `before`, the text in quotes, `after`. */
-static void format_text(FILE *out, const char *before, const char *text, const char *after)
+/* Words of ours and numbers are plain. */
+static void format_text(FILE *out, const struct schema_key *key, const char *text)
 {
-	fputs(before, out);
-	format_quoted(out, text);
-	fputs(after, out);
-}
-
-static void format_memory_limit(FILE *out, const char *indent, unsigned gib)
-{
-	if (gib == MODEL_MEMORY_AUTO)
-		fprintf(out, "%smemory-limit-gib: auto\n", indent);
+	if (key->kind == SCHEMA_NUMBER || key->kind == SCHEMA_CHOICE || key->kind == SCHEMA_FLAG)
+		fputs(text, out);
 	else
-		fprintf(out, "%smemory-limit-gib: %u\n", indent, gib);
+		format_quoted(out, text);
 }
 
-static void format_settings(FILE *out, const struct model_settings *settings)
+static void format_value(FILE *out, const struct schema_key *key, const void *object)
 {
-	format_text(out, "switch:\n  socket-dir: ", settings->socket_dir, "\n");
-	if (*settings->control_group)
-		format_text(out, "  control-group: ", settings->control_group, "\n");
-	if (*settings->control_ro)
-		format_text(out, "  control-ro: ", settings->control_ro, "\n");
-	if (*settings->socket_group)
-		format_text(out, "  socket-group: ", settings->socket_group, "\n");
-	fprintf(out, "  socket-mode: \"%04o\"\n", settings->socket_mode);
-	if (settings->workers == MODEL_WORKERS_AUTO)
-		fprintf(out, "  workers: auto\n");
-	else
-		fprintf(out, "  workers: %u\n", settings->workers);
-	fprintf(out, "  poll: %s\n  idle-us: %u\n  fdb: { size: %u, ageing: %u }\n",
-		model_poll_names[settings->poll], settings->idle_us, settings->fdb_size,
-		settings->fdb_ageing);
-	fprintf(out, "  guest-memory: %s\n", model_guest_memory_names[settings->guest_memory]);
-	format_memory_limit(out, "  ", settings->memory_limit_gib);
-}
+	unsigned count = schema_count(key, object);
+	char text[SCHEMA_TEXT_SIZE];
 
-/* With the words that came from the switch's: they are this port's now. */
-static void format_access(FILE *out, const struct model_port *port)
-{
-	if (*port->owner)
-		format_text(out, "    owner: ", port->owner, "\n");
-	if (*port->group)
-		format_text(out, "    group: ", port->group, "\n");
-	fprintf(out, "    socket-mode: \"%04o\"\n", port->socket_mode);
-}
-
-static void format_port(FILE *out, const struct model_port *port)
-{
-	char mac[MODEL_MAC_TEXT_SIZE];
-
-	format_text(out, "  ", port->name, ":\n");
-	fprintf(out, "    type: %s\n", model_port_type_names[port->type]);
-	if (*port->network)
-		format_text(out, "    network: ", port->network, "\n");
-	if (port->trunk_count) {
-		fprintf(out, "    trunk: [");
-		for (unsigned i = 0; i < port->trunk_count; i++)
-			format_text(out, i ? ", " : "", port->trunk[i], "");
-		fprintf(out, "]\n");
+	if (!count)
+		fputs(key->nothing, out);
+	fputs(schema_is_list(key) ? "[" : "", out);
+	for (unsigned i = 0; i < count; i++) {
+		schema_text(key, object, i, text);
+		fputs(i ? ", " : "", out);
+		format_text(out, key, text);
 	}
-	if (*port->native)
-		format_text(out, "    native: ", port->native, "\n");
-	fprintf(out, "    mode: %s\n", model_socket_mode_names[port->mode]);
-	format_text(out, "    socket: ", port->socket, "\n");
-	if (port->mode == MODEL_SERVER)
-		format_access(out, port);
-	fprintf(out, "    queues: %u\n", port->queues);
-	if (port->mtu)
-		fprintf(out, "    mtu: %u\n", port->mtu);
-	format_memory_limit(out, "    ", port->memory_limit_gib);
-	if (port->flood_limit)
-		fprintf(out, "    flood-limit: %u\n", port->flood_limit);
-	fprintf(out, "    qinq: %s\n    trusted: %s\n", port->qinq ? "true" : "false",
-		port->trusted ? "true" : "false");
-	if (port->has_mac) {
-		model_mac_format(port->mac, mac);
-		format_text(out, "    mac: ", mac, "\n");
-	}
-	if (port->address_count) {
-		fprintf(out, "    ip: [");
-		for (unsigned i = 0; i < port->address_count; i++) {
-			char address[MODEL_ADDRESS_TEXT_SIZE];
-
-			model_address_format(&port->addresses[i], address);
-			format_text(out, i ? ", " : "", address, "");
-		}
-		fprintf(out, "]\n");
-	}
+	fputs(schema_is_list(key) ? "]" : "", out);
 }
 
-static void format_network(FILE *out, const struct model_network *network)
+/* Where a map has one key a line, and where it is one line: what stands before the first key, and
+ * before each other one. */
+struct style {
+	const char *first, *other;
+};
+
+/* Says of a key whether it may be left out, because the value would be the same without it. */
+struct brevity {
+	bool (*is_implied)(const struct brevity *brevity, const struct schema_key *key);
+	const void *object, *common;
+};
+
+/* Writes the object's keys, those of one map together; returns how many there are with the ones
+ * before. brevity: NULL: each key that has a value is written. */
+static unsigned format_keys(FILE *out, const struct style *style, const struct schema *schema,
+	const void *object, const struct brevity *brevity, unsigned written)
 {
-	const struct {
-		const char *name;
-		unsigned value;
-	} groups[] = {
-		{"stp", network->stp},
-		{"lldp", network->lldp},
-		{"lacp", network->lacp},
-		{"802.1x", network->dot1x},
-	};
+	const char *map = NULL;
 
-	fputs(" {", out);
-	if (network->vlan)
-		fprintf(out, " vlan: %u,", network->vlan);
-	for (unsigned i = 0; i < ARRAY_SIZE(groups); i++)
-		fprintf(out, "%s %s: %s", i ? "," : "", groups[i].name,
-			model_pass_names[groups[i].value]);
-	fprintf(out, ", loops: %s }\n", model_loops_names[network->loops]);
+	for (unsigned i = 0; i < schema->count; i++) {
+		const struct schema_key *key = &schema->keys[i];
+		bool same_map = map && key->map && strcmp(map, key->map) == 0;
+
+		if (brevity ? brevity->is_implied(brevity, key)
+			    : !schema_is_set(key, object) && !key->nothing_written)
+			continue;
+		if (map && !same_map)
+			fputs(" }", out);
+		if (same_map)
+			fputs(", ", out);
+		else
+			fputs(written++ ? style->other : style->first, out);
+		if (key->map && !same_map)
+			fprintf(out, "%s: { ", key->map);
+		fprintf(out, "%s: ", schema_inner_name(key));
+		format_value(out, key, object);
+		map = key->map;
+	}
+	fputs(map ? " }" : "", out);
+	return written;
 }
 
-char *config_format(const struct model *model)
+/* As a new object has it. */
+static bool is_initial(const struct brevity *brevity, const struct schema_key *key)
+{
+	return schema_is_initial(key, brevity->object);
+}
+
+static void format_settings(
+	FILE *out, const struct model_settings *settings, enum config_wording wording)
+{
+	static const struct style style = {"\n  ", "\n  "};
+	const struct brevity brevity = {is_initial, settings, NULL};
+
+	fputs("switch:", out);
+	if (!format_keys(out, &style, &model_switch_schema, settings,
+		    wording == CONFIG_BRIEF ? &brevity : NULL, 0))
+		fputs(" {}", out);
+	fputc('\n', out);
+}
+
+static void format_network(
+	FILE *out, const struct model_network *network, enum config_wording wording)
+{
+	static const struct style style = {" { ", ", "};
+	const struct brevity brevity = {is_initial, network, NULL};
+	bool any;
+
+	fputs("  ", out);
+	format_quoted(out, network->name);
+	fputc(':', out);
+	any = format_keys(out, &style, &model_network_schema, network,
+		wording == CONFIG_BRIEF ? &brevity : NULL, 0);
+	fputs(any ? " }\n" : " {}\n", out);
+}
+
+/* A file that says of the port what it is, but for one key. */
+struct omission {
+	const struct model_port *port;
+	const struct schema_key *key;
+	bool faulty; /* without that key something would be wrong */
+};
+
+static bool is_given(void *owner, const char *name)
+{
+	const struct omission *omission = owner;
+	const struct model_port *port = omission->port;
+	const struct schema_key *key = schema_find(model_port_kind_schema(port), name);
+
+	return key && key != omission->key && schema_is_set(key, port->settings);
+}
+
+static void note_fault(void *owner, const char *key, const struct error *error)
+{
+	((struct omission *)owner)->faulty = true;
+}
+
+/* What only this kind of port has may follow from the rest: what does it say without the key? */
+static bool follows(const struct brevity *brevity, const struct schema_key *key)
+{
+	struct omission omission = {.port = brevity->object, .key = key};
+	const struct model_check check = {&omission, is_given, note_fault};
+	const struct model_kind *kind = model_kinds[omission.port->type];
+	struct model_port without;
+	bool same;
+
+	if (model_port_copy(&without, omission.port) < 0)
+		return false;
+	schema_reset(key, without.settings);
+	if (kind->complete)
+		kind->complete(&without, brevity->common, &check);
+	same = schema_equal(key, without.settings, omission.port->settings);
+	model_port_fini(&without);
+	return same && !omission.faulty;
+}
+
+/* What a port is must stand there in any case. */
+static bool is_initial_but_type(const struct brevity *brevity, const struct schema_key *key)
+{
+	return strcmp(key->name, "type") != 0 && schema_is_initial(key, brevity->object);
+}
+
+static void format_port(FILE *out, const struct model_port *port,
+	const struct model_settings *settings, enum config_wording wording)
+{
+	static const struct style style = {"\n    ", "\n    "};
+	const struct brevity common = {is_initial_but_type, port, settings};
+	const struct brevity own = {follows, port, settings};
+	bool brief = wording == CONFIG_BRIEF;
+
+	fputs("  ", out);
+	format_quoted(out, port->name);
+	fputc(':', out);
+	format_keys(out, &style, &model_port_schema, port, brief ? &common : NULL, 0);
+	format_keys(
+		out, &style, model_port_kind_schema(port), port->settings, brief ? &own : NULL, 1);
+	fputc('\n', out);
+}
+
+char *config_format(const struct model *model, enum config_wording wording)
 {
 	char *text = NULL;
 	size_t length = 0;
@@ -139,17 +191,13 @@ char *config_format(const struct model *model)
 
 	if (!out)
 		return NULL;
-	format_settings(out, &model->settings);
+	format_settings(out, &model->settings, wording);
 	fprintf(out, "networks:%s\n", model->network_count ? "" : " {}");
-	for (unsigned i = 0; i < model->network_count; i++) {
-		const struct model_network *network = &model->networks[i];
-
-		format_text(out, "  ", network->name, ":");
-		format_network(out, network);
-	}
+	for (unsigned i = 0; i < model->network_count; i++)
+		format_network(out, &model->networks[i], wording);
 	fprintf(out, "ports:%s\n", model->port_count ? "" : " {}");
 	for (unsigned i = 0; i < model->port_count; i++)
-		format_port(out, &model->ports[i]);
+		format_port(out, &model->ports[i], &model->settings, wording);
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;

@@ -37,34 +37,6 @@ void config_leave(struct config_reader *reader, size_t mark)
 	reader->path[mark] = '\0';
 }
 
-static void errors_append(struct config_errors *errors, char *line)
-{
-	if (line && errors->count < CONFIG_ERROR_MAX)
-		errors->lines[errors->count] = line;
-	else
-		free(line);
-	errors->count++;
-}
-
-void config_errors_add(struct config_errors *errors, const char *format, ...)
-{
-	char *line = NULL;
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(&line, format, args) < 0)
-		line = NULL;
-	va_end(args);
-	errors_append(errors, line);
-}
-
-void config_errors_fini(struct config_errors *errors)
-{
-	for (unsigned i = 0; i < MIN(errors->count, CONFIG_ERROR_MAX); i++)
-		free(errors->lines[i]);
-	*errors = (struct config_errors){0};
-}
-
 /* What comes from the file must not move a terminal's cursor, nor end in half a character. */
 static void make_printable(char *text)
 {
@@ -87,14 +59,19 @@ void config_fault(struct config_reader *reader, unsigned line, const char *forma
 	make_printable(path);
 	if (what)
 		make_printable(what);
-	config_errors_add(reader->errors, "%s:%u: %s%s%s", reader->file, line, path,
-		*path ? ": " : "", what ? what : "out of memory");
+	if (reader->file)
+		config_errors_add(reader->errors, "%s:%u: %s%s%s", reader->file, line, path,
+			*path ? ": " : "", what ? what : "out of memory");
+	else
+		config_errors_add(reader->errors, "%s%s%s", path, *path ? ": " : "",
+			what ? what : "out of memory");
 	free(what);
 }
 
 void config_fault_memory(struct config_reader *reader)
 {
-	config_errors_add(reader->errors, "%s: out of memory", reader->file);
+	config_errors_add(reader->errors, "%s%sout of memory", reader->file ? reader->file : "",
+		reader->file ? ": " : "");
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -131,6 +108,32 @@ void config_fault_duplicates(struct config_reader *reader, const struct yaml_tre
 	free(sorted);
 }
 
+bool config_require_kind(
+	struct config_reader *reader, const struct yaml_tree *node, enum yaml_tree_kind kind)
+{
+	static const char *const names[] = {
+		[YAML_TREE_SCALAR] = "a single value",
+		[YAML_TREE_LIST] = "a list such as [a, b]",
+		[YAML_TREE_MAP] = "a map of keys",
+	};
+
+	if (node->kind == kind && !(kind == YAML_TREE_SCALAR && yaml_tree_is_null(node)))
+		return true;
+	config_fault(reader, node->line, "must be %s, not %s", names[kind],
+		yaml_tree_is_null(node) ? "empty" : names[node->kind]);
+	return false;
+}
+
+bool config_name_valid(struct config_reader *reader, unsigned line, const char *name)
+{
+	struct error error;
+
+	if (schema_check_name(name, &error) == 0)
+		return true;
+	config_fault(reader, line, "%s", error.text);
+	return false;
+}
+
 bool config_number_ambiguous(const char *text)
 {
 	size_t digits;
@@ -145,44 +148,4 @@ bool config_number_ambiguous(const char *text)
 		return true;
 	/* 1_000, 1:30 and 1e3 */
 	return text[digits] && text[strspn(text, "0123456789_:eE+-")] == '\0';
-}
-
-const struct model_network *config_resolve(
-	struct config_reader *reader, const struct yaml_tree *node)
-{
-	const char *name = node->text;
-	bool number = *name && name[strspn(name, "0123456789")] == '\0';
-	const struct model_network *network;
-
-	if (number && config_number_ambiguous(name)) {
-		config_fault(reader, node->line,
-			"'%.64s' is ambiguous: write a VLAN id without leading zeros", name);
-		return NULL;
-	}
-	if (number) {
-		unsigned long vlan = strtoul(name, NULL, 10);
-
-		name = vlan < TOPOLOGY_VLAN_COUNT ? reader->vlan_names[vlan] : "";
-	}
-	network = model_find_network(reader->model, name);
-	if (!network)
-		config_fault(reader, node->line,
-			number ? "no network has VLAN id %.64s" : "unknown network '%.64s'",
-			node->text);
-	return network;
-}
-
-bool config_trunk_mark(struct config_reader *reader, const struct model_network *network)
-{
-	bool marked = reader->trunk_marks[network->vlan];
-
-	reader->trunk_marks[network->vlan] = true;
-	return !marked;
-}
-
-void config_trunk_unmark(struct config_reader *reader, const struct model_port *port)
-{
-	for (unsigned i = 0; i < port->trunk_count; i++)
-		reader->trunk_marks[model_find_network(reader->model, port->trunk[i])->vlan] =
-			false;
 }

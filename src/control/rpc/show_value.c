@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/rpc/show_value.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *one_text(const struct schema_key *key, const void *object, unsigned i)
+{
+	char text[SCHEMA_TEXT_SIZE];
+
+	schema_text(key, object, i, text);
+	if (key->kind == SCHEMA_NUMBER)
+		return json_integer(strtoul(text, NULL, 10));
+	if (key->kind == SCHEMA_FLAG)
+		return json_boolean(strcmp(text, "true") == 0);
+	return json_string(text);
+}
+
+json_t *show_value(const struct schema_key *key, const void *object)
+{
+	unsigned count = schema_count(key, object);
+	json_t *list;
+
+	if (!count)
+		return json_null();
+	if (!schema_is_list(key))
+		return one_text(key, object, 0);
+	list = json_array();
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(list, one_text(key, object, i));
+	return list;
+}
+
+void show_add_values(json_t *to, const struct schema *schema, const void *object)
+{
+	for (unsigned i = 0; i < schema->count; i++) {
+		const struct schema_key *key = &schema->keys[i];
+		char name[64];
+
+		snprintf(name, sizeof(name), "%s", key->member ? key->member : key->name);
+		for (char *c = name; *c; c++)
+			*c = *c == '-' || *c == '.' ? '_' : *c;
+		json_object_set_new(to, name, show_value(key, object));
+	}
+}
+
+/* The keys that have a value, as the file has them: those of a map within it. */
+static void add_keys(json_t *to, const struct schema *schema, const void *object)
+{
+	for (unsigned i = 0; i < schema->count; i++) {
+		const struct schema_key *key = &schema->keys[i];
+		json_t *map = to;
+
+		if (!schema_is_set(key, object))
+			continue;
+		if (key->map && !json_object_get(to, key->map))
+			json_object_set_new(to, key->map, json_object());
+		if (key->map)
+			map = json_object_get(to, key->map);
+		json_object_set_new(map, schema_inner_name(key), show_value(key, object));
+	}
+}
+
+json_t *show_model(const struct model *model)
+{
+	json_t *settings = json_object();
+	json_t *networks = json_object();
+	json_t *ports = json_object();
+
+	add_keys(settings, &model_switch_schema, &model->settings);
+	for (unsigned i = 0; i < model->network_count; i++) {
+		json_t *network = json_object();
+
+		add_keys(network, &model_network_schema, &model->networks[i]);
+		json_object_set_new(networks, model->networks[i].name, network);
+	}
+	for (unsigned i = 0; i < model->port_count; i++) {
+		const struct model_port *port = &model->ports[i];
+		json_t *object = json_object();
+
+		add_keys(object, &model_port_schema, port);
+		add_keys(object, model_port_kind_schema(port), port->settings);
+		json_object_set_new(ports, port->name, object);
+	}
+	return json_pack(
+		"{s:o, s:o, s:o}", "switch", settings, "networks", networks, "ports", ports);
+}

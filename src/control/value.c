@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/value.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Room for one more element in an array that has `count` of them; it doubles at powers of two. */
+static void *grow(void *array, unsigned count, size_t size)
+{
+	if (count & (count - 1))
+		return array;
+	return reallocarray(array, count ? 2 * (size_t)count : 1, size);
+}
+
+int value_names_add(struct value_names *names, const char *name)
+{
+	char(*grown)[MODEL_NAME_SIZE] = grow(names->of, names->count, sizeof(*names->of));
+
+	if (!grown)
+		return -ENOMEM;
+	names->of = grown;
+	snprintf(grown[names->count++], sizeof(*grown), "%s", name);
+	return 0;
+}
+
+int value_addresses_add(struct value_addresses *addresses, const struct value_address *address)
+{
+	struct value_address *grown = grow(addresses->of, addresses->count, sizeof(*addresses->of));
+
+	if (!grown)
+		return -ENOMEM;
+	addresses->of = grown;
+	grown[addresses->count++] = *address;
+	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+	const struct value_address *x = a;
+	const struct value_address *y = b;
+	int order = (int)x->ipv6 - (int)y->ipv6;
+
+	if (!order)
+		order = memcmp(x->bytes, y->bytes, sizeof(x->bytes));
+	return order ? order : (int)x->length - (int)y->length;
+}
+
+void value_names_sort(struct value_names *names)
+{
+	if (names->count)
+		qsort(names->of, names->count, sizeof(*names->of), compare_names);
+}
+
+void value_addresses_sort(struct value_addresses *addresses)
+{
+	if (addresses->count)
+		qsort(addresses->of, addresses->count, sizeof(*addresses->of), compare_addresses);
+}
+
+bool value_names_has(const struct value_names *names, const char *name)
+{
+	for (unsigned i = 0; i < names->count; i++)
+		if (strcmp(names->of[i], name) == 0)
+			return true;
+	return false;
+}
+
+bool value_addresses_has(
+	const struct value_addresses *addresses, const struct value_address *address)
+{
+	for (unsigned i = 0; i < addresses->count; i++)
+		if (compare_addresses(&addresses->of[i], address) == 0)
+			return true;
+	return false;
+}
+
+bool value_number_parse(const char *text, unsigned *number)
+{
+	uint64_t value = 0;
+
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		value = value * 10 + (unsigned)(*text - '0');
+		if (value > UINT_MAX)
+			value = UINT_MAX;
+	}
+	*number = (unsigned)value;
+	return true;
+}
+
+void value_mac_format(const uint8_t mac[6], char text[VALUE_MAC_TEXT_SIZE])
+{
+	snprintf(text, VALUE_MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+		mac[3], mac[4], mac[5]);
+}
+
+static int digit_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)tolower((unsigned char)c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool value_mac_parse(const char *text, uint8_t mac[6])
+{
+	if (strlen(text) != VALUE_MAC_TEXT_SIZE - 1)
+		return false;
+	for (unsigned i = 0; i < 6; i++) {
+		int high = digit_value(text[3 * i]);
+		int low = digit_value(text[3 * i + 1]);
+
+		if (high < 0 || low < 0 || text[3 * i + 2] != (i < 5 ? ':' : '\0'))
+			return false;
+		mac[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+static unsigned address_bits(const struct value_address *address)
+{
+	return address->ipv6 ? 128 : 32;
+}
+
+void value_address_format(const struct value_address *address, char text[VALUE_ADDRESS_TEXT_SIZE])
+{
+	size_t used;
+
+	inet_ntop(
+		address->ipv6 ? AF_INET6 : AF_INET, address->bytes, text, VALUE_ADDRESS_TEXT_SIZE);
+	used = strlen(text);
+	if (address->length < address_bits(address))
+		snprintf(text + used, VALUE_ADDRESS_TEXT_SIZE - used, "/%u", address->length);
+}
+
+/* One to three digits without leading zeros; at most `maximum`. */
+static bool parse_length(const char *text, unsigned maximum, unsigned *length)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (!digits || digits > 3 || text[digits] || (text[0] == '0' && digits > 1))
+		return false;
+	*length = (unsigned)atoi(text);
+	return *length <= maximum;
+}
+
+/* True where a bit from number `from` on is set. */
+static bool has_bits(const struct value_address *address, unsigned from)
+{
+	for (unsigned bit = from; bit < address_bits(address); bit++)
+		if (address->bytes[bit / 8] & 0x80 >> bit % 8)
+			return true;
+	return false;
+}
+
+static bool is_multicast(const struct value_address *address)
+{
+	return address->ipv6 ? address->bytes[0] == 0xff : (address->bytes[0] & 0xf0) == 0xe0;
+}
+
+const char *value_address_parse(
+	const char *text, enum value_host_bits host_bits, struct value_address *address)
+{
+	char copy[VALUE_ADDRESS_TEXT_SIZE];
+	char *slash;
+
+	*address = (struct value_address){.ipv6 = strchr(text, ':')};
+	if (strlen(text) >= sizeof(copy))
+		return "is too long for an IP address";
+	strcpy(copy, text);
+	slash = strchr(copy, '/');
+	if (slash)
+		*slash = '\0';
+	if (inet_pton(address->ipv6 ? AF_INET6 : AF_INET, copy, address->bytes) != 1)
+		return "is not an IP address or prefix such as 10.0.0.1, 10.1.0.0/16 or fd00::1";
+	address->length = address_bits(address);
+	if (slash && !parse_length(slash + 1, address_bits(address), &address->length))
+		return address->ipv6 ? "needs a prefix length from 0 to 128 behind '/'"
+				     : "needs a prefix length from 0 to 32 behind '/'";
+	if (host_bits == VALUE_PREFIX && has_bits(address, address->length))
+		return "has bits set behind its prefix: an address and its network are two things";
+	if (address->length && is_multicast(address))
+		return "is a multicast address";
+	if ((host_bits == VALUE_INTERFACE || address->length == address_bits(address)) &&
+		!has_bits(address, 0))
+		return "is the unspecified address";
+	return NULL;
+}

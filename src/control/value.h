@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The values of the configuration that are more than a number or a text, and how they are written.
+ * A list owns its array; schema.h copies and frees it with the object that the list is part of.
+ *
+ * Stateless; any thread.
+ */
+#ifndef VSW_CONTROL_VALUE_H
+#define VSW_CONTROL_VALUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/un.h>
+
+#include "port/port.h"
+
+/* Characters of a name or a path, each with its terminating zero. */
+#define MODEL_NAME_SIZE PORT_NAME_SIZE
+#define MODEL_PATH_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
+
+struct value_mac {
+	bool set;
+	uint8_t bytes[6];
+};
+
+/* An address or a prefix. */
+struct value_address {
+	bool ipv6;
+	uint8_t bytes[16]; /* as on the wire; of IPv4 the first four, zero behind them */
+	unsigned length;   /* bits: 32 or 128 for one address */
+};
+
+struct value_addresses {
+	struct value_address *of; /* sorted, each once; owned */
+	unsigned count;
+};
+
+struct value_names {
+	char (*of)[MODEL_NAME_SIZE]; /* sorted, each once; owned */
+	unsigned count;
+};
+
+/* Appends one, not in order: value_*_sort() when all are there. 0 or -ENOMEM. */
+int value_names_add(struct value_names *names, const char *name);
+int value_addresses_add(struct value_addresses *addresses, const struct value_address *address);
+
+void value_names_sort(struct value_names *names);
+void value_addresses_sort(struct value_addresses *addresses);
+
+bool value_names_has(const struct value_names *names, const char *name);
+bool value_addresses_has(
+	const struct value_addresses *addresses, const struct value_address *address);
+
+/* Digits only; what they say, cut off at UINT_MAX. False where the text is something else. */
+bool value_number_parse(const char *text, unsigned *number);
+
+/* "52:54:00:00:00:01" and back. value_mac_parse() returns false where the text is not that. */
+#define VALUE_MAC_TEXT_SIZE 18
+void value_mac_format(const uint8_t mac[6], char text[VALUE_MAC_TEXT_SIZE]);
+bool value_mac_parse(const char *text, uint8_t mac[6]);
+
+/* What may follow the bits of an address's prefix. */
+enum value_host_bits {
+	VALUE_PREFIX,    /* nothing: an address alone, or a whole network */
+	VALUE_INTERFACE, /* the address of an interface in its network: 10.0.0.1/24 */
+};
+
+/* "10.0.0.1", "10.0.0.0/24", "fd00::1", "fd00::/64" and back. value_address_parse() returns NULL,
+ * or what is wrong with the text. */
+#define VALUE_ADDRESS_TEXT_SIZE 50
+void value_address_format(const struct value_address *address, char text[VALUE_ADDRESS_TEXT_SIZE]);
+const char *value_address_parse(
+	const char *text, enum value_host_bits host_bits, struct value_address *address);
+
+#endif
