@@ -229,6 +229,11 @@ static int print_port(const struct command_line *line, const json_t *port, unsig
 		.memory = line->memory,
 	};
 
+	if (strcmp(command_text(port, "type"), "vhost-user") != 0) {
+		fprintf(stderr, "vsw: port '%s' is of type %s: no VMM attaches to it\n",
+			attachment.name, command_text(port, "type"));
+		return COMMAND_REFUSED;
+	}
 	if (!vmms[vmm].choose(line, &attachment))
 		return COMMAND_REFUSED;
 	return print_fragment(line, &attachment, vmm);

@@ -53,7 +53,8 @@ struct port_status {
 /* Functions that may be NULL say so: nothing happens then, or 0. */
 struct port_kind {
 	const char *type; /* as in the configuration */
-	const char *key;  /* the one that faults are about mostly: "socket" */
+	/* Where the port's far end is: what faults are about mostly, and the member of show() for it. "socket" */
+	const char *key;
 
 	/* Before anything of a change is done, where the new model has such ports: what they all need. 1 where
 	 * something was made, 0, or -errno with *fault filled, its key one of switch's. May be NULL. */
