@@ -15,7 +15,7 @@
 #define PATIENCE    64
 
 struct frame {
-	struct packed_chain source, target;
+	struct ring_chain source, target;
 	const uint8_t *in;
 	uint8_t *out;
 	uint32_t length, room;

@@ -137,7 +137,7 @@ static bool deliver(struct bed *bed, unsigned port, struct held *frame)
 {
 	struct device_ring *ring = &bed->queues[port][0];
 	bool packed = ring->packed;
-	struct packed_chain chains[64];
+	struct ring_chain chains[64];
 	uint32_t written[64], at = 0;
 	struct iovec pieces[64];
 	uint8_t *first = NULL;
@@ -215,7 +215,7 @@ static void pump(struct bed *bed, unsigned from)
 	bool packed = ring->packed;
 
 	while (device_ring_available(ring, packed)) {
-		struct packed_chain chain;
+		struct ring_chain chain;
 		struct iovec piece;
 		uint32_t length;
 		bool faulty;
@@ -377,7 +377,7 @@ static void a_lying_device_is_found_out(void **state)
 	const struct bench_options options = {.size = 64, .queue_size = 64};
 	struct bed *bed = open_bed(&options);
 	struct device_ring *ring = &bed->queues[0][0];
-	struct packed_chain chain;
+	struct ring_chain chain;
 	struct iovec piece;
 	uint32_t length;
 
@@ -418,7 +418,7 @@ static void the_window_holds(void **state)
 static void swallow(struct bed *bed, unsigned from)
 {
 	struct device_ring *ring = &bed->queues[from][1];
-	struct packed_chain chain;
+	struct ring_chain chain;
 	struct iovec piece;
 	uint32_t length;
 

@@ -6,22 +6,6 @@
 
 #include "base/common.h"
 
-static uint8_t *slot(const struct net_driver_queue *queue, uint64_t index)
-{
-	return queue->slots + index * queue->slot_size;
-}
-
-static void make_available(struct net_driver_queue *queue, uint64_t index)
-{
-	const struct driver_buffer buffer = {
-		.address = queue->slots_address + index * queue->slot_size,
-		.length = queue->slot_size,
-	};
-
-	/* A slot is available, or with us: there is a descriptor for each. */
-	split_driver_add(&queue->ring, &buffer, 0, 1, NULL, index);
-}
-
 /* Appends a buffer with its first `skip` bytes left out; false where the frame has too many. */
 static bool append(const struct net_driver_queue *queue, struct driver_frame *frame, uint64_t index,
 	uint32_t written, uint32_t skip)
@@ -30,7 +14,7 @@ static bool append(const struct net_driver_queue *queue, struct driver_frame *fr
 		return false;
 	frame->slots[frame->count++] = (uint16_t)index;
 	frame->pieces[frame->count] = (struct iovec){
-		.iov_base = slot(queue, index) + skip,
+		.iov_base = net_driver_slot(queue, index) + skip,
 		.iov_len = written - skip,
 	};
 	frame->length += written - skip;
@@ -55,7 +39,7 @@ static bool take_rest(struct net_driver_queue *queue, struct driver_frame *frame
 			queue->ring.broken = true;
 		else if (append(queue, frame, token, written, 0))
 			continue;
-		make_available(queue, token);
+		net_driver_offer(queue, token);
 		fits = false;
 	}
 	return fits;
@@ -73,10 +57,10 @@ int driver_frame_take(struct net_driver_queue *queue, struct driver_frame *frame
 	frame->length = 0;
 	if (written < queue->header_size || written > queue->slot_size) {
 		queue->bad_frames++;
-		make_available(queue, token);
+		net_driver_offer(queue, token);
 		return -EMSGSIZE;
 	}
-	memcpy(&header, slot(queue, token), queue->header_size);
+	memcpy(&header, net_driver_slot(queue, token), queue->header_size);
 	frame->header = header.hdr;
 	append(queue, frame, token, written, queue->header_size);
 	if (!queue->mergeable || header.num_buffers <= 1 ||
@@ -90,7 +74,7 @@ int driver_frame_take(struct net_driver_queue *queue, struct driver_frame *frame
 void driver_frame_return(struct net_driver_queue *queue, const struct driver_frame *frame)
 {
 	for (unsigned i = 0; i < frame->count; i++)
-		make_available(queue, frame->slots[i]);
+		net_driver_offer(queue, frame->slots[i]);
 }
 
 uint8_t *driver_frame_reserve(struct net_driver_queue *queue)

@@ -76,9 +76,8 @@ ALWAYS_INLINE unsigned device_ring_available(struct device_ring *ring, bool pack
 }
 
 /* Takes the next chain, which is available: see packed_device_take(). -1 takes nothing. */
-ALWAYS_INLINE int device_ring_take(struct device_ring *ring, bool packed,
-	struct packed_chain *chain, bool writable, struct iovec *pieces, unsigned pieces_max,
-	uint32_t *length)
+ALWAYS_INLINE int device_ring_take(struct device_ring *ring, bool packed, struct ring_chain *chain,
+	bool writable, struct iovec *pieces, unsigned pieces_max, uint32_t *length)
 {
 	uint16_t head;
 	int count;
@@ -90,14 +89,14 @@ ALWAYS_INLINE int device_ring_take(struct device_ring *ring, bool packed,
 	count = split_device_buffers(&ring->split, head, writable, pieces, pieces_max, length);
 	if (unlikely(count < 0))
 		split_device_untake(&ring->split, 1);
-	*chain = (struct packed_chain){.id = head, .count = 1};
+	*chain = (struct ring_chain){.id = head, .count = 1};
 	return count;
 }
 
 /* The next chain if it is of the most common kind: see packed_device_take_simple(). NULL takes nothing.
  * What it took is given, or taken back, before another one is taken. */
 ALWAYS_INLINE uint8_t *device_ring_take_simple(struct device_ring *ring, bool packed, bool writable,
-	struct packed_chain *chain, uint32_t *length)
+	struct ring_chain *chain, uint32_t *length)
 {
 	if (packed)
 		return packed_device_take_simple(&ring->packed_ring, writable, chain, length);
@@ -132,7 +131,7 @@ ALWAYS_INLINE void device_ring_untake(struct device_ring *ring, bool packed, uns
 }
 
 ALWAYS_INLINE void device_ring_give(
-	struct device_ring *ring, bool packed, struct packed_chain chain, uint32_t written)
+	struct device_ring *ring, bool packed, struct ring_chain chain, uint32_t written)
 {
 	if (packed)
 		packed_device_give(&ring->packed_ring, chain, written);

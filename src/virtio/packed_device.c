@@ -156,7 +156,7 @@ static bool walk_indirect(
 }
 
 static bool walk_chain(
-	struct packed_device *queue, struct chain_walk *walk, struct packed_chain *chain)
+	struct packed_device *queue, struct chain_walk *walk, struct ring_chain *chain)
 {
 	unsigned used = packed_device_outstanding(queue) + queue->burst;
 	unsigned room = used < queue->size ? queue->size - used : 0;
@@ -174,7 +174,7 @@ static bool walk_chain(
 				    descriptor.flags & VRING_DESC_F_WRITE))
 			return false;
 		if (table || !(descriptor.flags & VRING_DESC_F_NEXT)) {
-			*chain = (struct packed_chain){descriptor.id, (uint16_t)count};
+			*chain = (struct ring_chain){descriptor.id, (uint16_t)count};
 			return true;
 		}
 		if (++slot == queue->size)
@@ -192,7 +192,7 @@ void packed_device_untake(struct packed_device *queue, unsigned slots)
 	packed_place_retreat(&queue->taken, slots, queue->size);
 }
 
-int packed_device_take(struct packed_device *queue, struct packed_chain *chain, bool writable,
+int packed_device_take(struct packed_device *queue, struct ring_chain *chain, bool writable,
 	struct iovec *pieces, unsigned pieces_max, uint32_t *length)
 {
 	struct chain_walk walk = {
@@ -203,9 +203,9 @@ int packed_device_take(struct packed_device *queue, struct packed_chain *chain, 
 		.pieces_max = pieces_max,
 	};
 
-	*chain = (struct packed_chain){0, 0};
+	*chain = (struct ring_chain){0, 0};
 	if (!walk_chain(queue, &walk, chain)) {
-		*chain = (struct packed_chain){0, 0};
+		*chain = (struct ring_chain){0, 0};
 		__atomic_store_n(&queue->broken, true, __ATOMIC_RELAXED);
 		return -1;
 	}

@@ -42,12 +42,6 @@
 #include "virtio/ring.h"
 #include "virtio/ring_place.h"
 
-/* A chain in our hands. */
-struct packed_chain {
-	uint16_t id;
-	uint16_t count; /* slots of the ring */
-};
-
 struct packed_device {
 	/* Set by packed_device_init(). */
 	struct vring_packed_desc *descriptors;
@@ -134,7 +128,7 @@ ALWAYS_INLINE unsigned packed_device_available(struct packed_device *queue)
  * a chain that is no longer available, or one that does not fit into the ring beside those that are
  * taken and not yet published.
  */
-int packed_device_take(struct packed_device *queue, struct packed_chain *chain, bool writable,
+int packed_device_take(struct packed_device *queue, struct ring_chain *chain, bool writable,
 	struct iovec *pieces, unsigned pieces_max, uint32_t *length);
 
 /*
@@ -145,7 +139,7 @@ int packed_device_take(struct packed_device *queue, struct packed_chain *chain, 
  * nothing is counted here.
  */
 ALWAYS_INLINE uint8_t *packed_device_take_simple(
-	struct packed_device *queue, bool writable, struct packed_chain *chain, uint32_t *length)
+	struct packed_device *queue, bool writable, struct ring_chain *chain, uint32_t *length)
 {
 	struct packed_descriptor descriptor = packed_read(&queue->descriptors[queue->taken.slot]);
 	uint32_t contiguous = descriptor.length;
@@ -158,7 +152,7 @@ ALWAYS_INLINE uint8_t *packed_device_take_simple(
 		queue->memory, descriptor.address, &contiguous, &queue->region);
 	if (unlikely(!host || contiguous != descriptor.length))
 		return NULL;
-	*chain = (struct packed_chain){descriptor.id, 1};
+	*chain = (struct ring_chain){descriptor.id, 1};
 	*length = contiguous;
 	packed_place_advance(&queue->taken, 1, queue->size);
 	return host;
@@ -181,7 +175,7 @@ void packed_device_untake(struct packed_device *queue, unsigned slots);
  * given with the length that was written, not 0.
  */
 ALWAYS_INLINE void packed_device_give(
-	struct packed_device *queue, struct packed_chain chain, uint32_t written)
+	struct packed_device *queue, struct ring_chain chain, uint32_t written)
 {
 	unsigned flags = queue->given.flags | (written ? VRING_DESC_F_WRITE : 0);
 	uint64_t word = packed_word(written, chain.id, flags);

@@ -36,7 +36,7 @@ static struct guest_memory memory;
 static struct packed_device device;
 static struct packed_driver driver;
 static unsigned in_flight;
-static struct packed_chain held[HELD_MAX];
+static struct ring_chain held[HELD_MAX];
 static unsigned held_count;
 static unsigned untakeable;        /* how many of those may be put back */
 static unsigned first_outstanding; /* slots that the base says were taken and not given */

@@ -250,7 +250,7 @@ static void check_case(const struct hostile_case *c, uint16_t slot, bool wrap, b
 {
 	const uint64_t features = c->direct_only ? 0 : FEATURE(VIRTIO_RING_F_INDIRECT_DESC);
 	uint32_t base = slot | (uint32_t)wrap << 15;
-	struct packed_chain chain = {99, 99};
+	struct ring_chain chain = {99, 99};
 	struct iovec pieces[32] = {{0}};
 	unsigned room = c->pieces_max ? c->pieces_max : ARRAY_SIZE(pieces);
 	uint32_t length = 0, sum = 0;
@@ -306,7 +306,7 @@ static void only_this_lap_is_available(void **state)
 	for (unsigned wrap = 0; wrap < 2; wrap++)
 		for (unsigned i = 0; i < ARRAY_SIZE(states); i++) {
 			bool expected = states[i] == (wrap ? PACKED_AVAIL : PACKED_USED);
-			struct packed_chain chain;
+			struct ring_chain chain;
 			struct iovec piece;
 			uint32_t length;
 
@@ -409,7 +409,7 @@ static void a_driver_that_goes_round_is_stopped(void **state)
 	for (unsigned count = 1; count <= SIZE; count++)
 		for (unsigned given = 0; given <= SIZE; given++)
 			for (uint16_t slot = 0; slot < SIZE; slot++) {
-				struct packed_chain chain;
+				struct ring_chain chain;
 				struct iovec pieces[SIZE];
 				unsigned slots = 0, gave = 0, room;
 				uint32_t length;
@@ -456,7 +456,7 @@ static void any_event_structure_is_survived(void **state)
 	uint64_t seed = 32;
 
 	for (unsigned i = 0; i < 100000; i++) {
-		struct packed_chain chain = {0, (uint16_t)(1 + test_below(&seed, SIZE))};
+		struct ring_chain chain = {0, (uint16_t)(1 + test_below(&seed, SIZE))};
 		uint32_t base = (uint32_t)test_below(&seed, SIZE);
 
 		*driver_event = (uint32_t)test_random(&seed) & (i & 1 ? 0x0003ffff : 0xffffffff);
@@ -511,7 +511,7 @@ static bool inside_memory(const struct iovec *piece)
 static void take_flipping(bool writable, unsigned *good, unsigned *bad)
 {
 	struct iovec pieces[12] = {{0}};
-	struct packed_chain chain;
+	struct ring_chain chain;
 	uint32_t length = 0;
 	uint64_t sum = 0;
 	int count;

@@ -49,7 +49,7 @@ static void serve(struct vring_packed_desc *ring, unsigned slots, uint32_t base,
 	uint32_t events[2] = {0};
 	struct guest_memory memory = {0};
 	struct packed_device device;
-	struct packed_chain chain;
+	struct ring_chain chain;
 	struct iovec pieces[4];
 	uint32_t length;
 

@@ -91,7 +91,7 @@ static unsigned kind_of(uint64_t number)
 /* Serves up to `limit` chains in one burst; how many. */
 static unsigned serve(unsigned limit)
 {
-	struct packed_chain chains[SIZE_TESTED];
+	struct ring_chain chains[SIZE_TESTED];
 	struct iovec pieces[4];
 	unsigned count = 0;
 	uint32_t length;

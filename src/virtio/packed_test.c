@@ -50,7 +50,7 @@ static struct world {
 	struct model_chain kinds[CHAINS];
 	uint32_t given, given_published, returned; /* into order[] */
 	uint32_t order[CHAINS];                    /* chain numbers as the device gave them */
-	struct packed_chain held_chains[2];        /* held by the device, oldest first */
+	struct ring_chain held_chains[2];          /* held by the device, oldest first */
 	uint32_t held_numbers[2];
 	unsigned held;
 	bool device_sleeps, driver_sleeps; /* armed, told "nothing", not notified since */
@@ -174,7 +174,7 @@ static bool driver_arm(void)
 }
 
 /* Takes the next chain and compares its buffers with what was added. */
-static bool device_take(struct packed_chain *chain)
+static bool device_take(struct ring_chain *chain)
 {
 	uint32_t number = now.taken;
 	struct model_chain kind = now.kinds[number % CHAINS];
@@ -199,7 +199,7 @@ static bool device_take(struct packed_chain *chain)
 	return true;
 }
 
-static void device_give(struct packed_chain chain, uint32_t number)
+static void device_give(struct ring_chain chain, uint32_t number)
 {
 	packed_device_give(&now.device, chain, chain_written(number));
 	now.order[now.given++ % CHAINS] = number;
@@ -209,7 +209,7 @@ static void device_give(struct packed_chain chain, uint32_t number)
 static bool device_take_give(void)
 {
 	uint32_t number = now.taken;
-	struct packed_chain chain;
+	struct ring_chain chain;
 
 	if ((now.device.in_order && now.held) || !device_take(&chain))
 		return false;
@@ -498,7 +498,7 @@ static void in_order_batches_share_a_descriptor(void **state)
 		}
 		packed_driver_publish(&now.driver);
 		for (unsigned i = 0; i < 4; i++) {
-			struct packed_chain chain;
+			struct ring_chain chain;
 			struct iovec piece;
 			uint32_t length;
 
@@ -529,7 +529,7 @@ static void the_largest_ring_holds_the_longest_chain(void **state)
 	uint32_t events[2], length, written;
 	struct packed_driver driver;
 	struct packed_device device;
-	struct packed_chain chain;
+	struct ring_chain chain;
 	uint64_t token;
 
 	world_begin(1, 0, 0, true); /* for its memory */

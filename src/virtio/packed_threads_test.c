@@ -53,7 +53,7 @@ static void *serve(void *argument)
 
 		while (burst < 4 && packed_device_available(&device)) {
 			struct iovec pieces[2];
-			struct packed_chain chain;
+			struct ring_chain chain;
 			uint32_t length;
 			uint64_t content;
 			int count = packed_device_take(

@@ -39,6 +39,12 @@ static inline bool ring_event_passed(uint16_t event, uint16_t after, uint16_t be
 	return (uint16_t)(after - event - 1) < (uint16_t)(after - before);
 }
 
+/* A chain in a device's hands. */
+struct ring_chain {
+	uint16_t id;    /* a packed ring's buffer id; a split ring's head */
+	uint16_t count; /* slots of the ring that it takes: always 1 in a split ring */
+};
+
 /* A buffer as a driver names it to the device. */
 struct driver_buffer {
 	uint64_t address; /* guest physical */

@@ -74,12 +74,7 @@ void net_driver_fini(struct net_driver_queue *queue)
 	memset(queue, 0, sizeof(*queue));
 }
 
-static uint8_t *slot(const struct net_driver_queue *queue, uint64_t index)
-{
-	return queue->slots + index * queue->slot_size;
-}
-
-static void make_available(struct net_driver_queue *queue, uint64_t index)
+void net_driver_offer(struct net_driver_queue *queue, uint64_t index)
 {
 	const struct driver_buffer buffer = {
 		.address = queue->slots_address + index * queue->slot_size,
@@ -93,7 +88,7 @@ static void make_available(struct net_driver_queue *queue, uint64_t index)
 void net_driver_fill(struct net_driver_queue *queue)
 {
 	for (unsigned i = 0; i < queue->ring.size; i++)
-		make_available(queue, i);
+		net_driver_offer(queue, i);
 	queue->free_slot_count = 0;
 }
 
@@ -115,10 +110,10 @@ static int receive_rest(struct net_driver_queue *queue, unsigned buffers, uint8_
 		}
 		fits = fits && written <= size - length;
 		if (fits) {
-			memcpy(frame + length, slot(queue, token), written);
+			memcpy(frame + length, net_driver_slot(queue, token), written);
 			length += written;
 		}
-		make_available(queue, token);
+		net_driver_offer(queue, token);
 	}
 	return fits ? (int)length : -EMSGSIZE;
 }
@@ -134,16 +129,16 @@ int net_driver_receive(struct net_driver_queue *queue, uint8_t *frame, uint32_t 
 		return 0;
 	if (written < queue->header_size || written > queue->slot_size) {
 		queue->bad_frames++;
-		make_available(queue, token);
+		net_driver_offer(queue, token);
 		return -EMSGSIZE;
 	}
-	memcpy(&header, slot(queue, token), queue->header_size);
+	memcpy(&header, net_driver_slot(queue, token), queue->header_size);
 	length = written - queue->header_size;
 	if (length <= size)
-		memcpy(frame, slot(queue, token) + queue->header_size, length);
+		memcpy(frame, net_driver_slot(queue, token) + queue->header_size, length);
 	else
 		queue->bad_frames++;
-	make_available(queue, token);
+	net_driver_offer(queue, token);
 	if (queue->mergeable && header.num_buffers > 1) {
 		result = receive_rest(queue, header.num_buffers, frame, size, MIN(length, size));
 		return length <= size ? result : -EMSGSIZE;
@@ -166,7 +161,8 @@ uint8_t *net_driver_reserve(struct net_driver_queue *queue)
 		net_driver_reclaim(queue);
 	if (!queue->free_slot_count)
 		return NULL;
-	return slot(queue, queue->free_slots[queue->free_slot_count - 1]) + queue->header_size;
+	return net_driver_slot(queue, queue->free_slots[queue->free_slot_count - 1]) +
+	       queue->header_size;
 }
 
 void net_driver_send(struct net_driver_queue *queue, uint32_t length)
@@ -177,6 +173,6 @@ void net_driver_send(struct net_driver_queue *queue, uint32_t length)
 		.length = queue->header_size + length,
 	};
 
-	memset(slot(queue, index), 0, queue->header_size);
+	memset(net_driver_slot(queue, index), 0, queue->header_size);
 	split_driver_add(&queue->ring, &buffer, 1, 0, NULL, index);
 }

@@ -40,6 +40,15 @@ int net_driver_init(struct net_driver_queue *queue, void *memory, uint64_t addre
 	uint32_t slot_size, uint64_t features);
 void net_driver_fini(struct net_driver_queue *queue);
 
+/* A buffer, by its number, which is the token of what is added to the ring. */
+static inline uint8_t *net_driver_slot(const struct net_driver_queue *queue, uint64_t index)
+{
+	return queue->slots + index * queue->slot_size;
+}
+
+/* Receiveq: makes a slot available that is with us. Publish afterwards. */
+void net_driver_offer(struct net_driver_queue *queue, uint64_t index);
+
 /* Receiveq: makes every slot available. Publish afterwards. */
 void net_driver_fill(struct net_driver_queue *queue);
 

@@ -20,7 +20,7 @@ static const uint8_t *fetch_packed(const struct packed_device *start, union net_
 		.taken = place.packed.taken,
 		.region = place.packed.region,
 	};
-	struct packed_chain chain;
+	struct ring_chain chain;
 	uint32_t length;
 
 	prefetch_write(&ring.descriptors[place.packed.given]);

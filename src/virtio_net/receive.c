@@ -68,7 +68,7 @@ ALWAYS_INLINE unsigned take_simple(
 
 	while (count < PACKET_BATCH && device_ring_known(&ring, packed)) {
 		struct packet *packet = &batch->packets[count];
-		struct packed_chain chain;
+		struct ring_chain chain;
 		uint32_t length;
 		uint8_t *from = device_ring_take_simple(&ring, packed, false, &chain, &length);
 
@@ -111,7 +111,7 @@ ALWAYS_INLINE void take_chains(struct net_device_queue *queue, bool packed,
 		taken++) {
 		struct packet *packet = &batch->packets[batch->count];
 		struct iovec *pieces = &batch->pieces[batch->pieces_used];
-		struct packed_chain chain;
+		struct ring_chain chain;
 		enum drop_reason reason;
 		uint32_t length;
 		int count = device_ring_take(ring, packed, &chain, false, pieces,

@@ -32,7 +32,7 @@ struct landing {
 	unsigned chain_count;
 	unsigned slots; /* of the chains */
 	struct {
-		struct packed_chain chain;
+		struct ring_chain chain;
 		uint32_t length;
 	} chains[MERGE_MAX];
 };
@@ -291,7 +291,7 @@ ALWAYS_INLINE uint64_t place_simple(
 	while (mask && device_ring_known(&ring, packed)) {
 		struct packet *packet = &batch->packets[__builtin_ctzll(mask)];
 		const uint32_t length = packet->length, need = header_size + length;
-		struct packed_chain chain;
+		struct ring_chain chain;
 		uint32_t capacity;
 		uint8_t *to;
 
