@@ -66,6 +66,17 @@ static void print_traffic(
 		style_number((uint64_t)command_number(port, bytes), second));
 }
 
+/* What port security refused last: which guest uses the wrong address. */
+static void print_refused(const json_t *refused)
+{
+	const char *ip = json_string_value(json_object_get(refused, "ip"));
+
+	if (json_is_object(refused))
+		printf("  %-10s  %s: MAC address %s%s%s (%" JSON_INTEGER_FORMAT " s ago)\n",
+			"refused", command_text(refused, "reason"), command_text(refused, "mac"),
+			ip ? ", IP address " : "", ip ? ip : "", command_number(refused, "age"));
+}
+
 /* Where a loop was noticed: nothing is flooded into or out of the port there for a while. */
 static void print_holds(const json_t *port)
 {
@@ -122,7 +133,7 @@ static bool is_common(const char *member)
 	static const char *const common[] = {"name", "type", "state", "connected", "problem",
 		"problem_age", "endpoint", "network", "vlan", "trunk", "native", "mac", "vm_mac",
 		"ip", "trusted", "qinq", "flood_limit", "held", "mac_moves", "rx_packets",
-		"rx_bytes", "tx_packets", "tx_bytes", "drops", "per_queue"};
+		"rx_bytes", "tx_packets", "tx_bytes", "drops", "last_refused", "per_queue"};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(common); i++)
 		if (strcmp(common[i], member) == 0)
@@ -166,5 +177,6 @@ void port_details_print(const json_t *port)
 	print_traffic("rx", port, "rx_packets", "rx_bytes");
 	print_traffic("tx", port, "tx_packets", "tx_bytes");
 	printf("  %-10s  %s\n", "drops", drops ? drops : "-");
+	print_refused(json_object_get(port, "last_refused"));
 	free(drops);
 }

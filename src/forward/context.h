@@ -19,7 +19,7 @@ struct forward_context {
 	const struct snapshot *snapshot;
 	/* Tables: what is learned while frames pass. All threads share them; each table says how. */
 	struct fdb *fdb;
-	uint32_t now; /* seconds of the monotonic clock, for ageing; of forward_decide()'s batch */
+	uint32_t now; /* seconds of the monotonic clock, for ageing; of the batch */
 };
 
 /* What the first half of forwarding has found out for the second: keys of the FDB. */

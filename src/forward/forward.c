@@ -4,6 +4,7 @@
 #include "forward/classify.h"
 #include "forward/l2.h"
 #include "forward/security.h"
+#include "forward/security_note.h"
 #include "forward/stage.h"
 
 /* The stages that look at the packet; the reason why it was dropped, or STAGE_NEXT. */
@@ -70,6 +71,21 @@ static NO_INLINE void drop_batch(
 	keys->passed = keys->first = keys->stacked = 0;
 }
 
+/* Ends the way of packet `i`; what port security refused is noted as well. */
+static NO_INLINE void refuse(const struct forward_context *context, struct packet_batch *batch,
+	unsigned i, enum drop_reason reason, struct counters *counters)
+{
+	packet_drop(batch, UINT64_C(1) << i, reason, counters);
+	if (security_names_address(reason)) {
+		const struct topology *topology = &context->snapshot->topology;
+		struct refused_address address;
+
+		security_note(topology->ports[batch->port].security, &batch->packets[i], reason,
+			context->now, &address);
+		refused_write(&counters->refused, &address);
+	}
+}
+
 void forward_classify(const struct forward_context *context, struct packet_batch *batch,
 	struct forward_keys *keys, struct counters *counters)
 {
@@ -90,7 +106,7 @@ void forward_classify(const struct forward_context *context, struct packet_batch
 		bytes += packet->length;
 		reason = classify_packet(topology, ingress, packet, &pair);
 		if (unlikely(reason != STAGE_NEXT)) {
-			packet_drop(batch, bit, reason, counters);
+			refuse(context, batch, i, reason, counters);
 			continue;
 		}
 		passed |= bit;

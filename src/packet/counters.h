@@ -11,11 +11,13 @@
 
 #include "base/common.h"
 #include "packet/drop.h"
+#include "packet/refused.h"
 
 struct counters {
 	uint64_t packets;
 	uint64_t bytes; /* Ethernet header and payload; no FCS, no virtio-net header */
 	uint64_t drops[DROP_REASON_COUNT];
+	struct refused refused; /* of frames that came in at a secured port */
 } CACHE_ALIGNED;
 
 /* By the writer only. */

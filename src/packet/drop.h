@@ -73,6 +73,10 @@
 	X(RECEIVER_NOT_READY, "receiver-not-ready",                                                \
 		"no VM is connected to the receiving port, or its driver is not running",          \
 		"start the VM, or bring its interface up")                                         \
+	X(FLOODED_NOT_READY, "flooded-not-ready",                                                  \
+		"a copy of a broadcast, multicast or unknown destination for a port where nobody " \
+		"is: no VM, or its driver is not running",                                         \
+		"nothing: no frame is lost that somebody waits for")                               \
 	X(RECEIVE_RING_FULL, "receive-ring-full",                                                  \
 		"the receiving guest did not supply buffers fast enough",                          \
 		"give the guest more CPU, a larger rx_queue_size or more queues")                  \

@@ -63,12 +63,12 @@ static void record_stages(struct worker *worker, const struct stage_watch *watch
 
 void carrier_classify(struct carrier *carrier, struct counters *ingress)
 {
+	carrier->context.now = (uint32_t)clock_coarse_seconds();
 	forward_classify(&carrier->context, &carrier->batch, &carrier->keys, ingress);
 }
 
 void carrier_decide(struct carrier *carrier, struct counters *ingress)
 {
-	carrier->context.now = (uint32_t)clock_coarse_seconds();
 	forward_decide(
 		&carrier->context, &carrier->batch, &carrier->keys, &carrier->output, ingress);
 }

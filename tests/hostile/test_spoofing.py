@@ -142,6 +142,23 @@ def test_a_spoofed_frame_is_dropped(arena, bound, name):
     assert not heard(arena.victim, sent, 0.05)
 
 
+@pytest.mark.parametrize("name, mac, ip", [
+    ("another MAC", OTHER, "10.0.0.20"), ("my IP at another MAC", OTHER, "10.0.0.20"),
+    ("another IP", MINE, "10.0.0.66"), ("another IPv6", MINE, "fd00::66"),
+    ("NA, another's address", MINE, "fd00::1"), ("NA, another's MAC", OTHER, "fd00::20")])
+def test_the_refused_address_is_shown(arena, bound, name, mac, ip):
+    """Who looks for the guest that does it sees what it uses."""
+    sent, reason = SPOOFS[name]
+    bound.raw().send(sent)
+    shown = wait_for(lambda: [found for found in [arena.switch.port("bound")["last_refused"]]
+                              if found and (found["reason"], found["mac"], found["ip"]) ==
+                              (reason, mac, ip)], 10, "the address")[0]
+    assert 0 <= shown["age"] < 60
+    assert arena.switch.port("victim")["last_refused"] is None
+    text = arena.switch.vsw_raw("port", "show", "bound").stdout
+    assert f"{reason}: MAC address {mac}, IP address {ip} (" in text
+
+
 @pytest.mark.parametrize("name", HONEST)
 def test_an_honest_frame_passes(arena, bound, name):
     before = total(arena, "bound")

@@ -30,7 +30,8 @@ LAYOUTS = {
 NETWORKS = {"blue": {"vlan": 10, "loops": "log"}}
 RING_FEATURES = {"mrg_rxbuf", "in_order", "ring_packed"}
 # What may happen to frames of a sender that does not wait for a receiver.
-EXPECTED_DROPS = {"receive-ring-full", "receiver-not-ready", "queue-disabled"}
+EXPECTED_DROPS = {"receive-ring-full", "receiver-not-ready", "flooded-not-ready",
+                  "queue-disabled"}
 
 
 # More than all rings hold (16,384 with four queues): a testpmd whose buffers all lie in full rings,

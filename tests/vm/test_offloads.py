@@ -74,7 +74,7 @@ def station_iperf3(nic, server, address, *options):
 
 def drops(bed, *ports):
     """Reasons for which frames were dropped at these ports, but for slow receivers."""
-    slow = ("receive-ring-full", "receiver-not-ready")
+    slow = ("receive-ring-full", "receiver-not-ready", "flooded-not-ready")
     return {f"{name} {reason}": count for name in ports
             for reason, count in bed.switch.port(name)["drops"].items()
             if count and reason not in slow}

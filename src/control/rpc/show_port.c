@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/rpc/show_port.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "control/loops.h"
@@ -71,6 +72,28 @@ static json_t *queue_list(const struct runtime *runtime, const struct port *port
 	return list;
 }
 
+/* The address that port security refused last, on any queue: null where there was none. */
+static json_t *last_refused(const struct port *port)
+{
+	struct refused_address newest = {0}, found;
+	char mac[VALUE_MAC_TEXT_SIZE], ip[INET6_ADDRSTRLEN];
+	uint32_t now = runtime_now();
+
+	for (unsigned i = 0; i < port->queue_count; i++)
+		if (refused_read(&port->counters[i].rx.refused, &found) &&
+			found.reason < DROP_REASON_COUNT &&
+			(!newest.reason || found.second >= newest.second))
+			newest = found;
+	if (!newest.reason)
+		return json_null();
+	value_mac_format(newest.mac, mac);
+	if (newest.ip_size)
+		inet_ntop(newest.ip_size == 4 ? AF_INET : AF_INET6, newest.ip, ip, sizeof(ip));
+	return json_pack("{s:s, s:s, s:s?, s:I}", "reason", drop_descriptions[newest.reason].name,
+		"mac", mac, "ip", newest.ip_size ? ip : NULL, "age",
+		(json_int_t)(now > newest.second ? now - newest.second : 0));
+}
+
 json_t *show_port(struct runtime *runtime, unsigned position)
 {
 	const struct model_port *model = &runtime->state.model.ports[position];
@@ -92,6 +115,7 @@ json_t *show_port(struct runtime *runtime, unsigned position)
 	json_object_set(object, "endpoint", json_object_get(object, kind->key));
 	port_totals(entry->port, &totals);
 	set_counters(object, &totals, true);
+	json_object_set_new(object, "last_refused", last_refused(entry->port));
 	json_object_set_new(object, "per_queue", queue_list(runtime, entry->port));
 	return object;
 }

@@ -48,10 +48,15 @@ void vhost_user_release(struct port *port, unsigned queue, struct packet_batch *
 		notify(&vhost_user_port(port)->pairs[queue].receive_ring, batch);
 }
 
+/* Nobody is there. A frame that was for this port alone is lost; of what goes to every port, others have
+ * copies. */
 static void drop_all(struct vhost_user_port *vhost, const struct packet_batch *batch, uint64_t mask)
 {
+	struct counters *counters = &vhost->port.counters[0].tx;
+
 	spinlock_lock(&vhost->pairs[0].lock);
-	packet_drop(batch, mask, DROP_RECEIVER_NOT_READY, &vhost->port.counters[0].tx);
+	packet_drop(batch, mask & ~batch->flooded, DROP_RECEIVER_NOT_READY, counters);
+	packet_drop(batch, mask & batch->flooded, DROP_FLOODED_NOT_READY, counters);
 	spinlock_unlock(&vhost->pairs[0].lock);
 }
 
