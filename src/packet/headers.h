@@ -33,6 +33,7 @@
 #define VLAN_PRIORITY_MASK 0xf000u
 
 /* RFC 826, for Ethernet and IPv4. */
+#define ARP_HARDWARE        0
 #define ARP_PROTOCOL        2
 #define ARP_HARDWARE_SIZE   4
 #define ARP_PROTOCOL_SIZE   5
