@@ -93,14 +93,12 @@ static bool may_hold(const struct compile_input *input, const struct compile_hol
 
 static struct snapshot *new_snapshot(const struct compile_input *input)
 {
-	unsigned port_count = 0, network_count = 0;
+	unsigned network_count = 0;
 
-	for (unsigned i = 0; i < input->model->port_count; i++)
-		if (input->ports[i] != COMPILE_NO_PORT)
-			port_count = MAX(port_count, input->ports[i] + 1U);
 	for (unsigned i = 0; i < input->model->network_count; i++)
 		network_count = MAX(network_count, input->networks[i] + 1U);
-	return snapshot_new(port_count, network_count);
+	/* The local port, whose index is the last, is in every snapshot. */
+	return snapshot_new(TOPOLOGY_INDEX_MAX, network_count);
 }
 
 struct snapshot *compile_snapshot(const struct compile_input *input)
@@ -113,6 +111,7 @@ struct snapshot *compile_snapshot(const struct compile_input *input)
 	if (!snapshot)
 		return NULL;
 	topology = &snapshot->topology;
+	topology_local_set(topology);
 	for (unsigned i = 0; i < model->network_count; i++)
 		set_network(topology, &model->networks[i], input->networks[i]);
 	for (unsigned i = 0; i < model->port_count && rc == 0; i++)

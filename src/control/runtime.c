@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/compile.h"
+#include "port/local.h"
+#include "service/rarp.h"
 
 /* Seconds between two sweeps of the FDB: ageing is exact without (look-ups check the age), the
  * sweep only frees room. A quarter of the ageing time, within what costs nothing. */
@@ -74,20 +76,14 @@ static void announce(void *owner, struct port *port, const uint8_t mac[6])
 {
 	struct runtime *runtime = owner;
 	const struct model_port *model = model_find_port(&runtime->state.model, port->name);
-	uint8_t frame[60] = {
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, /* destination, source */
-		0x80, 0x35,                                           /* RARP */
-		0x00, 0x01, 0x08, 0x00, 6, 4,                         /* Ethernet, IPv4 */
-		0x00, 0x03,                                           /* request reverse */
-	};
+	uint8_t frame[RARP_FRAME];
 
 	/* Untagged on a trunk without a native network: there is no network to announce it in. */
 	if (!model || (!*model->network && !*model->native))
 		return;
-	memcpy(frame + 6, mac, 6);
-	memcpy(frame + 22, mac, 6); /* sender's hardware address */
-	memcpy(frame + 32, mac, 6); /* target's: the question is about ourselves */
-	worker_pool_inject(runtime->pool, port, frame, sizeof(frame));
+	rarp_announce(frame, mac);
+	/* Where there is no room it is counted. */
+	local_port_send_as(runtime->local, port->index, frame, sizeof(frame));
 }
 
 struct port *runtime_open_port(struct runtime *runtime, const struct model_settings *settings,
@@ -130,19 +126,25 @@ int runtime_take_network_index(struct runtime *runtime)
 
 void runtime_release_port_index(struct runtime *runtime, uint16_t index)
 {
+	local_port_forget(runtime->local, index);
 	runtime->port_used[index] = false;
 }
 
 void runtime_mark_indices(struct runtime *runtime)
 {
 	const struct runtime_state *state = &runtime->state;
+	bool used[TOPOLOGY_PORT_MAX];
 
+	memcpy(used, runtime->port_used, sizeof(used));
 	memset(runtime->port_used, 0, sizeof(runtime->port_used));
 	memset(runtime->network_used, 0, sizeof(runtime->network_used));
 	for (unsigned i = 0; i < state->model.port_count; i++)
 		runtime->port_used[state->ports[i].index] = true;
 	for (unsigned i = 0; i < state->model.network_count; i++)
 		runtime->network_used[state->networks[i]] = true;
+	for (unsigned i = 0; i < TOPOLOGY_PORT_MAX; i++)
+		if (used[i] && !runtime->port_used[i])
+			local_port_forget(runtime->local, (uint16_t)i);
 }
 
 /* The holds of ports that are still those which were held. The number of them. */
@@ -164,7 +166,7 @@ static unsigned collect_holds(const struct runtime *runtime, const struct runtim
 int runtime_publish(struct runtime *runtime, const struct runtime_state *state, const bool *without)
 {
 	const unsigned port_count = state->model.port_count;
-	struct port **ports = calloc(port_count + 1, sizeof(*ports));
+	struct port **ports = calloc(port_count + 2, sizeof(*ports));
 	uint16_t *indices = calloc(port_count + 1, sizeof(*indices));
 	struct compile_hold holds[LOOPS_MAX];
 	struct compile_input input = {
@@ -185,6 +187,8 @@ int runtime_publish(struct runtime *runtime, const struct runtime_state *state, 
 		if (!left_out)
 			ports[count++] = state->ports[i].port;
 	}
+	if (ports && runtime->local)
+		ports[count++] = runtime->local;
 	if (ports && indices)
 		snapshot = compile_snapshot(&input);
 	if (snapshot)
@@ -263,7 +267,8 @@ struct runtime *runtime_new(
 		error_set_errno(error, -errno, "no random numbers from the kernel");
 		goto free_runtime;
 	}
-	runtime->fdb = fdb_new(settings->fdb_size, settings->fdb_ageing, TOPOLOGY_PORT_MAX, secret);
+	runtime->fdb = fdb_new(
+		settings->fdb_size, settings->fdb_ageing, TOPOLOGY_INDEX_MAX, secret);
 	runtime->expiry = event_new(base, -1, EV_PERSIST, expire, runtime);
 	if (!runtime->fdb || !runtime->expiry || runtime_state_allocate(&runtime->state) < 0) {
 		error_set(error, -ENOMEM, "out of memory");
@@ -271,6 +276,10 @@ struct runtime *runtime_new(
 	}
 	runtime->pool = start_workers(settings, runtime->fdb, error);
 	if (!runtime->pool)
+		goto free_runtime;
+	runtime->local = local_port_new(worker_pool_notifier(runtime->pool), TOPOLOGY_PORT_LOCAL,
+		TOPOLOGY_INDEX_MAX, error);
+	if (!runtime->local)
 		goto free_runtime;
 	schedule_expiry(runtime);
 	return runtime;
@@ -287,9 +296,12 @@ void runtime_free(struct runtime *runtime)
 {
 	const struct runtime_state nothing = {0};
 	const struct port_kind *kind;
+	struct port *local;
 
 	if (!runtime)
 		return;
+	local = runtime->local;
+	runtime->local = NULL;
 	/* Ports may be destroyed only when no worker can see them. Without the few bytes that this
 	 * takes, nothing can be taken down; the process is about to end anyway. */
 	if (runtime->pool && runtime_publish(runtime, &nothing, NULL) < 0) {
@@ -302,6 +314,8 @@ void runtime_free(struct runtime *runtime)
 	for (unsigned k = 0; (kind = port_kind_at(k)); k++)
 		if (kind->configure)
 			kind->configure(NULL);
+	if (local)
+		local->class->destroy(local);
 	worker_pool_free(runtime->pool);
 	if (runtime->loops.timer)
 		event_free(runtime->loops.timer);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The running switch: what was made of the model. Owns the FDB, the workers and the ports, and gives
- * out the indices by which forwarding knows ports and networks. apply.h changes it, show.h reads it.
+ * The running switch: what was made of the model. Owns the FDB, the workers and the ports, and
+ * gives out the indices by which forwarding knows ports and networks. apply.h changes it, show.h
+ * reads it.
  *
  * An index belongs to its port or network as long as that exists; it is given out again only after
  * the FDB has forgotten everything learned under it.
@@ -44,6 +45,7 @@ struct runtime {
 	struct event_base *base;
 	struct fdb *fdb;
 	struct worker_pool *pool;
+	struct port *local; /* how services' frames leave (port/local.h); NULL at start and end */
 	struct event *expiry;
 	struct loops loops;
 	uint64_t ports_opened;
@@ -64,9 +66,9 @@ void runtime_free(struct runtime *runtime);
 struct port *runtime_open_port(struct runtime *runtime, const struct model_settings *settings,
 	const struct model_port *model, uint16_t index, struct port_fault *fault);
 
-/* Makes the workers use this state; entries without a port are left out, and those for which `without` (by
- * position; NULL: none) is true. After it returns no worker can see what was there before. 0 or -ENOMEM
- * (nothing has changed then). */
+/* Makes the workers use this state; entries without a port are left out, and those for which
+ * `without` (by position; NULL: none) is true. After it returns no worker can see what was there
+ * before. 0 or -ENOMEM (nothing has changed then). */
 int runtime_publish(
 	struct runtime *runtime, const struct runtime_state *state, const bool *without);
 

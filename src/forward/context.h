@@ -38,9 +38,9 @@ struct forward_keys {
 
 /* For each port touched by a batch, which of the batch's packets leave there (bit i = packet i). */
 struct forward_output {
-	unsigned count;                      /* ports in touched[] */
-	uint16_t touched[TOPOLOGY_PORT_MAX]; /* in the order in which they were first chosen */
-	uint64_t mask[TOPOLOGY_PORT_MAX]; /* by port index; zero for every port not in touched[] */
+	unsigned count;                       /* ports in touched[] */
+	uint16_t touched[TOPOLOGY_INDEX_MAX]; /* in the order in which they were first chosen */
+	uint64_t mask[TOPOLOGY_INDEX_MAX]; /* by port index; zero for every port not in touched[] */
 };
 
 static inline void forward_output_add(struct forward_output *output, uint16_t port, uint64_t mask)

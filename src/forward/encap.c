@@ -33,6 +33,7 @@ uint64_t forward_encap_push(const struct topology *topology, uint16_t port,
 
 	switch (egress->mode) {
 	case TOPOLOGY_ABSENT:
+	case TOPOLOGY_LOCAL:
 	case TOPOLOGY_ACCESS:
 		return 0;
 	case TOPOLOGY_TRUNK:
@@ -53,6 +54,7 @@ void forward_decap_pull(
 
 	switch (topology->ports[port].mode) {
 	case TOPOLOGY_ABSENT:
+	case TOPOLOGY_LOCAL:
 	case TOPOLOGY_ACCESS:
 		return;
 	case TOPOLOGY_TRUNK:

@@ -30,6 +30,49 @@ ALWAYS_INLINE enum drop_reason classify_packet(const struct topology *topology,
 	return STAGE_NEXT;
 }
 
+/* The same for a frame of the switch itself, which says its network. Its source is no key: who
+ * it is stands in the rules that send frames to the local port, not in what anybody learns. */
+static enum drop_reason classify_local(
+	const struct topology *topology, const struct packet *packet, struct forward_key_pair *keys)
+{
+	enum drop_reason reason = classify_addresses(packet, keys);
+
+	if (reason != STAGE_NEXT)
+		return reason;
+	if (packet->network >= topology->network_count ||
+		!topology->networks[packet->network].present)
+		return DROP_NO_DESTINATION;
+	if (vlan_type_is_tag(load_be16(packet->head + ETHERNET_TYPE)))
+		return DROP_QINQ_NOT_ALLOWED;
+	keys->source = KEY_NONE;
+	keys->destination |= packet->network;
+	return STAGE_NEXT;
+}
+
+/* forward_classify() for the local port, and for what is no port: by itself, so that the guests'
+ * frames carry nothing of it. */
+static NO_INLINE void classify_other(const struct topology *topology, struct packet_batch *batch,
+	struct forward_keys *keys, struct counters *counters)
+{
+	bool local = batch->port < topology->port_count &&
+		     topology->ports[batch->port].mode == TOPOLOGY_LOCAL;
+
+	*keys = (struct forward_keys){0};
+	for (unsigned i = 0; i < batch->count; i++) {
+		enum drop_reason reason = local ? classify_local(topology, &batch->packets[i],
+							  &keys->of[i])
+						: DROP_NO_DESTINATION;
+
+		if (reason == STAGE_NEXT)
+			keys->passed |= UINT64_C(1) << i;
+		else
+			packet_drop(batch, UINT64_C(1) << i, reason, counters);
+		counter_add(&counters->bytes, batch->packets[i].length);
+	}
+	keys->first = keys->passed;
+	counter_add(&counters->packets, batch->count);
+}
+
 /* The stages that look at the keys, which the packets of `mask` share. */
 ALWAYS_INLINE unsigned decide_packets(
 	struct stage_run *run, const struct forward_key_pair *keys, uint64_t mask)
@@ -45,30 +88,15 @@ ALWAYS_INLINE unsigned decide_packets(
 	return l2_output(run, keys->destination, mask);
 }
 
-/* The port where the batch came in; NULL where the topology does not have it. */
+/* The port where the batch came in; NULL where the topology does not have it, or it is the local one. */
 ALWAYS_INLINE const struct topology_port *find_ingress(
 	const struct topology *topology, const struct packet_batch *batch)
 {
 	const struct topology_port *ports = topology->ports;
 
-	if (batch->port >= topology->port_count || ports[batch->port].mode == TOPOLOGY_ABSENT)
+	if (batch->port >= topology->port_count || ports[batch->port].mode <= TOPOLOGY_LOCAL)
 		return NULL;
 	return &ports[batch->port];
-}
-
-static NO_INLINE void drop_batch(
-	const struct packet_batch *batch, struct forward_keys *keys, struct counters *counters)
-{
-	uint64_t bytes = 0, all = 0;
-
-	for (unsigned i = 0; i < batch->count; i++) {
-		bytes += batch->packets[i].length;
-		all |= UINT64_C(1) << i;
-	}
-	packet_drop(batch, all, DROP_NO_DESTINATION, counters);
-	counter_add(&counters->packets, batch->count);
-	counter_add(&counters->bytes, bytes);
-	keys->passed = keys->first = keys->stacked = 0;
 }
 
 /* Ends the way of packet `i`; what port security refused is noted as well. */
@@ -95,7 +123,7 @@ void forward_classify(const struct forward_context *context, struct packet_batch
 	uint64_t bytes = 0, passed = 0, first = 0, bit = 1;
 
 	if (unlikely(!ingress)) {
-		drop_batch(batch, keys, counters);
+		classify_other(topology, batch, keys, counters);
 		return;
 	}
 	for (unsigned i = 0; i < batch->count; i++, bit <<= 1) {
@@ -124,8 +152,8 @@ void forward_classify(const struct forward_context *context, struct packet_batch
 	counter_add(&counters->bytes, bytes);
 }
 
-/* Takes the stacked packets from the outputs that must not have them; those that then have no output
- * are dropped. */
+/* Takes the stacked packets from the outputs that must not have them; those that then have no
+ * output are dropped. */
 static NO_INLINE void withhold_stacked(const struct topology *topology,
 	const struct packet_batch *batch, uint64_t stacked, struct forward_output *output,
 	struct counters *counters)

@@ -95,8 +95,9 @@ static inline unsigned l2_flood(struct stage_run *run, uint16_t network, uint64_
 			return STAGE_DONE;
 		mask = kept;
 	}
-	/* The ingress port is one of the members. */
-	if (run->topology->networks[network].member_count < 2) {
+	/* The ingress port is one of the members, unless it is the local port. */
+	if (run->topology->networks[network].member_count <
+		(run->batch->port == TOPOLOGY_PORT_LOCAL ? 1 : 2)) {
 		stage_drop(run, DROP_NO_DESTINATION, mask);
 		return STAGE_DONE;
 	}

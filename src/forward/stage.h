@@ -7,19 +7,21 @@
  *   of classification   looks at one packet, for what every packet has: classify_packet() (forward.c)
  *   of decision         is given a *run*, packets with the same keys, once: decide_packets()
  *
- * and each returns its verdict: STAGE_NEXT, or the drop reason that ends the way of all packets that it was
- * given, or STAGE_DONE where it has taken care of each of them itself.
+ * and each returns its verdict: STAGE_NEXT, or the drop reason that ends the way of all packets
+ * that it was given, or STAGE_DONE where it has taken care of each of them itself.
  *
- * Packets of a run share both MAC addresses and the network, and nothing else. So a stage of decision that
- * looks deeper, or edits packets, ends the run there: it goes through the packets of the mask one by one
- * (PACKET_MASK_FOR_EACH; the batch is its to change), hands each, or as many neighbours as it finds alike,
- * to what comes next under keys of its own, drops with stage_drop(), and returns STAGE_DONE:
+ * Packets of a run share both MAC addresses and the network, and nothing else. So a stage of
+ * decision that looks deeper, or edits packets, ends the run there: it goes through the packets of
+ * the mask one by one (PACKET_MASK_FOR_EACH; the batch is its to change), hands each, or as many
+ * neighbours as it finds alike, to what comes next under keys of its own, drops with stage_drop(),
+ * and returns STAGE_DONE:
  *
  *	if (unlikely(run->context->snapshot->routers) && route_is_for_us(run, keys))
  *		return route_packets(run, keys, mask);        // ... l2_output(run, key, some); STAGE_DONE
  *
- * What is remembered between runs (stage_run) is remembered by key, so it stays right in the midst of one,
- * and frames that need no such stage pay for one test a run. See stage_test.c for one that does all this.
+ * What is remembered between runs (stage_run) is remembered by key, so it stays right in the midst
+ * of one, and frames that need no such stage pay for one test a run. See stage_test.c for one that
+ * does all this.
  */
 #ifndef VSW_FORWARD_STAGE_H
 #define VSW_FORWARD_STAGE_H
@@ -56,6 +58,16 @@ struct stage_run {
 static inline void stage_drop(struct stage_run *run, enum drop_reason reason, uint64_t mask)
 {
 	packet_drop(run->batch, mask, reason, run->counters);
+}
+
+/* For a stage that has frames answered by the switch itself: sends packets to the local port,
+ * and nowhere else. Where there is none, they are dropped. */
+static inline unsigned stage_divert(struct stage_run *run, uint64_t mask)
+{
+	if (unlikely(!topology_has_local(run->topology)))
+		return DROP_NO_DESTINATION;
+	forward_output_add(run->output, TOPOLOGY_PORT_LOCAL, mask);
+	return STAGE_DONE;
 }
 
 /* Begins a run over the batch. */

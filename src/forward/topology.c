@@ -29,6 +29,23 @@ void topology_network_set(struct topology *topology, uint16_t network, uint16_t 
 	topology->networks[network].vlan = vlan;
 }
 
+bool topology_carries_other(const struct topology *topology, uint16_t port, uint16_t network)
+{
+	const struct topology_port *p = &topology->ports[port];
+	uint16_t vlan = topology->networks[network].vlan;
+
+	switch (p->mode) {
+	case TOPOLOGY_ABSENT:
+	case TOPOLOGY_ACCESS:
+		return false;
+	case TOPOLOGY_LOCAL:
+		return true;
+	case TOPOLOGY_TRUNK:
+		break;
+	}
+	return p->network == network || (vlan && p->vlan_network[vlan] == network);
+}
+
 /* Inserts the port at its place among the members, where it is not one yet. */
 static int member_add(struct topology_network *network, uint16_t port)
 {
@@ -81,6 +98,11 @@ int topology_trunk_set(struct topology *topology, uint16_t port, uint16_t native
 		error = member_add(network, port);
 	}
 	return error;
+}
+
+void topology_local_set(struct topology *topology)
+{
+	topology->ports[TOPOLOGY_PORT_LOCAL].mode = TOPOLOGY_LOCAL;
 }
 
 void topology_pass_link_local(struct topology *topology, uint16_t network, uint16_t groups)

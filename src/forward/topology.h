@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which port is in which network: the part of a snapshot (snapshot.h) that every frame needs. The control
- * thread builds one, and it is immutable once the snapshot is published.
+ * Which port is in which network: the part of a snapshot (snapshot.h) that every frame needs. The
+ * control thread builds one, and it is immutable once the snapshot is published.
  *
  * Ports and networks are named by small indices which the control thread gives out: an index keeps
  * its meaning as long as its port or network exists, whatever else changes, and is used again only
@@ -13,16 +13,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/common.h"
+
 struct security_rules;
 
-/* Ports of one switch. Sets the size of per-worker tables (10 bytes a port), nothing else. */
+/* Ports of one switch that the configuration may have. Sets the size of per-worker tables (10
+ * bytes a port), nothing else. */
 #define TOPOLOGY_PORT_MAX    1024
+/* The index of the local port (port/local.h), and where indices end with it. */
+#define TOPOLOGY_PORT_LOCAL  TOPOLOGY_PORT_MAX
+#define TOPOLOGY_INDEX_MAX   (TOPOLOGY_PORT_MAX + 1)
 /* Networks of one switch: as many as there are VLAN ids, and some without one. */
 #define TOPOLOGY_NETWORK_MAX 4096
 #define TOPOLOGY_VLAN_COUNT  4096
 
 enum topology_mode {
 	TOPOLOGY_ABSENT, /* no such port */
+	/* The local port: it may send into every network, as its frames say (packet->network),
+	 * and gets what is sent to it by rule: addresses that are bound to it in the FDB, and
+	 * what a stage diverts (stage_divert()). It is no member of any network, and nothing is
+	 * learned to be behind it. */
+	TOPOLOGY_LOCAL,
 	TOPOLOGY_ACCESS, /* untagged frames of one network */
 	TOPOLOGY_TRUNK,  /* tagged frames of several, untagged ones of the native network */
 };
@@ -61,14 +72,18 @@ struct topology {
 /* Makes an empty topology with room for so many ports and networks; 0 or -ENOMEM. */
 int topology_init(struct topology *topology, unsigned port_count, unsigned network_count);
 
-/* Fills in a network / an access port / a trunk. Indices below the counts given to topology_init();
- * networks come before the ports that name them, and each port is set once. `networks` lists what
- * the trunk carries tagged (each has a vlan); the native one leaves untagged even where it is listed.
- * Return 0, or -ENOMEM: the topology is fit only for topology_fini() then. */
+/* Fills in a network / an access port / a trunk. Indices below the counts given to
+ * topology_init(); networks come before the ports that name them, and each port is set once.
+ * `networks` lists what the trunk carries tagged (each has a vlan); the native one leaves
+ * untagged even where it is listed. Return 0, or -ENOMEM: the topology is fit only for
+ * topology_fini() then. */
 void topology_network_set(struct topology *topology, uint16_t network, uint16_t vlan);
 int topology_access_set(struct topology *topology, uint16_t port, uint16_t network);
 int topology_trunk_set(struct topology *topology, uint16_t port, uint16_t native,
 	const uint16_t *networks, unsigned count);
+
+/* Makes TOPOLOGY_PORT_LOCAL, which must be below port_count, the local port. */
+void topology_local_set(struct topology *topology);
 
 /* Lets the link-local groups of `groups` (bit i: 01:80:c2:00:00:0i) pass in the network. */
 void topology_pass_link_local(struct topology *topology, uint16_t network, uint16_t groups);
@@ -76,23 +91,32 @@ void topology_pass_link_local(struct topology *topology, uint16_t network, uint1
 /* Limits what the port may have flooded, in frames a second. 0 or -ENOMEM. */
 int topology_limit_flood(struct topology *topology, uint16_t port, uint32_t limit);
 
-/* From now on nothing is flooded into or out of the port in this network. Where memory is short, or the
- * port is not in it, nothing changes. */
+/* From now on nothing is flooded into or out of the port in this network. Where memory is short,
+ * or the port is not in it, nothing changes. */
 void topology_hold(struct topology *topology, uint16_t port, uint16_t network);
 
 /* Whether it is so. */
 bool topology_holds(const struct topology *topology, uint16_t port, uint16_t network);
 
-/* From now on frames with a second tag, or one of another type than 0x8100, may enter and leave by the
- * port; not in a trunk's native network (classify.h). */
+/* From now on frames with a second tag, or one of another type than 0x8100, may enter and leave
+ * by the port; not in a trunk's native network (classify.h). */
 void topology_allow_qinq(struct topology *topology, uint16_t port);
 
-/* Port security: from now on the port's frames must keep to these rules, which are copied (security.h).
- * Once a port. 0 or -ENOMEM. */
+/* Port security: from now on the port's frames must keep to these rules, which are copied
+ * (security.h). Once a port. 0 or -ENOMEM. */
 int topology_secure(struct topology *topology, uint16_t port, const struct security_rules *rules);
 
 /* Frees what it holds. */
 void topology_fini(struct topology *topology);
+
+static inline bool topology_has_local(const struct topology *topology)
+{
+	return topology->port_count > TOPOLOGY_PORT_LOCAL &&
+	       topology->ports[TOPOLOGY_PORT_LOCAL].mode == TOPOLOGY_LOCAL;
+}
+
+/* topology_carries() for other ports than access ports. */
+bool topology_carries_other(const struct topology *topology, uint16_t port, uint16_t network);
 
 /* True where frames of `network` may leave by `port`: the last check before every output, so that
  * isolation does not rest on what was learned. */
@@ -101,13 +125,9 @@ static inline bool topology_carries(
 {
 	const struct topology_port *p = &topology->ports[port];
 
-	if (p->mode == TOPOLOGY_ACCESS)
+	if (likely(p->mode == TOPOLOGY_ACCESS))
 		return p->network == network;
-	if (p->mode != TOPOLOGY_TRUNK)
-		return false;
-	return p->network == network ||
-	       (topology->networks[network].vlan &&
-		       p->vlan_network[topology->networks[network].vlan] == network);
+	return topology_carries_other(topology, port, network);
 }
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/spinlock.h"
 #include "packet/egress.h"
+#include "packet/fate.h"
 #include "port/local_ring.h"
 
 /* Frames of a visit end here, as those of a guest would. */
@@ -86,6 +87,7 @@ static void local_receive(struct port *port, unsigned queue, struct packet_batch
 				.head = packet_buffer(batch, count),
 				.tail = &batch->pieces[count],
 				.length = record->length,
+				.headroom = PACKET_PUSH_MAX,
 				.head_length = (uint16_t)head,
 				.tail_count = record->length > head,
 				.network = record->network,
@@ -199,7 +201,7 @@ static void local_send(struct port *port, struct packet_batch *batch, uint64_t m
 		unsigned lost = take_in_packet(local, from, &batch->packets[i], &reason);
 
 		if (lost)
-			counter_add(&port->counters[0].tx.drops[reason], lost);
+			packet_drop_frames(batch, i, lost, reason, &port->counters[0].tx);
 	}
 	spinlock_unlock(&local->lock);
 	before = clock_cycles();
@@ -271,7 +273,7 @@ static bool send_out(struct local_port *local, uint16_t network, uint16_t from, 
 
 	if (!record) {
 		spinlock_lock(&local->lock);
-		counter_add(&local->port.counters[0].tx.drops[reason], 1);
+		frames_drop(1, reason, &local->port.counters[0].tx);
 		spinlock_unlock(&local->lock);
 		return false;
 	}

@@ -68,7 +68,7 @@ static inline void begin(unsigned workers, unsigned timed_port)
 	const struct worker_settings settings = {
 		.count = workers, .poll = WORKER_POLL_ADAPTIVE, .idle_us = 20};
 
-	fdb = fdb_new(1024, 300, TOPOLOGY_PORT_MAX, 1);
+	fdb = fdb_new(1024, 300, TOPOLOGY_INDEX_MAX, 1);
 	pool = worker_pool_new(&settings, fdb, NULL);
 	require(fdb && pool);
 	for (uint16_t i = 0; i < PORTS; i++)

@@ -22,7 +22,6 @@ struct worker_pool {
 	struct fdb *fdb;
 	struct plan *plan; /* the one in force */
 	struct port_notifier notifier;
-	struct carrier *inject; /* the control thread's own */
 	struct worker workers[];
 };
 
@@ -175,9 +174,8 @@ struct worker_pool *worker_pool_new(
 	memset(pool, 0, size);
 	pool->fdb = fdb;
 	pool->notifier = (struct port_notifier){pool, watch, unwatch, poke};
-	pool->inject = carrier_new(pool, settings->count);
 	pool->plan = empty_plan(settings->count);
-	result = pool->inject && pool->plan ? guest_memory_guard() : -ENOMEM;
+	result = pool->plan ? guest_memory_guard() : -ENOMEM;
 	if (result < 0) {
 		error_set_errno(error, result, "cannot set up the workers");
 		goto free_pool;
@@ -213,7 +211,6 @@ void worker_pool_free(struct worker_pool *pool)
 		worker_fini(&pool->workers[i]);
 	}
 	plan_free(pool->plan);
-	carrier_free(pool->inject);
 	free(pool);
 }
 
@@ -239,33 +236,6 @@ int worker_pool_publish(struct worker_pool *pool, struct snapshot *snapshot,
 const struct port_notifier *worker_pool_notifier(struct worker_pool *pool)
 {
 	return &pool->notifier;
-}
-
-void worker_pool_inject(
-	struct worker_pool *pool, struct port *port, const uint8_t *frame, uint16_t length)
-{
-	struct packet_batch *batch = &pool->inject->batch;
-	struct counters uncounted = {0};
-
-	if (length > PACKET_HEAD_SIZE)
-		return;
-	batch->count = 1;
-	batch->pieces_used = 0;
-	batch->port = port->index;
-	batch->queue = 0;
-	batch->packets[0] = (struct packet){
-		.head = packet_buffer(batch, 0),
-		.tail = batch->pieces,
-		.length = length,
-		.head_length = length,
-		.headroom = PACKET_PUSH_MAX,
-		.network = NETWORK_NONE,
-	};
-	memcpy(batch->packets[0].head, frame, length);
-	pool->inject->context.snapshot = pool->plan->snapshot;
-	carrier_classify(pool->inject, &uncounted);
-	carrier_decide(pool->inject, &uncounted);
-	carrier_send(pool->inject, pool->plan->ports, &uncounted);
 }
 
 unsigned worker_pool_count(const struct worker_pool *pool)

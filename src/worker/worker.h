@@ -47,11 +47,6 @@ int worker_pool_publish(struct worker_pool *pool, struct snapshot *snapshot,
 /* For the ports' constructors. */
 const struct port_notifier *worker_pool_notifier(struct worker_pool *pool);
 
-/* Forwards one frame of at most PACKET_HEAD_SIZE bytes as if it had come in on `port`, without
- * counting it there. A longer one is ignored. */
-void worker_pool_inject(
-	struct worker_pool *pool, struct port *port, const uint8_t *frame, uint16_t length);
-
 /*
  * For a watchdog: the first worker that has neither slept nor finished a round over its queues since the
  * last call, or -1 where all are well. Calls must be further apart than a round may take.

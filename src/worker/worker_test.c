@@ -148,28 +148,6 @@ static void ports_come_and_go_under_traffic(void **state)
 	under_traffic(2, 1000, replace_port);
 }
 
-static void injected_frames_are_forwarded(void **state)
-{
-	struct port_totals totals;
-	uint8_t frame[FRAME];
-	uint8_t got[FRAME];
-
-	begin(1, PORTS);
-	fill_frame(frame, 0, PORTS, 7);
-	worker_pool_inject(pool, ports[0], frame, 60);
-	for (unsigned at = 1; at < PORTS; at++) {
-		require(memory_port_pop(ports[at], got, sizeof(got)) == 60);
-		require(memcmp(frame, got, 60) == 0);
-	}
-	worker_pool_inject(pool, ports[0], frame, FRAME); /* too long */
-	for (unsigned at = 0; at < PORTS; at++)
-		expect_nothing(at);
-	/* It was learned, and not counted as received. */
-	port_totals(ports[0], &totals);
-	require(!totals.rx_packets && fdb_count(fdb) == 1);
-	end();
-}
-
 static uint64_t wakeups(void)
 {
 	struct worker_stats stats;
@@ -281,7 +259,6 @@ int main(void)
 		cmocka_unit_test(frames_flow),
 		cmocka_unit_test(plans_change_under_traffic),
 		cmocka_unit_test(ports_come_and_go_under_traffic),
-		cmocka_unit_test(injected_frames_are_forwarded),
 		cmocka_unit_test(frames_for_a_port_that_is_not_there),
 		cmocka_unit_test(a_stuck_worker_is_found),
 		cmocka_unit_test(idle_workers_sleep_and_wake),

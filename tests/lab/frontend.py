@@ -18,12 +18,12 @@ F_EVENT_IDX = 1 << 29
 F_MRG_RXBUF = 1 << 15
 F_ORDER_PLATFORM, F_NOTIFICATION_DATA = 1 << 36, 1 << 38
 F_CSUM, F_HOST_UFO, F_HOST_USO = 1 << 0, 1 << 14, 1 << 56
-PROTOCOL_MQ, PROTOCOL_REPLY_ACK = 1 << 0, 1 << 3
+PROTOCOL_MQ, PROTOCOL_RARP, PROTOCOL_REPLY_ACK = 1 << 0, 1 << 2, 1 << 3
 
 (GET_FEATURES, SET_FEATURES, SET_OWNER, RESET_OWNER, SET_MEM_TABLE, SET_LOG_BASE, SET_LOG_FD,
  SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE, GET_VRING_BASE, SET_VRING_KICK, SET_VRING_CALL,
  SET_VRING_ERR, GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, GET_QUEUE_NUM,
- SET_VRING_ENABLE) = range(1, 19)
+ SET_VRING_ENABLE, SEND_RARP) = range(1, 20)
 VERSION, NEED_REPLY = 1, 1 << 3
 
 NEXT, WRITE, INDIRECT = 1, 2, 4
@@ -90,12 +90,12 @@ class Frontend:
         self.message(request, payload)
         return struct.unpack("<Q", self.reply())[0]
 
-    def negotiate(self):
+    def negotiate(self, protocol=PROTOCOL_REPLY_ACK):
         offered = self.ask(GET_FEATURES)
         self.message(SET_OWNER)
         self.features &= offered
         self.ask(GET_PROTOCOL_FEATURES)
-        self.message(SET_PROTOCOL_FEATURES, struct.pack("<Q", PROTOCOL_REPLY_ACK))
+        self.message(SET_PROTOCOL_FEATURES, struct.pack("<Q", protocol))
         self.message(SET_FEATURES, struct.pack("<Q", self.features))
 
     def share_memory(self):

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from lab import frontend
 from lab.bed import mac
 from lab.frames import BROADCAST, frame, mac_text
 from lab.process import wait_for
@@ -42,6 +43,29 @@ def test_learns_and_forwards_to_one_port(bed):
         a.raw().send(frame(b.mac, a.mac, b"for b"))
     assert len(b.raw().collect(1, 10)) == 10
     assert c.raw().collect(0.2) == []
+
+
+def test_a_vm_is_announced(bed):
+    """SEND_RARP, as a VMM sends it after a migration for a guest that cannot announce itself: every other
+    port of the network hears it, the trunk with its tag, and the address is where the VM is."""
+    bed.vswd({"vm": {"network": "blue"}, "b": {"network": "blue"}, "g": {"network": "green"},
+              "t": {"trunk": ["blue", "green"]}}, {"blue": 10, "green": 20})
+    b, g, t = (bed.nic(name, number, addressed=False)
+               for number, name in enumerate(("b", "g", "t"), 2))
+    client = frontend.Frontend(bed.switch.socket("vm"))
+    client.negotiate(frontend.PROTOCOL_REPLY_ACK | frontend.PROTOCOL_RARP)
+    station = bytes.fromhex("525400123456")
+    for nic in (b, g, t):
+        nic.raw().drain()
+    client.message(frontend.SEND_RARP, station + bytes(2))
+    rarp = b"\xff" * 6 + station + bytes.fromhex("8035 0001 0800 06 04 0003") + \
+        (station + bytes(4)) * 2 + bytes(18)
+    heard = {name: nic.raw().collect(timeout, 1, lambda data: data[6:12] == station)
+             for name, nic, timeout in (("b", b, 5), ("t", t, 5), ("g", g, 0.2))}
+    assert heard == {"b": [rarp], "t": [rarp[:12] + bytes.fromhex("8100 000a") + rarp[12:]], "g": []}
+    learned(bed.switch, "52:54:00:12:34:56", "vm")
+    assert bed.switch.port("vm")["rx_packets"] == 0
+    client.close()
 
 
 def test_multicast_source_is_not_learned(bed):

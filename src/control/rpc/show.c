@@ -227,27 +227,29 @@ static json_t *show_drops(
 	struct runtime *runtime, const json_t *params, struct show_failure *failure)
 {
 	const struct runtime_state *state = &runtime->state;
-	struct port_totals *totals = calloc(state->model.port_count + 1, sizeof(*totals));
+	const unsigned count = state->model.port_count;
+	struct port_totals *totals = calloc(count + 1, sizeof(*totals));
 	json_t *array = json_array();
 
 	if (!totals) {
 		json_decref(array);
 		return refuse(failure, SHOW_REFUSED, "out of memory");
 	}
-	for (unsigned i = 0; i < state->model.port_count; i++)
+	for (unsigned i = 0; i < count; i++)
 		port_totals(state->ports[i].port, &totals[i]);
+	port_totals(runtime->local, &totals[count]);
 	for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++) {
 		const struct drop_description *drop = &drop_descriptions[reason];
 		json_t *ports = json_object();
 		uint64_t sum = 0;
 
-		for (unsigned i = 0; i < state->model.port_count; i++) {
-			uint64_t count = totals[i].drops[reason];
+		for (unsigned i = 0; i <= count; i++) {
+			const char *name = i < count ? state->model.ports[i].name : "(local)";
+			uint64_t drops = totals[i].drops[reason];
 
-			sum += count;
-			if (count)
-				json_object_set_new(ports, state->model.ports[i].name,
-					json_integer((json_int_t)count));
+			sum += drops;
+			if (drops)
+				json_object_set_new(ports, name, json_integer((json_int_t)drops));
 		}
 		json_array_append_new(
 			array, json_pack("{s:s, s:s, s:s, s:I, s:o}", "name", drop->name, "meaning",
