@@ -4,31 +4,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
-#include <linux/if_arp.h>
-#include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
-
-static struct ifreq request_of(const struct tap *tap)
-{
-	struct ifreq request;
-
-	memset(&request, 0, sizeof(request));
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", tap->name);
-	return request;
-}
 
 static int open_device(struct error *error)
 {
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
-		return error_set_errno(error, -errno, "cannot open /dev/net/tun");
+		return error_set_errno(error, -errno, "cannot open /dev/net/tun%s",
+			errno == ENOENT || errno == ENODEV
+				? " (the kernel has no TAP, or the program does not see the device)"
+				: "");
 	return fd;
 }
 
@@ -46,70 +38,66 @@ static const char *hint(int code)
 	}
 }
 
-/* The first queue makes the interface, the others join it. */
-static int open_queue(struct tap *tap, unsigned index, bool offload, struct error *error)
+/* The kernel would take a '%' for a place to put a number. */
+static int check_name(const char *name, struct error *error)
 {
-	struct ifreq request = request_of(tap);
+	size_t length = strnlen(name, LINK_NAME_SIZE);
+
+	if (length == 0 || length == LINK_NAME_SIZE || strcspn(name, "%/: \t\n") != length ||
+		strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return error_set(error, -EINVAL, "'%.*s' is not the name of an interface",
+			LINK_NAME_SIZE, name);
+	return 0;
+}
+
+/* Whether an interface that is there already can be attached to. */
+static int judge(const struct host_tap *request, const struct link *link, struct error *error)
+{
+	if (!link->tap)
+		return error_set(error, -EEXIST, "interface %s exists and is no TAP%s%s",
+			request->name, *link->kind ? " but of the kind " : "", link->kind);
+	if (link->queues)
+		return error_set(error, -EBUSY, "another program has TAP %s", request->name);
+	if (request->queues > 1 && !link->multi_queue)
+		return error_set(error, -EINVAL, "TAP %s exists and was made for one queue, not %u",
+			request->name, request->queues);
+	return 0;
+}
+
+/* The first queue makes the interface, the others join it. */
+static int open_queue(struct tap *tap, unsigned index, int flags, struct error *error)
+{
+	struct ifreq request = {.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | flags)};
 	int fd = open_device(error);
 	int status;
 
 	if (fd < 0)
 		return fd;
-	request.ifr_flags = IFF_TAP | IFF_NO_PI;
-	if (tap->queues > 1)
-		request.ifr_flags |= IFF_MULTI_QUEUE;
-	if (offload)
-		request.ifr_flags |= IFF_VNET_HDR;
+	memcpy(request.ifr_name, tap->name, LINK_NAME_SIZE);
 	if (ioctl(fd, TUNSETIFF, &request) < 0) {
 		status = -errno;
 		fd_close(&fd);
-		return error_set(error, status, "cannot create TAP %s: %s%s", tap->name,
-			strerror(-status), hint(-status));
+		return error_set(error, status, "cannot %s TAP %s: %s%s",
+			tap->found ? "attach to" : "create", tap->name, strerror(-status),
+			hint(-status));
 	}
 	tap->fds[index] = fd;
 	tap->attached[index] = true;
 	return 0;
 }
 
-/* One ioctl of the interface's settings. */
-static int configure(const struct tap *tap, int control_fd, unsigned long ioctl_number,
-	struct ifreq *request, const char *what, struct error *error)
+static int open_queues(
+	struct tap *tap, const struct host_tap *request, int flags, struct error *error)
 {
-	if (ioctl(control_fd, ioctl_number, request) < 0)
-		return error_set_errno(error, -errno, "cannot %s of TAP %s", what, tap->name);
-	return 0;
-}
+	for (unsigned i = 0; i < tap->queues; i++) {
+		int status = open_queue(tap, i, flags, error);
 
-static int configure_all(
-	const struct tap *tap, const struct tap_config *config, int control_fd, struct error *error)
-{
-	struct ifreq request = request_of(tap);
-	int status;
-
-	request.ifr_mtu = config->mtu;
-	status = configure(tap, control_fd, SIOCSIFMTU, &request, "set the MTU", error);
-	if (status < 0)
-		return status;
-	if (config->mac) {
-		request = request_of(tap);
-		request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
-		memcpy(request.ifr_hwaddr.sa_data, config->mac, MAC_SIZE);
-		status = configure(
-			tap, control_fd, SIOCSIFHWADDR, &request, "set the address", error);
 		if (status < 0)
 			return status;
 	}
-	/* Before it comes up: nobody shall see a link that leads nowhere. */
-	status = tap_set_carrier(tap, false);
-	if (status < 0)
-		return error_set_errno(
-			error, status, "cannot set the carrier of TAP %s", tap->name);
-	request = request_of(tap);
-	status = configure(tap, control_fd, SIOCGIFFLAGS, &request, "read the flags", error);
-	if (status < 0)
-		return status;
-	request.ifr_flags |= IFF_UP;
-	return configure(tap, control_fd, SIOCSIFFLAGS, &request, "set the flags", error);
+	if (request->persist && ioctl(tap->fds[0], TUNSETPERSIST, 1) < 0)
+		return error_set_errno(error, -errno, "cannot make TAP %s persistent", tap->name);
+	return 0;
 }
 
 /* What the kernel has: all or nothing is its answer, and USO came later than the rest. */
@@ -124,41 +112,156 @@ static void find_offloads(struct tap *tap)
 		tap->offloads = common;
 }
 
-int tap_open(struct tap *tap, const struct tap_config *config, struct error *error)
+static int set_up(struct tap *tap, const struct host_tap *request, struct error *error)
 {
-	int control_fd;
+	struct link link;
 	int status;
 
-	memset(tap, 0, sizeof(*tap));
-	snprintf(tap->name, sizeof(tap->name), "%s", config->name);
-	tap->queues = config->queues;
-	for (unsigned i = 0; i < TAP_QUEUES_MAX; i++)
-		tap->fds[i] = -1;
-	for (unsigned i = 0; i < tap->queues; i++) {
-		status = open_queue(tap, i, config->offload, error);
-		if (status < 0)
-			goto close_queues;
-	}
-	if (config->offload) {
+	if (request->offload) {
 		find_offloads(tap);
 		status = tap_set_offloads(tap, 0, sizeof(struct virtio_net_hdr), error);
 		if (status < 0)
-			goto close_queues;
+			return status;
 	}
-	control_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (control_fd < 0) {
-		status = error_set_errno(error, -errno, "cannot open a socket");
-		goto close_queues;
-	}
-	status = configure_all(tap, config, control_fd, error);
-	fd_close(&control_fd);
+	/* Before it comes up: nobody shall see a link that leads nowhere. */
+	status = tap_set_carrier(tap, false);
 	if (status < 0)
-		goto close_queues;
-	return 0;
+		return error_set_errno(
+			error, status, "cannot set the carrier of TAP %s", tap->name);
+	status = link_find(tap->name, &link);
+	if (status < 0)
+		return error_set_errno(error, status, "cannot find TAP %s", tap->name);
+	tap->index = link.index;
+	return host_tap_change(tap, request, request, error);
+}
 
-close_queues:
-	tap_close(tap);
+/* In the namespace of the request. */
+static int open_here(const struct host_tap *request, struct tap *tap, struct error *error)
+{
+	struct link link;
+	int status = link_find(request->name, &link);
+	int flags = request->offload ? IFF_VNET_HDR : 0;
+
+	if (status == 0) {
+		tap->found = true;
+		status = judge(request, &link, error);
+		if (status < 0)
+			return status;
+	}
+	if (tap->found ? link.multi_queue : request->queues > 1)
+		flags |= IFF_MULTI_QUEUE;
+	tap->netns = netns_identity();
+	status = open_queues(tap, request, flags, error);
+	return status < 0 ? status : set_up(tap, request, error);
+}
+
+int host_tap_open(const struct host_tap *request, struct tap *tap, struct error *error)
+{
+	struct netns_visit visit;
+	int status = check_name(request->name, error);
+
+	if (status < 0)
+		return status;
+	memset(tap, 0, sizeof(*tap));
+	memcpy(tap->name, request->name, sizeof(tap->name));
+	tap->queues = request->queues;
+	for (unsigned i = 0; i < TAP_QUEUES_MAX; i++)
+		tap->fds[i] = -1;
+	status = netns_enter(&visit, request->netns, error);
+	if (status < 0)
+		return status;
+	status = open_here(request, tap, error);
+	netns_leave(&visit);
+	if (status < 0)
+		tap_close(tap);
 	return status;
+}
+
+static bool wants(const struct host_tap *request, const struct link_address *address)
+{
+	for (unsigned i = 0; i < request->address_count; i++) {
+		const struct link_address *other = &request->addresses[i];
+
+		if (other->ipv6 == address->ipv6 && other->length == address->length &&
+			memcmp(other->bytes, address->bytes, address->ipv6 ? 16 : 4) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int change_here(const struct tap *tap, const struct host_tap *old,
+	const struct host_tap *request, struct error *error)
+{
+	int status = link_set(tap->index, tap->name, &request->set, error);
+
+	for (unsigned i = 0; i < old->address_count && status == 0; i++)
+		if (!wants(request, &old->addresses[i]))
+			status = link_remove_address(
+				tap->index, tap->name, &old->addresses[i], error);
+	for (unsigned i = 0; i < request->address_count && status == 0; i++)
+		status = link_add_address(tap->index, tap->name, &request->addresses[i], error);
+	return status;
+}
+
+int host_tap_change(const struct tap *tap, const struct host_tap *old,
+	const struct host_tap *request, struct error *error)
+{
+	struct netns_visit visit;
+	int status;
+
+	/* From host_tap_open() we are there already, and a visit does not nest. */
+	if (tap->netns == netns_identity())
+		return change_here(tap, old, request, error);
+	status = netns_enter(&visit, request->netns, error);
+	if (status < 0)
+		return status;
+	if (tap->netns == netns_identity())
+		status = change_here(tap, old, request, error);
+	else
+		status = error_set(
+			error, -ESTALE, "%s is another network namespace now", request->netns);
+	netns_leave(&visit);
+	return status;
+}
+
+int host_tap_watch(const struct host_tap *request, struct error *error)
+{
+	struct netns_visit visit;
+	int status = netns_enter(&visit, request->netns, error);
+
+	if (status < 0)
+		return status;
+	status = link_watch_open(error);
+	netns_leave(&visit);
+	return status;
+}
+
+/* Whether the interface has left the namespace where it was opened. */
+static bool has_moved(const struct tap *tap)
+{
+	int fd = ioctl(tap->fds[0], TUNGETDEVNETNS);
+	struct stat status;
+	bool moved;
+
+	/* Without the privilege nobody knows, and we are no worse off than before. */
+	if (fd < 0)
+		return false;
+	moved = tap->netns && fstat(fd, &status) == 0 && status.st_ino != tap->netns;
+	fd_close(&fd);
+	return moved;
+}
+
+enum tap_place tap_find(const struct tap *tap, char name[LINK_NAME_SIZE])
+{
+	struct ifreq request = {0};
+
+	name[0] = '\0';
+	if (ioctl(tap->fds[0], TUNGETIFF, &request) < 0)
+		return TAP_DELETED;
+	snprintf(name, LINK_NAME_SIZE, "%.15s", request.ifr_name);
+	if (has_moved(tap))
+		return TAP_MOVED;
+	return strcmp(name, tap->name) == 0 ? TAP_HERE : TAP_RENAMED;
 }
 
 int tap_set_carrier(const struct tap *tap, bool carrier)

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A TAP interface of our own: Ethernet frames, one descriptor a queue, gone when it is closed.
+ * A TAP interface whose program's side we are: Ethernet frames, one descriptor a queue. One that is not
+ * there is made, and is gone when it is closed; one that is there is attached to, and stays.
  *
- *   tap_open() -> up, without carrier -> tap_set_carrier(true) <-> (false) -> tap_close()
+ *   host_tap_open() -> without carrier -> tap_set_carrier(true) <-> (false) -> tap_close()
  *
  * The kernel hands a frame to one of the attached queues, chosen by flow; a queue that is detached
  * gets none. Without offloads the kernel has finished checksums and segments. With them a header of
  * virtio-net stands in front of each frame, in both directions, and says what is left to do; what the
  * kernel may leave undone is nothing, until tap_set_offloads().
  *
- * One read or write of a queue's descriptor is one frame; the descriptors never block. One thread.
+ * One read or write of a queue's descriptor is one frame; the descriptors never block. host_*() are acts
+ * that take privilege and name something of the host; tap_*() need the descriptors only. One thread.
  */
 #ifndef VSW_HOST_TAP_H
 #define VSW_HOST_TAP_H
@@ -20,7 +22,8 @@
 #include <linux/if_tun.h>
 
 #include "base/error.h"
-#include "packet/mac.h"
+#include "host/link.h"
+#include "host/netns.h"
 
 /* From Linux 6.2 on; Debian 12's headers are older. */
 #ifndef TUN_F_USO4
@@ -29,10 +32,28 @@
 #endif
 
 /* As many as the kernel gives one interface. */
-#define TAP_QUEUES_MAX 256
+#define TAP_QUEUES_MAX         256
+/* Addresses that we give one. */
+#define HOST_TAP_ADDRESSES_MAX 16
 
+/* What is wanted. */
+struct host_tap {
+	char name[LINK_NAME_SIZE];
+	char netns[NETNS_NAME_SIZE]; /* netns_enter() */
+	unsigned queues;             /* 1..TAP_QUEUES_MAX */
+	bool offload;                /* a header in front of frames */
+	bool persist;                /* it shall stay when it is closed */
+	struct link_settings set;
+	unsigned address_count;
+	struct link_address addresses[HOST_TAP_ADDRESSES_MAX];
+};
+
+/* What there is. */
 struct tap {
-	char name[16];
+	char name[LINK_NAME_SIZE];
+	unsigned index; /* of the interface, in its namespace */
+	uint64_t netns; /* netns_identity() of that */
+	bool found;     /* it was there before */
 	unsigned queues;
 	unsigned offloads;       /* TUN_F_* that the kernel has; 0: no header in front of frames */
 	uint32_t header_size;    /* bytes of that header */
@@ -40,17 +61,29 @@ struct tap {
 	bool attached[TAP_QUEUES_MAX]; /* frames may come out of fds[i] */
 };
 
-struct tap_config {
-	const char *name;   /* shorter than IFNAMSIZ */
-	unsigned queues;    /* 1..TAP_QUEUES_MAX */
-	uint16_t mtu;       /* bytes */
-	bool offload;       /* a header in front of frames */
-	const uint8_t *mac; /* NULL: the kernel's choice */
+/* Makes the interface or attaches to it, and sets it; it has no carrier. 0, or -errno and what could not
+ * be done: one of another kind has that name, another program has it, the privilege is missing, ...
+ * tap_close() is due only after success. */
+int host_tap_open(const struct host_tap *request, struct tap *tap, struct error *error);
+
+/* Sets an open one as `request`, which differs from `old` in mac, mtu, up and addresses only, asks: also
+ * what somebody else has changed. 0, or -errno and the first thing that could not be done. */
+int host_tap_change(const struct tap *tap, const struct host_tap *old,
+	const struct host_tap *request, struct error *error);
+
+/* Opens a watch of interfaces (link.h) in the namespace of `request`. */
+int host_tap_watch(const struct host_tap *request, struct error *error);
+
+/* Where the interface of an open TAP is now. */
+enum tap_place {
+	TAP_HERE,    /* as it was opened */
+	TAP_RENAMED, /* it has another name */
+	TAP_MOVED,   /* it is in another namespace */
+	TAP_DELETED,
 };
 
-/* Makes the interface in the present network namespace and brings it up, without carrier. 0, or
- * -errno and what could not be done. tap_close() is due only after success. */
-int tap_open(struct tap *tap, const struct tap_config *config, struct error *error);
+/* name: of LINK_NAME_SIZE characters; filled with the present name, "" where there is no interface. */
+enum tap_place tap_find(const struct tap *tap, char name[LINK_NAME_SIZE]);
 
 /* Shows the link as up or down. 0 or -errno. */
 int tap_set_carrier(const struct tap *tap, bool carrier);

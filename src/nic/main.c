@@ -74,20 +74,20 @@ static int run_session(struct program *program, const struct nic_options *option
 
 static int run(const struct nic_options *options)
 {
-	const struct tap_config tap_config = {
-		.name = options->tap,
+	struct host_tap request = {
 		.queues = options->queues,
-		.mtu = options->mtu,
-		.mac = options->mac_given ? options->mac : NULL,
 		.offload = options->offload,
+		.set = {.mtu = options->mtu, .has_mac = options->mac_given, .up = true},
 	};
 	struct program program = {.status = EXIT_FAILED};
 	struct error error;
 	struct tap tap;
 
+	snprintf(request.name, sizeof(request.name), "%s", options->tap);
+	memcpy(request.set.mac, options->mac, sizeof(request.set.mac));
 	log_set_program("vsw-nic");
 	log_set_level(options->log_level);
-	if (tap_open(&tap, &tap_config, &error) < 0) {
+	if (host_tap_open(&request, &tap, &error) < 0) {
 		log_error("%s", error.text);
 		return EXIT_FAILED;
 	}
