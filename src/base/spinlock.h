@@ -39,6 +39,13 @@ static inline void spinlock_lock(struct spinlock *lock)
 	}
 }
 
+/* True where it was free, and is the caller's now. */
+static inline bool spinlock_try(struct spinlock *lock)
+{
+	return !__atomic_load_n(&lock->taken, __ATOMIC_RELAXED) &&
+	       !__atomic_exchange_n(&lock->taken, 1, __ATOMIC_ACQUIRE);
+}
+
 static inline void spinlock_unlock(struct spinlock *lock)
 {
 	__atomic_store_n(&lock->taken, 0, __ATOMIC_RELEASE);

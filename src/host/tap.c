@@ -9,8 +9,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
+
+/* The kernel lets a program that was killed hold its TAPs a moment longer than it lives (with io_uring). */
+#define BUSY_TRIES    20
+#define BUSY_PAUSE_NS (10 * NS_PER_MS)
 
 static int open_device(struct error *error)
 {
@@ -114,7 +120,6 @@ static void find_offloads(struct tap *tap)
 
 static int set_up(struct tap *tap, const struct host_tap *request, struct error *error)
 {
-	struct link link;
 	int status;
 
 	if (request->offload) {
@@ -128,25 +133,30 @@ static int set_up(struct tap *tap, const struct host_tap *request, struct error 
 	if (status < 0)
 		return error_set_errno(
 			error, status, "cannot set the carrier of TAP %s", tap->name);
-	status = link_find(tap->name, &link);
+	status = link_find(tap->name, &tap->link);
+	if (status == 0)
+		status = host_tap_change(tap, request, request, error);
+	else
+		error_set_errno(error, status, "cannot find TAP %s", tap->name);
 	if (status < 0)
-		return error_set_errno(error, status, "cannot find TAP %s", tap->name);
-	tap->index = link.index;
-	return host_tap_change(tap, request, request, error);
+		return status;
+	link_find(tap->name, &tap->link);
+	return 0;
 }
 
-/* In the namespace of the request. */
-static int open_here(const struct host_tap *request, struct tap *tap, struct error *error)
+static int try_open(const struct host_tap *request, struct tap *tap, struct error *error)
 {
 	struct link link;
-	int status = link_find(request->name, &link);
 	int flags = request->offload ? IFF_VNET_HDR : 0;
+	int status;
 
-	if (status == 0) {
+	if (link_find(request->name, &link) == 0) {
 		tap->found = true;
 		status = judge(request, &link, error);
 		if (status < 0)
 			return status;
+	} else if (request->existing) {
+		return error_set(error, -ENODEV, "there is no interface %s", request->name);
 	}
 	if (tap->found ? link.multi_queue : request->queues > 1)
 		flags |= IFF_MULTI_QUEUE;
@@ -155,25 +165,39 @@ static int open_here(const struct host_tap *request, struct tap *tap, struct err
 	return status < 0 ? status : set_up(tap, request, error);
 }
 
-int host_tap_open(const struct host_tap *request, struct tap *tap, struct error *error)
+/* In the namespace of the request. */
+static int open_here(const struct host_tap *request, struct tap *tap, struct error *error)
 {
-	struct netns_visit visit;
-	int status = check_name(request->name, error);
+	int status;
 
-	if (status < 0)
-		return status;
 	memset(tap, 0, sizeof(*tap));
 	memcpy(tap->name, request->name, sizeof(tap->name));
 	tap->queues = request->queues;
 	for (unsigned i = 0; i < TAP_QUEUES_MAX; i++)
 		tap->fds[i] = -1;
+	status = try_open(request, tap, error);
+	if (status < 0)
+		tap_close(tap);
+	return status;
+}
+
+int host_tap_open(const struct host_tap *request, struct tap *tap, struct error *error)
+{
+	const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
+	struct netns_visit visit;
+	int status = check_name(request->name, error);
+
+	if (status < 0)
+		return status;
 	status = netns_enter(&visit, request->netns, error);
 	if (status < 0)
 		return status;
 	status = open_here(request, tap, error);
+	for (unsigned i = 0; status == -EBUSY && i < BUSY_TRIES; i++) {
+		nanosleep(&pause, NULL);
+		status = open_here(request, tap, error);
+	}
 	netns_leave(&visit);
-	if (status < 0)
-		tap_close(tap);
 	return status;
 }
 
@@ -192,14 +216,28 @@ static bool wants(const struct host_tap *request, const struct link_address *add
 static int change_here(const struct tap *tap, const struct host_tap *old,
 	const struct host_tap *request, struct error *error)
 {
-	int status = link_set(tap->index, tap->name, &request->set, error);
+	struct link_settings set = request->set;
+	struct link link;
+	int status = link_find(tap->name, &link);
 
+	if (status < 0)
+		return error_set_errno(error, status, "cannot find TAP %s", tap->name);
+	/* What is as it shall be is left alone: each setting has its effect on neighbours and routes. */
+	set.mtu = set.mtu == link.mtu ? 0 : set.mtu;
+	set.has_mac &= !mac_equal(set.mac, link.mac);
+	set.up &= !link.up;
+	status = link_set(tap->link.index, tap->name, &set, error);
+	if (status == 0 && request->persist != old->persist &&
+		ioctl(tap->fds[0], TUNSETPERSIST, (unsigned long)request->persist) < 0)
+		return error_set_errno(error, -errno, "cannot make TAP %s %s", tap->name,
+			request->persist ? "persistent" : "go with its port");
 	for (unsigned i = 0; i < old->address_count && status == 0; i++)
 		if (!wants(request, &old->addresses[i]))
 			status = link_remove_address(
-				tap->index, tap->name, &old->addresses[i], error);
+				tap->link.index, tap->name, &old->addresses[i], error);
 	for (unsigned i = 0; i < request->address_count && status == 0; i++)
-		status = link_add_address(tap->index, tap->name, &request->addresses[i], error);
+		status = link_add_address(
+			tap->link.index, tap->name, &request->addresses[i], error);
 	return status;
 }
 
@@ -220,6 +258,19 @@ int host_tap_change(const struct tap *tap, const struct host_tap *old,
 	else
 		status = error_set(
 			error, -ESTALE, "%s is another network namespace now", request->netns);
+	netns_leave(&visit);
+	return status;
+}
+
+int host_tap_look(const struct host_tap *request, struct link *link)
+{
+	struct netns_visit visit;
+	struct error error;
+	int status = netns_enter(&visit, request->netns, &error);
+
+	if (status < 0)
+		return status;
+	status = link_find(request->name, link);
 	netns_leave(&visit);
 	return status;
 }

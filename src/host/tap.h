@@ -43,6 +43,7 @@ struct host_tap {
 	unsigned queues;             /* 1..TAP_QUEUES_MAX */
 	bool offload;                /* a header in front of frames */
 	bool persist;                /* it shall stay when it is closed */
+	bool existing;               /* it shall not be made where it is not there */
 	struct link_settings set;
 	unsigned address_count;
 	struct link_address addresses[HOST_TAP_ADDRESSES_MAX];
@@ -51,9 +52,9 @@ struct host_tap {
 /* What there is. */
 struct tap {
 	char name[LINK_NAME_SIZE];
-	unsigned index; /* of the interface, in its namespace */
-	uint64_t netns; /* netns_identity() of that */
-	bool found;     /* it was there before */
+	struct link link; /* the interface, as it was when it was opened */
+	uint64_t netns;   /* netns_identity() of that */
+	bool found;       /* it was there before */
 	unsigned queues;
 	unsigned offloads;       /* TUN_F_* that the kernel has; 0: no header in front of frames */
 	uint32_t header_size;    /* bytes of that header */
@@ -70,6 +71,9 @@ int host_tap_open(const struct host_tap *request, struct tap *tap, struct error 
  * what somebody else has changed. 0, or -errno and the first thing that could not be done. */
 int host_tap_change(const struct tap *tap, const struct host_tap *old,
 	const struct host_tap *request, struct error *error);
+
+/* What the interface of that name in that namespace is now. 0 or -errno: -ENODEV where there is none. */
+int host_tap_look(const struct host_tap *request, struct link *link);
 
 /* Opens a watch of interfaces (link.h) in the namespace of `request`. */
 int host_tap_watch(const struct host_tap *request, struct error *error);

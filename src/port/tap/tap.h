@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The TAP port: a network interface of the host, or of a network namespace, is a member of a network.
+ * We are the program behind the TAP; its other side is the kernel's network stack.
+ *
+ *   guest's memory --writev--> TAP --> the kernel's stack       (one copy, the kernel's)
+ *   guest's memory <----------- TAP <-- the kernel's stack      (read into buffers of ours that are reused)
+ *
+ * What the kernel and we leave undone (checksums, segments) is told in the virtio-net header in front
+ * of each frame, and is believed no more than a guest's: virtio_net/offload.h.
+ *
+ * The port is the interface of its name in its namespace, and nothing else. Where that is renamed,
+ * moved or deleted by somebody else the port is away: frames to it are dropped (receiver-not-ready),
+ * its carrier is off, and the status says why. It comes back with an interface of that name.
+ *
+ * Threads: as the port contract says. send() may be called by several workers at once for one queue; the
+ * kernel takes their frames in any order, each worker's in its own.
+ */
+#ifndef VSW_PORT_TAP_TAP_H
+#define VSW_PORT_TAP_TAP_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "host/tap.h"
+#include "port/port.h"
+
+/* Queues of a port: each is a flow's way to one worker. */
+#define TAP_PORT_QUEUES_MAX 64
+
+/*
+ * Makes the interface or attaches to it (host/tap.h; `offload` is ours to set). NULL with *error filled
+ * where it cannot be had. The port is destroyed with port->class->destroy(), and with it an interface that
+ * we made and that shall not persist. Control thread.
+ */
+struct port *tap_port_new(struct event_base *base, const struct port_notifier *notifier,
+	const char *name, uint16_t index, const struct host_tap *settings, struct error *error);
+
+/* Makes the interface what `settings` says, which may differ from before in mac, mtu, up, persist and
+ * addresses; also where somebody else has changed it. While it is away this waits for its return. 0, or
+ * -errno with *error filled. Control thread. */
+int tap_port_change(struct port *port, const struct host_tap *settings, struct error *error);
+
+enum tap_port_state {
+	TAP_PORT_RUNNING, /* frames pass */
+	TAP_PORT_DOWN,    /* the interface is not up */
+	TAP_PORT_AWAY,    /* it is not there: `problem` says why */
+};
+
+extern const char *const tap_port_state_names[];
+
+struct tap_port_status {
+	enum tap_port_state state;
+	const char *problem;  /* NULL: none */
+	unsigned problem_age; /* seconds */
+	unsigned ifindex;     /* 0: none */
+	bool carrier;         /* as the interface shows it */
+	unsigned mtu;         /* of the interface; 0: unknown */
+	uint8_t mac[MAC_SIZE];
+	bool found;       /* the interface was there before the port */
+	uint8_t offloads; /* OFFLOAD_* that the kernel and we leave to each other */
+	const char *io;   /* "io_uring" or "plain" */
+	uint64_t returns; /* how often it came back */
+};
+
+/* Control thread. */
+void tap_port_status(const struct port *port, struct tap_port_status *status);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The TAP port from inside: tap.c is the control thread's, data.c the workers'.
+ *
+ * `live` is what workers see: the queues, while the interface is there. To change anything of it the
+ * control thread takes it back, waits a grace period, changes it and publishes it again, as it is done
+ * with the rings of guests.
+ */
+#ifndef VSW_PORT_TAP_PRIVATE_H
+#define VSW_PORT_TAP_PRIVATE_H
+
+#include "base/log.h"
+#include "base/spinlock.h"
+#include "packet/egress.h"
+#include "port/tap/tap.h"
+#include "port/tap/uring.h"
+
+/* Bytes of the header in front of a frame: with the number of buffers, which a TAP leaves alone, so
+ * that what follows is aligned as in a guest's. */
+#define TAP_HEADER_SIZE 12
+
+/* Room for the longest frame's tail and for one byte more, by which a longer one is known; a distance
+ * that spreads the first bytes of tails over a cache's sets. */
+#define TAP_TAIL_SIZE   (PACKET_LENGTH_MAX - PACKET_HEAD_SIZE + 1)
+#define TAP_TAIL_STRIDE (65536 + 21 * CACHE_LINE)
+
+struct tap_queue {
+	/* Of the worker that visits it, while published. */
+	int fd;
+	struct tap_uring *reader; /* NULL: readv() */
+	uint8_t *tails;           /* [PACKET_BATCH] of TAP_TAIL_STRIDE bytes */
+	unsigned window;          /* frames that are asked for at once */
+	uint32_t longest;         /* bytes of the longest frame of the last visit that had any */
+	bool drained;             /* the last visit left nothing behind */
+	bool watched;             /* the control thread's */
+
+	/* Of whoever sends. */
+	struct tap_uring *writer CACHE_ALIGNED; /* under writing; NULL: writev() */
+	struct spinlock writing;  /* only ever tried: who finds it taken uses writev() */
+	struct spinlock counting; /* of the tx counters */
+};
+
+struct tap_port {
+	struct port port;
+	struct tap_queue
+		*live;     /* [port.queue_count] for workers, NULL while the interface is away */
+	uint8_t requests;  /* OFFLOAD_* that the kernel may ask us for; changed while not live */
+	uint8_t abilities; /* and that it takes from us */
+	uint32_t frame_length_max; /* by its MTU; written by the control thread at any time */
+
+	/* The control thread's. */
+	const struct port_notifier *notifier;
+	struct host_tap settings;
+	struct tap tap; /* open while `opened` */
+	bool opened;
+	bool concerned;           /* while news are read: some may be of our interface */
+	struct tap_queue *queues; /* [port.queue_count] */
+	int watch;                /* of interfaces in the namespace */
+	struct event *changed;
+	struct link link; /* the interface, as last seen */
+	enum tap_port_state state;
+	struct error problem;   /* "": none */
+	uint64_t problem_since; /* ns */
+	struct log_limit log_limit;
+	uint64_t returns;
+	const char *io;
+};
+
+static inline struct tap_port *tap_port(const struct port *port)
+{
+	return container_of(port, struct tap_port, port);
+}
+
+void tap_port_receive(struct port *port, unsigned queue, struct packet_batch *batch);
+void tap_port_release(struct port *port, unsigned queue, struct packet_batch *batch);
+void tap_port_send(struct port *port, struct packet_batch *batch, uint64_t mask);
+enum port_arm tap_port_arm(struct port *port, unsigned queue);
+void tap_port_disarm(struct port *port, unsigned queue);
+
+#endif

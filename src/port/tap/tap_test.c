@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The TAP port against the kernel: a real TAP in a namespace of the test's own, and a packet socket at its
+ * other side. Each case runs with io_uring, where the kernel has it, and with plain reads and writes.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "packet/headers.h"
+#include "packet/parse.h"
+#include "port/tap/tap.h"
+
+#define NAME  "vswtest0"
+#define OTHER "vswtest1"
+
+static struct event_base *base;
+static struct port *port;
+static int wire = -1; /* the kernel's side */
+static struct packet_batch *batch;
+
+static const uint8_t ethernet[14] = {
+	0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2, 0x88, 0xb5}; /* a type for experiments */
+
+/* A frame that nobody in the kernel cares for, each byte of its payload told by its place. */
+static void fill(uint8_t *frame, unsigned length)
+{
+	memcpy(frame, ethernet, sizeof(ethernet));
+	for (unsigned i = sizeof(ethernet); i < length; i++)
+		frame[i] = (uint8_t)(i * 7 + (i >> 8));
+}
+
+static void shell(const char *command)
+{
+	assert_int_equal(system(command), 0);
+}
+
+static struct host_tap settings(unsigned queues)
+{
+	struct host_tap wanted = {.name = NAME, .queues = queues};
+
+	wanted.set.mtu = 65521;
+	wanted.set.up = true;
+	return wanted;
+}
+
+static int open_wire(bool headers)
+{
+	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int size = 4 << 20, yes = 1;
+
+	address.sll_ifindex = (int)if_nametoindex(NAME);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	if (headers)
+		assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof(yes)), 0);
+	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* The frames of the next visits that have this type, until there are none. */
+static unsigned receive(unsigned queue)
+{
+	batch->count = 0;
+	batch->frames_max = PACKET_BATCH;
+	batch->pieces_used = 0;
+	batch->more = false;
+	port->class->receive(port, queue, batch);
+	return batch->count;
+}
+
+/* The kernel lets frames out a moment after it has seen the carrier. */
+static void settle(void)
+{
+	int fd = open_wire(false);
+	unsigned tries = 0, got = 0;
+
+	while (!got) {
+		assert_true(++tries < 5000);
+		assert_int_equal(send(fd, ethernet, sizeof(ethernet), 0), sizeof(ethernet));
+		usleep(1000);
+		for (unsigned i = 0; i < port->queue_count; i++)
+			got += receive(i);
+	}
+	while (got) {
+		got = 0;
+		for (unsigned i = 0; i < port->queue_count; i++)
+			got += receive(i);
+	}
+	close(fd);
+}
+
+static void open_port(unsigned queues, bool headers)
+{
+	struct host_tap wanted = settings(queues);
+	struct error error = {""};
+
+	port = tap_port_new(base, NULL, "p", 0, &wanted, &error);
+	if (!port)
+		fail_msg("%s", error.text);
+	settle();
+	wire = open_wire(headers);
+}
+
+static uint64_t dropped(enum drop_reason reason)
+{
+	struct port_totals totals;
+
+	port_totals(port, &totals);
+	return totals.drops[reason];
+}
+
+static bool same(const struct packet *packet, const uint8_t *frame, unsigned length)
+{
+	if (packet->length != length || memcmp(packet->head, frame, packet->head_length) != 0)
+		return false;
+	frame += packet->head_length;
+	length -= packet->head_length;
+	for (unsigned i = 0; i < packet->tail_count; i++) {
+		if (packet->tail[i].iov_len > length ||
+			memcmp(packet->tail[i].iov_base, frame, packet->tail[i].iov_len) != 0)
+			return false;
+		frame += packet->tail[i].iov_len;
+		length -= (unsigned)packet->tail[i].iov_len;
+	}
+	return length == 0;
+}
+
+static void test_receive(void **state)
+{
+	const unsigned lengths[] = {14, 60, 255, 256, 257, 268, 1514, 9014, 65535};
+	static uint8_t frame[65536];
+
+	open_port(1, false);
+	assert_int_equal(port->class->arm(port, 0), PORT_ARMED);
+	for (unsigned i = 0; i < ARRAY_SIZE(lengths); i++) {
+		fill(frame, lengths[i]);
+		assert_int_equal(send(wire, frame, lengths[i], 0), lengths[i]);
+		assert_int_equal(receive(0), 1);
+		assert_true(same(&batch->packets[0], frame, lengths[i]));
+		assert_int_equal(batch->packets[0].offload.needs, 0);
+		port->class->release(port, 0, batch);
+		assert_int_equal(port->class->arm(port, 0), PORT_ARMED);
+	}
+}
+
+/* More than a batch: in order, and not armed before the last. */
+static void test_receive_many(void **state)
+{
+	unsigned got = 0, visits = 0;
+	uint8_t frame[1514];
+
+	open_port(1, false);
+	for (unsigned i = 0; i < 200; i++) {
+		fill(frame, 60 + i);
+		assert_int_equal(send(wire, frame, 60 + i, 0), 60 + i);
+	}
+	while (got < 200) {
+		unsigned count = receive(0);
+
+		assert_in_range(count, 1, PACKET_BATCH);
+		for (unsigned i = 0; i < count; i++, got++) {
+			fill(frame, 60 + got);
+			assert_true(same(&batch->packets[i], frame, 60 + got));
+		}
+		port->class->release(port, 0, batch);
+		if (count == PACKET_BATCH)
+			assert_int_equal(port->class->arm(port, 0), PORT_PENDING);
+		visits++;
+	}
+	assert_in_range(visits, 4, 12);
+	assert_int_equal(receive(0), 0);
+	assert_int_equal(port->class->arm(port, 0), PORT_ARMED);
+}
+
+/* Frames that come while we read: an empty answer may have a frame behind it. */
+static void test_receive_meanwhile(void **state)
+{
+	unsigned got = 0, empty = 0;
+	uint8_t frame[60];
+	pid_t child;
+
+	open_port(1, false);
+	child = fork();
+	if (child == 0) {
+		fill(frame, sizeof(frame));
+		for (unsigned i = 0; i < 3000; i++, usleep(50))
+			if (send(wire, frame, sizeof(frame), 0) != sizeof(frame))
+				_exit(1);
+		_exit(0);
+	}
+	while (got < 3000 && empty < 10000) {
+		unsigned count = receive(0);
+
+		got += count;
+		empty = count ? 0 : empty + 1;
+		if (!count)
+			usleep(100 * (empty > 1000));
+	}
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(got, 3000);
+}
+
+/* Long frames end a visit before it has taken them all. */
+static void test_receive_budget(void **state)
+{
+	static uint8_t frame[65535];
+	unsigned got = 0;
+
+	open_port(1, false);
+	fill(frame, sizeof(frame));
+	for (unsigned i = 0; i < 30; i++)
+		assert_int_equal(send(wire, frame, sizeof(frame), 0), sizeof(frame));
+	while (got < 30) {
+		unsigned count = receive(0);
+
+		assert_in_range(count, 1, 12);
+		got += count;
+	}
+}
+
+/* Puts a frame into the batch: a head, and a tail of pieces that are `step` bytes long. */
+static void stage(unsigned slot, uint8_t *frame, unsigned length, unsigned step)
+{
+	struct packet *packet = &batch->packets[slot];
+	unsigned head = MIN(length, PACKET_HEAD_SIZE);
+
+	*packet = (struct packet){.head = packet_buffer(batch, slot),
+		.tail = &batch->pieces[batch->pieces_used],
+		.length = length,
+		.head_length = (uint16_t)head,
+		.network = NETWORK_NONE};
+	memcpy(packet->head, frame, head);
+	for (unsigned at = head; at < length; at += step) {
+		batch->pieces[batch->pieces_used++] = (struct iovec){
+			frame + at, MIN(step, length - at)};
+		packet->tail_count++;
+	}
+	batch->count = MAX(batch->count, slot + 1);
+}
+
+static void clear_batch(void)
+{
+	batch->count = 0;
+	batch->pieces_used = 0;
+}
+
+static void expect_on_wire(const uint8_t *frame, unsigned length)
+{
+	static uint8_t got[70000];
+	struct pollfd ready = {wire, POLLIN, 0};
+
+	assert_int_equal(poll(&ready, 1, 5000), 1);
+	assert_int_equal(recv(wire, got, sizeof(got), 0), length);
+	assert_memory_equal(got, frame, length);
+}
+
+static void test_send(void **state)
+{
+	const unsigned lengths[] = {14, 60, 256, 257, 1514, 9014, 65535};
+	static uint8_t frames[ARRAY_SIZE(lengths)][65536];
+	struct port_totals totals;
+	uint64_t bytes = 0;
+
+	open_port(1, false);
+	clear_batch();
+	for (unsigned i = 0; i < ARRAY_SIZE(lengths); i++) {
+		fill(frames[i], lengths[i]);
+		stage(i, frames[i], lengths[i], 1000);
+		bytes += lengths[i];
+	}
+	port->class->send(port, batch, (1u << ARRAY_SIZE(lengths)) - 1);
+	for (unsigned i = 0; i < ARRAY_SIZE(lengths); i++)
+		expect_on_wire(frames[i], lengths[i]);
+	port_totals(port, &totals);
+	assert_int_equal(totals.tx_packets, ARRAY_SIZE(lengths));
+	assert_int_equal(totals.tx_bytes, bytes);
+}
+
+/* More pieces than wait at once, and more than one system call takes. */
+static void test_send_scattered(void **state)
+{
+	static uint8_t frames[8][60000];
+
+	open_port(1, false);
+	clear_batch();
+	for (unsigned i = 0; i < 8; i++) {
+		fill(frames[i], sizeof(frames[i]));
+		stage(i, frames[i], sizeof(frames[i]), i == 7 ? 50 : 150);
+	}
+	port->class->send(port, batch, 0xff);
+	for (unsigned i = 0; i < 7; i++)
+		expect_on_wire(frames[i], sizeof(frames[i]));
+	assert_int_equal(dropped(DROP_RECEIVE_BUFFER_TOO_SMALL), 1);
+}
+
+static void test_send_limits(void **state)
+{
+	static uint8_t frame[4000];
+	uint8_t *gone = NULL;
+
+	open_port(1, false);
+	shell("ip link set " NAME " mtu 1500");
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	clear_batch();
+	fill(frame, sizeof(frame));
+	stage(0, frame, 1518, 4000);
+	stage(1, frame, 1519, 4000);
+	stage(2, frame, 1000, 4000);
+	batch->packets[2].tail->iov_base = gone; /* a guest's memory that is not there */
+	port->class->send(port, batch, 7);
+	expect_on_wire(frame, 1518);
+	assert_int_equal(dropped(DROP_MTU_EXCEEDED), 1);
+	assert_int_equal(dropped(DROP_RING_ERROR), 1);
+	shell("ip link set " NAME " down");
+	port->class->send(port, batch, 1);
+	assert_int_equal(dropped(DROP_RECEIVER_NOT_READY), 1);
+}
+
+/* TCP over IPv4 from 10.0.0.1 to 10.0.0.2, whose checksum and cutting are left to do. */
+static unsigned fill_tcp(uint8_t *frame, unsigned payload)
+{
+	static const uint8_t ip[20] = {
+		0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2};
+	unsigned length = 14 + 20 + 20 + payload;
+
+	fill(frame, length);
+	store_be16(frame + 12, ETH_P_IP);
+	memcpy(frame + 14, ip, sizeof(ip));
+	store_be16(frame + 16, (uint16_t)(length - 14));
+	memset(frame + 34, 0, 20);
+	frame[34 + 12] = 0x50;
+	frame[34 + 13] = 0x10;
+	return length;
+}
+
+static void test_offload_from_kernel(void **state)
+{
+	static uint8_t buffer[10 + 20000];
+	struct virtio_net_hdr header = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+		.hdr_len = 54,
+		.gso_size = 1448,
+		.csum_start = 34,
+		.csum_offset = 16};
+	unsigned length;
+
+	open_port(1, true);
+	length = fill_tcp(buffer + 10, 15000);
+	memcpy(buffer, &header, 10);
+	assert_int_equal(send(wire, buffer, 10 + length, 0), 10 + length);
+	assert_int_equal(receive(0), 1);
+	assert_int_equal(batch->packets[0].offload.needs, OFFLOAD_CHECKSUM | OFFLOAD_TCP4);
+	assert_int_equal(batch->packets[0].offload.gso_size, 1448);
+	assert_int_equal(batch->packets[0].length, length);
+}
+
+static void test_offload_to_kernel(void **state)
+{
+	static uint8_t frame[20000], got[30000];
+	struct virtio_net_hdr header;
+	struct packet *packet = &batch->packets[0];
+	unsigned length = fill_tcp(frame, 15000);
+	struct pollfd ready;
+
+	open_port(1, true);
+	clear_batch();
+	stage(0, frame, length, 4096);
+	packet->offload.needs = OFFLOAD_CHECKSUM | OFFLOAD_TCP4;
+	packet->offload.gso_size = 1448;
+	packet->offload.l4_header = 20;
+	packet_parse(packet);
+	port->class->send(port, batch, 1);
+	ready = (struct pollfd){wire, POLLIN, 0};
+	assert_int_equal(poll(&ready, 1, 5000), 1);
+	assert_int_equal(recv(wire, got, sizeof(got), 0), length + 10);
+	memcpy(&header, got, sizeof(header));
+	assert_int_equal(header.gso_type, VIRTIO_NET_HDR_GSO_TCPV4);
+	assert_int_equal(header.gso_size, 1448);
+	assert_int_equal(header.csum_start, 34);
+	assert_memory_equal(got + 10, frame, length);
+}
+
+static enum tap_port_state look(const char **words)
+{
+	static struct tap_port_status status;
+
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	tap_port_status(port, &status);
+	*words = status.problem ? status.problem : "";
+	return status.state;
+}
+
+static void test_renamed(void **state)
+{
+	const char *words;
+
+	open_port(1, false);
+	assert_int_equal(look(&words), TAP_PORT_RUNNING);
+	shell("ip link set " NAME " down && ip link set " NAME " name " OTHER);
+	assert_int_equal(look(&words), TAP_PORT_AWAY);
+	assert_string_equal(words, "interface " NAME " was renamed to " OTHER);
+	assert_int_equal(receive(0), 0);
+	clear_batch();
+	stage(0, (uint8_t *)(uintptr_t)ethernet, sizeof(ethernet), 100);
+	port->class->send(port, batch, 1);
+	assert_int_equal(dropped(DROP_RECEIVER_NOT_READY), 1);
+	shell("ip link set " OTHER " name " NAME " && ip link set " NAME " up");
+	assert_int_equal(look(&words), TAP_PORT_RUNNING);
+	assert_string_equal(words, "");
+	settle();
+}
+
+static void test_replaced(void **state)
+{
+	const char *words;
+
+	open_port(1, false);
+	shell("ip link del " NAME);
+	assert_int_equal(look(&words), TAP_PORT_AWAY);
+	assert_string_equal(words, "interface " NAME " was deleted");
+	shell("ip link add " NAME " type bridge");
+	assert_int_equal(look(&words), TAP_PORT_AWAY);
+	assert_string_equal(
+		words, "interface " NAME " exists and is no TAP but of the kind bridge");
+	shell("ip link del " NAME " && ip tuntap add " NAME " mode tap");
+	assert_int_equal(look(&words), TAP_PORT_RUNNING);
+	settle();
+	shell("ip link del " NAME);
+	assert_int_equal(look(&words), TAP_PORT_AWAY);
+}
+
+static void test_moved(void **state)
+{
+	const char *words;
+	pid_t child;
+	char command[256];
+
+	open_port(1, false);
+	child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (unshare(CLONE_NEWNET) < 0)
+			_exit(1);
+		pause();
+	}
+	/* Until the child is in its namespace, the move leads nowhere. */
+	snprintf(command, sizeof(command),
+		"until [ $(readlink /proc/self/ns/net) != $(readlink /proc/%d/ns/net) ]; do "
+		"sleep 0.01; done; ip link set %s netns %d",
+		child, NAME, child);
+	shell(command);
+	assert_int_equal(look(&words), TAP_PORT_AWAY);
+	assert_string_equal(words, "interface " NAME " was moved to another network namespace");
+	snprintf(command, sizeof(command), "nsenter -t %d -n ip link set %s netns %d", child, NAME,
+		getpid());
+	shell(command);
+	shell("ip link set " NAME " up");
+	kill(child, SIGKILL);
+	assert_int_equal(look(&words), TAP_PORT_RUNNING);
+	settle();
+}
+
+static void refuse(const struct host_tap *wanted, const char *words)
+{
+	struct error error = {""};
+
+	assert_null(tap_port_new(base, NULL, "p", 0, wanted, &error));
+	assert_string_equal(error.text, words);
+}
+
+static void test_refused(void **state)
+{
+	struct host_tap wanted = settings(1);
+
+	shell("ip link add " NAME " type bridge");
+	refuse(&wanted, "interface " NAME " exists and is no TAP but of the kind bridge");
+	shell("ip link del " NAME " && ip tuntap add " NAME " mode tun");
+	refuse(&wanted, "interface " NAME " exists and is no TAP but of the kind tun");
+	shell("ip link del " NAME " && ip tuntap add " NAME " mode tap");
+	wanted.queues = 2;
+	refuse(&wanted, "TAP " NAME " exists and was made for one queue, not 2");
+	shell("ip link del " NAME);
+	strcpy(wanted.name, "a/b");
+	refuse(&wanted, "'a/b' is not the name of an interface");
+	strcpy(wanted.name, "tap%d");
+	refuse(&wanted, "'tap%d' is not the name of an interface");
+	strcpy(wanted.name, NAME);
+	strcpy(wanted.netns, "no-such");
+	refuse(&wanted, "cannot open network namespace /run/netns/no-such: No such file or "
+			"directory");
+	strcpy(wanted.netns, "/dev/null");
+	refuse(&wanted, "/dev/null is no network namespace");
+	*wanted.netns = '\0';
+	wanted.queues = 2;
+	port = tap_port_new(base, NULL, "p", 0, &wanted, NULL);
+	assert_non_null(port);
+	refuse(&wanted, "another program has TAP " NAME);
+}
+
+static void test_queues(void **state)
+{
+	uint8_t frame[60];
+	unsigned got = 0;
+
+	open_port(4, false);
+	fill(frame, sizeof(frame));
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(send(wire, frame, sizeof(frame), 0), sizeof(frame));
+	for (unsigned queue = 0; queue < 4; queue++)
+		for (unsigned count; (count = receive(queue));)
+			got += count;
+	assert_int_equal(got, 100);
+}
+
+static int set_up(void **state)
+{
+	base = event_base_new();
+	batch = malloc(sizeof(*batch));
+	return base && batch ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	if (port)
+		port->class->destroy(port);
+	port = NULL;
+	fd_close(&wire);
+	event_base_free(base);
+	free(batch);
+	return system("ip link show " NAME " >/dev/null 2>&1") != 0 ? 0 : -1;
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest data[] = {
+		CASE(test_receive),
+		CASE(test_receive_many),
+		CASE(test_receive_meanwhile),
+		CASE(test_receive_budget),
+		CASE(test_send),
+		CASE(test_send_scattered),
+		CASE(test_send_limits),
+		CASE(test_offload_from_kernel),
+		CASE(test_offload_to_kernel),
+		CASE(test_queues),
+	};
+	const struct CMUnitTest interface[] = {
+		CASE(test_renamed),
+		CASE(test_replaced),
+		CASE(test_moved),
+		CASE(test_refused),
+	};
+	int failed;
+
+	if (access("/dev/net/tun", R_OK | W_OK) < 0 || unshare(CLONE_NEWNET) < 0) {
+		printf("skipped: it takes root and /dev/net/tun: %s\n", strerror(errno));
+		return 77;
+	}
+	/* Nobody but the test sends. */
+	shell("sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
+	failed = cmocka_run_group_tests_name("TAP port: data", data, NULL, NULL);
+	failed += cmocka_run_group_tests_name("TAP port: interface", interface, NULL, NULL);
+	setenv("VSW_TAP_IO", "plain", 1);
+	failed += cmocka_run_group_tests_name("TAP port: data, plain", data, NULL, NULL);
+	return failed;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "port/tap/uring.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+
+struct tap_uring {
+	struct io_uring ring;
+};
+
+/* Debian 12's liburing declares functions for these two and has them not. */
+static int restrict_ring(struct io_uring *ring)
+{
+	struct io_uring_restriction allowed[] = {
+		{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READV},
+		{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_WRITEV},
+		{.opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED, .sqe_flags = IOSQE_FIXED_FILE},
+		{.opcode = IORING_RESTRICTION_REGISTER_OP, .register_op = IORING_UNREGISTER_FILES},
+	};
+	int status = io_uring_register((unsigned)ring->ring_fd, IORING_REGISTER_RESTRICTIONS,
+		allowed, ARRAY_SIZE(allowed));
+
+	if (status < 0)
+		return status;
+	return io_uring_register((unsigned)ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
+/* A read that must not wait: a kernel that would answer it later, or not at all, is of no use here. */
+static int probe(struct tap_uring *ring)
+{
+	char byte[16];
+	struct iovec piece = {byte, sizeof(byte)};
+	struct tap_io io = {.pieces = &piece, .count = 1};
+
+	tap_uring_run(ring, false, &io, 1);
+	return io.result >= 0 || io.result == -EAGAIN ? 0 : io.result;
+}
+
+struct tap_uring *tap_uring_new(int fd, struct error *error)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL |
+			 IORING_SETUP_COOP_TASKRUN,
+	};
+	struct tap_uring *ring = calloc(1, sizeof(*ring));
+	int status;
+
+	if (!ring) {
+		error_set(error, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	status = io_uring_queue_init_params(PACKET_BATCH, &ring->ring, &params);
+	if (status < 0) {
+		free(ring);
+		error_set_errno(error, status, "io_uring");
+		return NULL;
+	}
+	status = io_uring_register_files(&ring->ring, &fd, 1);
+	if (status == 0)
+		status = restrict_ring(&ring->ring);
+	if (status == 0)
+		status = probe(ring);
+	if (status < 0) {
+		tap_uring_free(ring);
+		error_set_errno(error, status, "io_uring");
+		return NULL;
+	}
+	return ring;
+}
+
+void tap_uring_free(struct tap_uring *ring)
+{
+	if (!ring)
+		return;
+	/* The kernel takes rings apart at its leisure, and the TAP shall be free when we return. */
+	io_uring_unregister_files(&ring->ring);
+	io_uring_queue_exit(&ring->ring);
+	free(ring);
+}
+
+/* Takes the results that are there; returns how many. */
+static unsigned reap(struct io_uring *ring, struct tap_io *ios, unsigned count)
+{
+	struct io_uring_cqe *entry;
+	unsigned head, taken = 0;
+
+	io_uring_for_each_cqe(ring, head, entry)
+	{
+		if (entry->user_data < count)
+			ios[entry->user_data].result = entry->res;
+		taken++;
+	}
+	io_uring_cq_advance(ring, taken);
+	return taken;
+}
+
+void tap_uring_run(struct tap_uring *ring, bool write, struct tap_io *ios, unsigned count)
+{
+	unsigned done = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct io_uring_sqe *entry = io_uring_get_sqe(&ring->ring);
+
+		/* The ring is empty between two calls, and has room for a batch. */
+		io_uring_prep_rw(write ? IORING_OP_WRITEV : IORING_OP_READV, entry, 0,
+			ios[i].pieces, ios[i].count, 0);
+		entry->rw_flags = RWF_NOWAIT;
+		entry->flags = IOSQE_FIXED_FILE;
+		entry->user_data = i;
+		ios[i].result = -EIO;
+	}
+	/* All are done within the call, because none may wait; so waiting for them does not. */
+	while (done < count) {
+		int status = io_uring_submit_and_wait(&ring->ring, count - done);
+
+		if (status < 0 && status != -EINTR && status != -EAGAIN)
+			return;
+		done += reap(&ring->ring, ios, count);
+	}
+}
