@@ -26,6 +26,8 @@ struct reaper {
 	unsigned owners; /* control thread */
 	bool running;    /* the thread exists */
 	bool given_up;
+	void (*stalled)(void *owner); /* control thread */
+	void *stalled_owner;
 };
 
 static unsigned total; /* of all reapers; atomic */
@@ -86,7 +88,7 @@ static void *work(void *argument)
 	return NULL;
 }
 
-/* Its signals are the control thread's. Where there is no thread the jobs wait for the next attempt. */
+/* Its signals are the control thread's. */
 static bool start(struct reaper *reaper)
 {
 	pthread_attr_t attributes;
@@ -104,9 +106,42 @@ static bool start(struct reaper *reaper)
 	return result == 0;
 }
 
+/* With the lock held: false where there are jobs and no thread for them. */
+static bool ensure_thread(struct reaper *reaper)
+{
+	if (reaper->first && !reaper->running)
+		reaper->running = start(reaper);
+	return reaper->running || !reaper->first;
+}
+
+void reaper_on_stall(struct reaper *reaper, void (*stalled)(void *owner), void *owner)
+{
+	reaper->stalled = stalled;
+	reaper->stalled_owner = owner;
+}
+
+static void say_stalled(struct reaper *reaper)
+{
+	log_limited(LOG_LEVEL_WARNING, "no thread can be made: what a peer left is given up later");
+	if (reaper->stalled)
+		reaper->stalled(reaper->stalled_owner);
+}
+
+void reaper_retry(struct reaper *reaper)
+{
+	bool works;
+
+	pthread_mutex_lock(&reaper->lock);
+	works = ensure_thread(reaper);
+	pthread_mutex_unlock(&reaper->lock);
+	if (!works)
+		say_stalled(reaper);
+}
+
 void reaper_run(struct reaper *reaper, void (*run)(void *argument), void *argument)
 {
 	struct job *job;
+	bool works;
 
 	if (!reaper) {
 		run(argument);
@@ -124,9 +159,10 @@ void reaper_run(struct reaper *reaper, void (*run)(void *argument), void *argume
 	reaper->end = &job->next;
 	reaper->pending++;
 	__atomic_add_fetch(&total, 1, __ATOMIC_RELAXED);
-	if (!reaper->running)
-		reaper->running = start(reaper);
+	works = ensure_thread(reaper);
 	pthread_mutex_unlock(&reaper->lock);
+	if (!works)
+		say_stalled(reaper);
 }
 
 static void close_it(void *argument)
@@ -163,8 +199,6 @@ unsigned reaper_pending(struct reaper *reaper)
 		return 0;
 	pthread_mutex_lock(&reaper->lock);
 	pending = reaper->pending;
-	if (pending && !reaper->running)
-		reaper->running = start(reaper);
 	pthread_mutex_unlock(&reaper->lock);
 	return pending;
 }
@@ -186,8 +220,7 @@ void reaper_free(struct reaper *reaper)
 		return;
 	pthread_mutex_lock(&reaper->lock);
 	reaper->given_up = true;
-	if (reaper->first && !reaper->running)
-		reaper->running = start(reaper);
+	ensure_thread(reaper);
 	running = reaper->running;
 	pthread_mutex_unlock(&reaper->lock);
 	/* Without a thread for them the jobs are lost, and so is this. */

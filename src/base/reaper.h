@@ -10,6 +10,9 @@
  * while there are jobs; nobody waits for it, and the end of the process does not either (but for the kernel,
  * where a job waits in a way that no signal ends: a FUSE file whose server is alive and silent).
  *
+ * Where no thread can be made (the process or its user has too many) the jobs wait: whoever asked for it
+ * (reaper_on_stall()) is told, and calls reaper_retry() after a while.
+ *
  * Capacity: none is refused, but whoever causes jobs must stop while reaper_full(): the port takes no
  * message and no connection then.
  *
@@ -31,6 +34,13 @@ struct reaper;
 
 /* NULL where memory is short. */
 struct reaper *reaper_new(void);
+
+/* Has `stalled` called with `owner`, within a call of a function below, when jobs have no thread. NULL: not
+ * any more. */
+void reaper_on_stall(struct reaper *reaper, void (*stalled)(void *owner), void *owner);
+
+/* Tries once more to have a thread for jobs that have none; says so where that fails again. */
+void reaper_retry(struct reaper *reaper);
 
 /* Has `run` called with `argument`. Where memory is short it never is: better lost than late. */
 void reaper_run(struct reaper *reaper, void (*run)(void *argument), void *argument);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -18,6 +19,18 @@
 #include "base/reaper.h"
 
 static sem_t gate, passed;
+static bool no_threads;
+
+int __real_pthread_create(
+	pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
+int __wrap_pthread_create(
+	pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
+
+int __wrap_pthread_create(
+	pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)
+{
+	return no_threads ? EAGAIN : __real_pthread_create(thread, attributes, run, argument);
+}
 
 static void wait_at_the_gate(void *argument)
 {
@@ -130,6 +143,39 @@ static void a_socket_that_lingers(void **state)
 	reaper_free(reaper);
 }
 
+/* The jobs wait, and whoever wants to know is told, each time. */
+static void without_a_thread(void **state)
+{
+	struct reaper *reaper = reaper_new();
+	unsigned done = 0, stalls = 0;
+
+	reaper_on_stall(reaper, add_one, &stalls);
+	no_threads = true;
+	reaper_run(reaper, add_one, &done);
+	reaper_run(reaper, add_one, &done);
+	assert_int_equal(stalls, 2);
+	reaper_retry(reaper);
+	assert_int_equal(stalls, 3);
+	assert_int_equal(reaper_pending(reaper), 2);
+	no_threads = false;
+	assert_int_equal(done, 0);
+	reaper_retry(reaper);
+	reaper_wait(reaper);
+	assert_int_equal(done, 2);
+	/* Nothing to do: nothing to say. */
+	no_threads = true;
+	reaper_retry(reaper);
+	assert_int_equal(stalls, 3);
+	reaper_on_stall(reaper, NULL, NULL);
+	reaper_run(reaper, add_one, &done);
+	assert_int_equal(stalls, 3);
+	no_threads = false;
+	/* With the last owner goes the last chance, which is taken. */
+	reaper_free(reaper);
+	reaper_wait_all();
+	assert_int_equal(done, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +183,7 @@ int main(void)
 		cmocka_unit_test(one_that_is_stuck_is_alone),
 		cmocka_unit_test(given_up_with_work_to_do),
 		cmocka_unit_test(a_socket_that_lingers),
+		cmocka_unit_test(without_a_thread),
 	};
 
 	sem_init(&gate, 0, 0);

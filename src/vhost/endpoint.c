@@ -17,6 +17,9 @@
 /* Pause after accept() failed for want of descriptors: without it the event loop would spin. */
 #define ACCEPT_PAUSE_MS 200
 
+/* Until the reaper tries again to have a thread. */
+#define REAPER_PAUSE_MS 200
+
 static const struct host_access default_access = {
 	.mode = 0660,
 	.owner = HOST_AS_MADE,
@@ -32,6 +35,7 @@ struct vhost_endpoint {
 	void *owner;
 	struct vhost_connection *connection; /* NULL: waiting for a peer */
 	struct reaper *reaper;               /* closes what peers sent, and their sockets */
+	struct event *reaper_timer;          /* pending while its jobs have no thread */
 
 	/* Server mode. */
 	int listen_fd;
@@ -69,6 +73,10 @@ static void endpoint_free(struct vhost_endpoint *endpoint)
 		event_free(endpoint->timer);
 	if (endpoint->listen_fd >= 0)
 		host_socket_remove(&endpoint->socket);
+	if (endpoint->reaper)
+		reaper_on_stall(endpoint->reaper, NULL, NULL);
+	if (endpoint->reaper_timer)
+		event_free(endpoint->reaper_timer);
 	/* Clients that nobody accepted may have sent descriptors already. */
 	reaper_close(endpoint->reaper, &endpoint->listen_fd);
 	reaper_free(endpoint->reaper);
@@ -299,6 +307,22 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 		resume_accepting(endpoint);
 }
 
+static void on_reaper_timer(evutil_socket_t fd, short what, void *argument)
+{
+	struct vhost_endpoint *endpoint = argument;
+
+	reaper_retry(endpoint->reaper);
+}
+
+/* The reaper's jobs have no thread. */
+static void on_stall(void *argument)
+{
+	struct vhost_endpoint *endpoint = argument;
+	const struct timeval pause = {.tv_usec = REAPER_PAUSE_MS * 1000};
+
+	event_add(endpoint->reaper_timer, &pause);
+}
+
 /* Replaces the listening socket, of which there may be none yet. */
 static int open_server(struct vhost_endpoint *endpoint, struct error *error)
 {
@@ -343,8 +367,11 @@ int vhost_endpoint_open(struct event_base *base, const struct vhost_endpoint_con
 	endpoint->socket.access = config->access ? *config->access : default_access;
 	endpoint->name = strdup(config->name);
 	endpoint->timer = event_new(base, -1, 0, on_timer, endpoint);
+	endpoint->reaper_timer = event_new(base, -1, 0, on_reaper_timer, endpoint);
 	endpoint->reaper = reaper_new();
-	if (!endpoint->name || !endpoint->timer || !endpoint->reaper)
+	if (endpoint->reaper && endpoint->reaper_timer)
+		reaper_on_stall(endpoint->reaper, on_stall, endpoint);
+	if (!endpoint->name || !endpoint->timer || !endpoint->reaper_timer || !endpoint->reaper)
 		status = error_set(error, -ENOMEM, "%s: no memory", config->path);
 	else
 		status = host_socket_name(&endpoint->socket, config->path, error);
