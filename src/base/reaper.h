@@ -2,19 +2,19 @@
 /*
  * Giving up what a peer sent us, where that may sleep.
  *
- * close(2) is the peer's choice when the descriptor is: a TCP socket lingers for its unsent data, a FUSE
- * file waits for its file system's answer, a unix socket drops what lies in it, descriptors included, and
- * an eventfd is taken out of each epoll that watches it. And whoever gives up a dead VM's memory last frees
- * all its pages. A reaper does such jobs on a thread of
- * its own: one reaper for each port, so that one whose job never ends holds up no other. The thread exists
- * while there are jobs; nobody waits for it, and the end of the process does not either (but for the kernel,
+ * close(2) is the peer's choice when the descriptor is: a TCP socket lingers for its unsent data, a
+ * FUSE file waits for its file system's answer, a unix socket drops what lies in it, descriptors
+ * included, and an eventfd is taken out of each epoll that watches it. And whoever gives up a dead
+ * VM's memory last frees all its pages. A reaper does such jobs on a thread of its own: one reaper
+ * for each port, so that one whose job never ends holds up no other. The thread exists while there
+ * are jobs; nobody waits for it, and the end of the process does not either (but for the kernel,
  * where a job waits in a way that no signal ends: a FUSE file whose server is alive and silent).
  *
- * Where no thread can be made (the process or its user has too many) the jobs wait: whoever asked for it
- * (reaper_on_stall()) is told, and calls reaper_retry() after a while.
+ * Where no thread can be made (the process or its user has too many) the jobs wait: whoever asked
+ * for it (reaper_on_stall()) is told, and calls reaper_retry() after a while.
  *
- * Capacity: none is refused, but whoever causes jobs must stop while reaper_full(): the port takes no
- * message and no connection then.
+ * Capacity: none is refused, but whoever causes jobs must stop while reaper_full(): the port takes
+ * no message and no connection then.
  *
  * Control thread, but for the jobs. A reaper of NULL does each job at once (tests, tools).
  */
@@ -25,8 +25,8 @@
 
 /* Jobs of one reaper at which it is full: a VM with 128 queue pairs leaves 768 eventfds. */
 #define REAPER_JOBS_MAX  1024
-/* Jobs of all reapers together at which each is full that has more than a few, as a VM that behaves leaves
- * for a moment. */
+/* Jobs of all reapers together at which each is full that has more than a few, as a VM that behaves
+ * leaves for a moment. */
 #define REAPER_TOTAL_MAX 4096
 #define REAPER_JOBS_FEW  64
 
@@ -35,8 +35,8 @@ struct reaper;
 /* NULL where memory is short. */
 struct reaper *reaper_new(void);
 
-/* Has `stalled` called with `owner`, within a call of a function below, when jobs have no thread. NULL: not
- * any more. */
+/* Has `stalled` called with `owner`, within a call of a function below, when jobs have no thread.
+ * NULL: not any more. */
 void reaper_on_stall(struct reaper *reaper, void (*stalled)(void *owner), void *owner);
 
 /* Tries once more to have a thread for jobs that have none; says so where that fails again. */

@@ -98,7 +98,8 @@ static void given_up_with_work_to_do(void **state)
 	sem_wait(&passed);
 }
 
-/* A TCP socket with data that nobody reads, and a linger time of ten seconds; *other is its far end. */
+/* A TCP socket with data that nobody reads, and a linger time of ten seconds; *other is its far
+ * end. */
 static int lingering(int *other)
 {
 	const struct linger linger = {.l_onoff = 1, .l_linger = 10};

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the backend does for a frontend that keeps to the rules. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "vhost/test_backend.h"
 
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_config.h>
@@ -16,47 +11,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "vhost/test_port.h"
-
-#define RINGS (4 * TEST_PAIRS)
-
-static struct test_port port;
-static struct vhost_result result;
-static struct vhost_message message;
-static unsigned baseline;
-
-static int setup(void **state)
-{
-	baseline = test_fd_count();
-	test_port_open(&port);
-	return 0;
-}
-
-/* Every test ends here: nothing left open, the port's contract kept. */
-static int teardown(void **state)
-{
-	test_port_close(&port);
-	if (port.fault[0] != '\0')
-		fail_msg("%s", port.fault);
-	assert_int_equal(test_fd_count(), baseline);
-	return 0;
-}
-
-static void handle(void)
-{
-	vhost_backend_handle(&port.backend, &message, &result);
-}
-
-/* The acknowledgement of REPLY_ACK: one u64, version 1, REPLY set, NEED_REPLY clear. */
-static void assert_ack(uint32_t id, bool success)
-{
-	assert_true(result.has_reply);
-	assert_int_equal(result.reply.header.id, id);
-	assert_int_equal(result.reply.header.flags, 0x5);
-	assert_int_equal(result.reply.header.size, 8);
-	assert_int_equal(result.reply.payload.number != 0, !success);
-	assert_int_equal(result.reply.fd_count, 0);
-}
 
 static void test_answers_of_negotiation(void **state)
 {

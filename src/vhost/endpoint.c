@@ -106,8 +106,8 @@ static void timer_start(struct vhost_endpoint *endpoint, unsigned ms)
 	event_add(endpoint->timer, &delay);
 }
 
-/* A peer that went at once will do so again: only a connection that lasted starts the delay afresh.
- * */
+/* A peer that went at once will do so again: only a connection that lasted starts the delay
+ * afresh. */
 static void dial_later(struct vhost_endpoint *endpoint)
 {
 	if (endpoint->connected_at &&
@@ -377,7 +377,8 @@ int vhost_endpoint_open(struct event_base *base, const struct vhost_endpoint_con
 		status = host_socket_name(&endpoint->socket, config->path, error);
 	if (status == 0 && config->mode == VHOST_MODE_SERVER)
 		status = open_server(endpoint, error);
-	/* The first attempt, too, is the event loop's: the owner is never called from inside here. */
+	/* The first attempt, too, is the event loop's: the owner is never called from inside
+	 * here. */
 	if (status == 0 && config->mode == VHOST_MODE_CLIENT)
 		timer_start(endpoint, 0);
 	if (status < 0) {

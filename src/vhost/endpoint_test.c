@@ -42,7 +42,8 @@ static void test_second_client(void **state)
 	begin = clock_now_ns();
 	second = test_client();
 	test_run();
-	/* Held: neither served nor disconnected, whatever it sends; and a third one waits behind it. */
+	/* Held: neither served nor disconnected, whatever it sends; and a third one waits behind
+	 * it. */
 	test_send_bytes(second, test_get_features, sizeof(test_get_features), 0);
 	third = test_client();
 	test_run();

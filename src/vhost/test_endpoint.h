@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * For tests of the endpoint and its connections: one endpoint with an owner that notes what it saw, and
- * raw clients and servers of the test's own, in one process and one event loop. Whatever is open at a
- * test's end that was not at its beginning fails the test.
+ * For tests of the endpoint and its connections: one endpoint with an owner that notes what it saw,
+ * and raw clients and servers of the test's own, in one process and one event loop. Whatever is
+ * open at a test's end that was not at its beginning fails the test.
  */
 #ifndef VSW_VHOST_TEST_ENDPOINT_H
 #define VSW_VHOST_TEST_ENDPOINT_H
@@ -48,8 +48,8 @@ void test_endpoint_open(enum vhost_mode mode);
 int test_client(void);
 int test_server(void);
 
-/* Runs the event loop until there is nothing to do; / for `ms`; / until *counter is `value`, for three
- * seconds at most. */
+/* Runs the event loop until there is nothing to do; / for `ms`; / until *counter is `value`, for
+ * three seconds at most. */
 void test_run(void);
 void test_run_for(unsigned ms);
 void test_run_until(const unsigned *counter, unsigned value);
