@@ -100,5 +100,6 @@ const struct port_kind *port_kind_of(const struct model_port *model);
 const struct port_kind *port_kind_at(unsigned position);
 
 extern const struct port_kind port_kind_vhost_user;
+extern const struct port_kind port_kind_tap;
 
 #endif

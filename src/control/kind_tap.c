@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The row of `type: tap`: from the words of the configuration to an interface of the host. */
+#include <stdio.h>
+#include <string.h>
+
+#include "control/port_kinds.h"
+#include "control/tap_keys.h"
+#include "packet/offload.h"
+#include "port/tap/tap.h"
+
+/* What `ethtool -k` calls them, in short. */
+static const struct {
+	uint8_t offload;
+	const char *name;
+} offload_names[] = {
+	{OFFLOAD_CHECKSUM, "checksum"},
+	{OFFLOAD_TCP4, "tso4"},
+	{OFFLOAD_TCP6, "tso6"},
+	{OFFLOAD_ECN, "ecn"},
+	{OFFLOAD_UDP4, "uso4"},
+	{OFFLOAD_UDP6, "uso6"},
+};
+
+static struct host_tap settings_of(const struct model_port *model)
+{
+	const struct model_tap *settings = model_tap(model);
+	struct host_tap wanted = {
+		.queues = settings->queues,
+		.persist = settings->persist,
+		.set = {.mtu = settings->mtu, .has_mac = model->mac.set, .up = settings->up},
+		.address_count = MIN(settings->address.count, HOST_TAP_ADDRESSES_MAX),
+	};
+
+	snprintf(wanted.name, sizeof(wanted.name), "%s", settings->ifname);
+	snprintf(wanted.netns, sizeof(wanted.netns), "%s", settings->netns);
+	memcpy(wanted.set.mac, model->mac.bytes, sizeof(wanted.set.mac));
+	for (unsigned i = 0; i < wanted.address_count; i++) {
+		const struct value_address *from = &settings->address.of[i];
+		struct link_address *to = &wanted.addresses[i];
+
+		to->ipv6 = from->ipv6;
+		to->length = (uint8_t)from->length;
+		memcpy(to->bytes, from->bytes, sizeof(to->bytes));
+	}
+	return wanted;
+}
+
+static struct port *open_port(
+	const struct port_place *place, const struct model_port *model, struct port_fault *fault)
+{
+	const struct host_tap wanted = settings_of(model);
+
+	return tap_port_new(
+		place->base, place->notifier, model->name, place->index, &wanted, &fault->error);
+}
+
+static int change_port(struct port *port, const struct model_port *old,
+	const struct model_port *new, struct port_fault *fault)
+{
+	const struct host_tap wanted = settings_of(new);
+
+	return tap_port_change(port, &wanted, &fault->error);
+}
+
+static void read_status(const struct port *port, struct port_status *status)
+{
+	struct tap_port_status own;
+
+	tap_port_status(port, &own);
+	*status = (struct port_status){
+		.connected = own.state != TAP_PORT_AWAY,
+		.state = tap_port_state_names[own.state],
+		.problem = own.problem,
+		.problem_age = own.problem_age,
+	};
+}
+
+static json_t *offload_list(uint8_t offloads)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < ARRAY_SIZE(offload_names); i++)
+		if (offloads & offload_names[i].offload)
+			json_array_append_new(list, json_string(offload_names[i].name));
+	return list;
+}
+
+static void show(const struct port *port, const struct model_port *model, json_t *object)
+{
+	struct tap_port_status status;
+	char mac[MAC_TEXT_SIZE];
+	json_t *part;
+
+	tap_port_status(port, &status);
+	part = json_pack("{s:o, s:b, s:o, s:s, s:b, s:o, s:s, s:I}", "ifindex",
+		status.ifindex ? json_integer(status.ifindex) : json_null(), "carrier",
+		(int)status.carrier, "interface_mtu",
+		status.mtu ? json_integer(status.mtu) : json_null(), "interface_mac",
+		mac_format(status.mac, mac), "found", (int)status.found, "offloads",
+		offload_list(status.offloads), "io", status.io, "returns",
+		(json_int_t)status.returns);
+	json_object_update(object, part);
+	json_decref(part);
+}
+
+const struct port_kind port_kind_tap = {
+	.type = "tap",
+	.key = "ifname",
+	.open = open_port,
+	.change = change_port,
+	.status = read_status,
+	.show = show,
+};

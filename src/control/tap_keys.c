@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/tap_keys.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "control/resources.h"
+
+/* As many as host/tap.h takes. */
+#define ADDRESSES_MAX 16
+#define QUEUES_MAX    64
+
+/* What the kernel takes for an interface's name, but '%', which is a place for a number to it. */
+static const char *check_ifname(const char *text)
+{
+	size_t length = strlen(text);
+
+	if (!length || length >= MODEL_IFNAME_SIZE)
+		return "is not the name of an interface: 1 to 15 characters";
+	if (strcspn(text, "%/: ") != length || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+		return "is not the name of an interface: no '%', '/', ':' or space";
+	return NULL;
+}
+
+static const char *check_netns(const char *text)
+{
+	if (!*text || (strchr(text, '/') && *text != '/') || strcmp(text, ".") == 0 ||
+		strcmp(text, "..") == 0)
+		return "is not the name of a network namespace, or a path that begins with '/'";
+	return NULL;
+}
+
+static const struct schema_key keys[] = {
+	{"ifname", SCHEMA_TEXT, SCHEMA_FIELD(model_tap, ifname), .check = check_ifname,
+		.effect = DIFF_REOPEN, .help = "name of the interface"},
+	{"netns", SCHEMA_TEXT, SCHEMA_FIELD(model_tap, netns), .check = check_netns,
+		.effect = DIFF_REOPEN, .help = "network namespace of the interface"},
+	{"queues", SCHEMA_NUMBER, SCHEMA_FIELD(model_tap, queues), 1, QUEUES_MAX, .initial = 1,
+		.effect = DIFF_REOPEN, .help = "queues of the interface"},
+	/* The kernel's limits of an Ethernet TAP. */
+	{"mtu", SCHEMA_NUMBER, SCHEMA_FIELD(model_tap, mtu), 68, 65521, .nothing = "none",
+		.effect = DIFF_LIVE, .unit = "bytes", .help = "MTU of the interface"},
+	{"address", SCHEMA_HOST_ADDRESSES, SCHEMA_FIELD(model_tap, address),
+		.maximum = ADDRESSES_MAX, .nothing = "none", .effect = DIFF_LIVE,
+		.help = "addresses of the interface, each with the length of its network"},
+	{"up", SCHEMA_FLAG, SCHEMA_FIELD(model_tap, up), .initial = 1, .effect = DIFF_LIVE,
+		.help = "whether the interface is brought up"},
+	{"persist", SCHEMA_FLAG, SCHEMA_FIELD(model_tap, persist), .effect = DIFF_LIVE,
+		.help = "whether it stays when the port, or vswd, is gone"},
+};
+
+/* An interface is called like its port where the file does not say it. */
+static void complete(struct model_port *port, const struct model_settings *common,
+	const struct model_check *check)
+{
+	struct model_tap *settings = port->settings;
+	struct error error;
+
+	if (check->given(check->owner, "ifname"))
+		return;
+	if (!check_ifname(port->name)) {
+		strcpy(settings->ifname, port->name);
+		return;
+	}
+	error_set(&error, -EINVAL, "the port's name '%s' %s; set 'ifname'", port->name,
+		check_ifname(port->name));
+	check->fault(check->owner, NULL, &error);
+}
+
+static void describe(const struct model_port *port, FILE *out)
+{
+	const struct model_tap *settings = model_tap(port);
+
+	fprintf(out, "interface %s", settings->ifname);
+	if (*settings->netns)
+		fprintf(out, " in netns %s", settings->netns);
+}
+
+static void claim(const struct model_port *port, struct claims *claims)
+{
+	const struct model_tap *settings = model_tap(port);
+	const char *netns = settings->netns;
+
+	if (!*netns)
+		claims_add(claims, "interface", "ifname", "%s", settings->ifname);
+	else
+		claims_add(claims, "interface", "ifname", "%s in %s%s", settings->ifname,
+			*netns == '/' ? "" : "/run/netns/", netns);
+}
+
+const struct model_kind tap_kind = {
+	.name = "tap",
+	.help = "an interface of the host, or of a network namespace",
+	.schema = {keys, ARRAY_SIZE(keys), sizeof(struct model_tap)},
+	.complete = complete,
+	.describe = describe,
+	.claims = claim,
+	.reopened = "its interface is made anew",
+};
