@@ -37,25 +37,60 @@ static int claims_of_removed(
 	return rc;
 }
 
+/* Whether the port at this position keeps its promise to who is connected where `new` follows it; NULL: nothing
+ * does. 0 also where it does not, which the action then says; -ENOMEM. */
+static int judge_port(struct diff *diff, unsigned action, const struct runtime_state *state,
+	int position, const struct model_port *new)
+{
+	const struct port_kind *kind = port_kind_of(&state->model.ports[position]);
+	struct error why;
+
+	if (!kind->keeps_promise ||
+		kind->keeps_promise(state->ports[position].port, new, &why) == 0)
+		return 0;
+	return diff_cut(diff, action, why.text);
+}
+
+/* The ports that are removed, and no other takes what they claim: `succeeded`, by position. */
+static int judge_removed(
+	struct diff *diff, const struct runtime_state *state, const bool *succeeded)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < diff->count && rc == 0; i++) {
+		const struct diff_action *action = &diff->actions[i];
+		int position;
+
+		if (action->object != DIFF_PORT || action->verb != DIFF_REMOVE)
+			continue;
+		position = (int)(diff_old_port(action) - state->model.ports);
+		if (!succeeded[position])
+			rc = judge_port(diff, i, state, position, NULL);
+	}
+	return rc;
+}
+
 int judge_diff(struct diff *diff, const struct runtime *runtime)
 {
 	const struct runtime_state *state = &runtime->state;
+	bool *succeeded = calloc(state->model.port_count + 1, sizeof(*succeeded));
 	struct claims removed;
 	int rc = claims_of_removed(&removed, diff, &state->model);
 
 	for (unsigned i = 0; i < diff->count && rc == 0; i++) {
 		int old = predecessor(&state->model, &removed, &diff->actions[i]);
-		const struct port_kind *kind = old < 0 ? NULL
-						       : port_kind_of(&state->model.ports[old]);
-		struct error why;
 
-		if (kind && kind->keeps_promise &&
-			kind->keeps_promise(state->ports[old].port, diff->actions[i].new, &why) < 0)
-			rc = diff_cut(diff, i, why.text);
-		if (removed.out_of_memory)
+		if (old >= 0 && succeeded) {
+			succeeded[old] = true;
+			rc = judge_port(diff, i, state, old, diff->actions[i].new);
+		}
+		if (removed.out_of_memory || !succeeded)
 			rc = -ENOMEM;
 	}
+	if (rc == 0 && diff->count)
+		rc = judge_removed(diff, state, succeeded);
 	claims_fini(&removed);
+	free(succeeded);
 	return rc;
 }
 

@@ -2,7 +2,8 @@
 /*
  * What a difference would do to the VMs that are connected now. What a running VM has been promised (queue
  * pairs, an MTU, features, the socket at which it finds the switch) cannot be taken back: it would be cut
- * off until its VMM is restarted. Such changes, and a file without any port, are carried out only where
+ * off until its VMM is restarted. Nor can the whole port, which another may take over with all that it claims.
+ * Such changes, and a file without any port, are carried out only where
  * the operator insists. Where no VM is connected, or this one was not promised it, there is nothing to lose.
  *
  * Control thread only.

@@ -242,13 +242,16 @@ static int keeps_promise(const struct port *port, const struct model_port *new, 
 	struct vhost_user_options options;
 	struct vhost_user_status status;
 
-	if (port_kind_of(new) == &port_kind_vhost_user) {
+	if (new &&port_kind_of(new) == &port_kind_vhost_user) {
 		options = options_of(new);
 		return vhost_user_keeps_promise(port, &options, error);
 	}
 	vhost_user_status(port, &status);
 	if (!status.connected)
 		return 0;
+	if (!new)
+		return error_set(error, -EBUSY, "its VM (pid %d) is connected to the socket %s",
+			(int)status.peer, status.socket);
 	return error_set(error, -EBUSY,
 		"its VM (pid %d) is connected to the socket %s, which a port of type %s does not "
 		"have",

@@ -103,6 +103,13 @@ class Vswd:
         self.process.send_signal(signal.SIGHUP)
         wait_for(lambda: len(self.log()) > length, 10, "an answer to SIGHUP in the log")
 
+    def force(self, config):
+        """Makes it the running configuration, whichever VMs it cuts off."""
+        self.write(config)
+        done = self.vsw_raw("config", "apply", "--force", self.config_path)
+        if done.returncode != 0:
+            raise LabError(done.stderr)
+
     def check_log(self):
         """Fails on a sanitizer report or a complaint that nobody announced."""
         self.process.check_sanitizer()

@@ -129,7 +129,7 @@ def test_entries_go_with_their_port(bed):
     _, b, _ = three(bed)
     announce(b)
     learned(bed.switch, b.mac, "b")
-    bed.switch.reload(bed.text(["a", "c"]))
+    bed.switch.force(bed.text(["a", "c"]))
     wait_for(lambda: b.mac not in entries(bed.switch), 3, "the port's entries to go")
 
 

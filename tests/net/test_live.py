@@ -100,9 +100,52 @@ def test_connected_ports_come_and_go(running):
         c = bed.nic("c", 3, addressed=False)
         for i in range(200):
             c.raw().send(frame("ff:ff:ff:ff:ff:ff", c.mac, b"%d" % i))
-        bed.switch.reload(bed.text(["a", "b"]))
+        bed.switch.force(bed.text(["a", "b"]))
         wait_for(lambda: names(bed) == {"a", "b"}, 3, "c to go")
         c.stop()
+
+
+def edited(bed, **keys):
+    """The configuration with another port `c`, or without one."""
+    ports = {"a": {"network": "blue"}, "b": {"network": "blue"}}
+    return bed.text({**ports, **keys})
+
+
+def test_a_connected_port_goes_by_force_only(running):
+    """Removed, renamed, or given another socket or side: its VM would be cut off, and the first word of it
+    is a refusal. A name alone may change, and what nobody is connected to may go."""
+    bed = running
+    bed.switch.allow("would be cut off", "configuration not changed")
+    plain = {"network": "blue"}
+    bed.switch.reload(edited(bed, c=plain))
+    wait_for(lambda: bed.switch.socket("c").exists(), 3, "the socket of c")
+    c = bed.nic("c", 3, addressed=False)
+    old, other = str(bed.switch.socket("c")), str(bed.path / "elsewhere.sock")
+    wanted = bed.path / "wanted.yaml"
+    pid = bed.switch.port("c")["peer_pid"]
+    for keys in ({}, {"d": plain}, {"c": {**plain, "socket": other}},
+                 {"c": {**plain, "mode": "client", "socket": other}}):
+        wanted.write_text(edited(bed, **keys))
+        assert "cut off" in bed.switch.vsw_raw("config", "diff", wanted).stdout, keys
+        done = bed.switch.vsw_raw("config", "apply", wanted)
+        assert done.returncode == 1 and f"port c: its VM (pid {pid})" in done.stderr, done.stderr
+        refusals = bed.switch.log().count("configuration not changed")
+        bed.switch.reload(wanted.read_text())
+        bed.switch.process.wait_log("configuration not changed", count=refusals + 1)
+        assert bed.switch.port("c")["connected"] and bed.switch.port("c")["peer_pid"] == pid
+    # The name alone: the VM finds it where it was.
+    wanted.write_text(edited(bed, d={**plain, "socket": old}))
+    assert bed.switch.vsw_raw("config", "apply", wanted).returncode == 0
+    wait_for(lambda: bed.switch.port("d")["connected"], 10, "the VM at the new name")
+    wanted.write_text(edited(bed))
+    assert bed.switch.vsw_raw("config", "apply", "--force", wanted).returncode == 0
+    assert names(bed) == {"a", "b"}
+    c.stop()
+    # Nobody is there.
+    bed.switch.reload(edited(bed, c=plain))
+    wait_for(lambda: names(bed) == {"a", "b", "c"}, 10, "c to come back")
+    bed.switch.reload(edited(bed))
+    wait_for(lambda: names(bed) == {"a", "b"}, 10, "c to go")
 
 
 def test_networks_come_and_go(running):

@@ -81,7 +81,7 @@ def test_a_bridge_without_spanning_tree(bed):
     assert "flooding at port right is held for 20 s" in switch.log()
     # Without the bridge there is no loop, and in the end no hold. Dropping the port drops the hold.
     bridge.stop()
-    switch.reload(bed.text({name: keys for name, keys in PORTS.items() if name != "right"}))
+    switch.force(bed.text({name: keys for name, keys in PORTS.items() if name != "right"}))
     wait_for(lambda: switch.vsw("show")["loops"]["held"] == 0, 10, "the hold to be over")
     assert a.ping(b.ip, 5)[1] == 5
 
