@@ -13,8 +13,8 @@ def words(name, default):
 
 
 class Point:
-    def __init__(self, x, options, ports=2, macs=1000):
-        self.x, self.options, self.ports, self.macs = x, options, ports, macs
+    def __init__(self, x, options, ports=2, macs=1000, tap=None):
+        self.x, self.options, self.ports, self.macs, self.tap = x, options, ports, macs, tap
 
 
 class Series:
@@ -30,11 +30,12 @@ class Series:
 
 
 # Not switches that somebody may want to use: each belongs to the series that name it.
-YARDSTICKS = ("busy", "memcpy")
+YARDSTICKS = ("busy", "memcpy", "plain", "bridge")
 
 MPPS = ("mpps", "Mpps, both directions together", True)
 CYCLES = ("cycles", "busy cycles a frame on the switch's core", False)
 GBPS = ("gbps", "Gbit/s, both directions together", False)
+CORE = ("core_mpps", "million frames a second and core of the switch", False)
 LATENCY = (MPPS, ("p50_us", "median, microseconds", True),
            ("p99_us", "99th percentile, microseconds", True))
 
@@ -70,4 +71,8 @@ def all_series():
         Series("wake", "A lone ping every 2 ms: waiting that sleeps, waiting that polls", "",
                [Point("64 bytes", ["--ping", "--interval", 2000])], LATENCY,
                only=("virtswitch", "busy")),
+        Series("tap", "Two network namespaces: TAP ports, and the kernel's bridge", "traffic",
+               [Point("TCP", None, tap="tcp"), Point("64 bytes", None, tap="flood"),
+                Point("ping", None, tap="ping")],
+               [GBPS, MPPS, CORE, CYCLES, *LATENCY[1:]], only=("virtswitch", "plain", "bridge")),
     ]

@@ -80,6 +80,11 @@ TARGETS = [
      lambda f: f.percent("ports", 256, 2), 95, 100),
     ("100,000 addresses: percent of 100 addresses' throughput",
      lambda f: f.percent("macs", 100000, 100), 90, 97),
+    ("TAP ports: Gbit/s of TCP between two namespaces",
+     lambda f: f.median("tap", "TCP", "gbps"), 13, 17),
+    ("TAP ports: 64 bytes, Mpps a core",
+     lambda f: f.median("tap", "64 bytes", "core_mpps"), 0.5, 0.65),
+    ("TAP ports: ping p50, us", lambda f: f.median("tap", "ping", "p50_us"), 60, 40),
     ("resident memory, 256 ports, MiB", lambda f: f.cost.get("resident_256_ports_mib"), 64, 32),
 ]
 

@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 #include <linux/if_ether.h>
+#include <poll.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/rcu.h"
 #include "packet/fate.h"
 #include "packet/parse.h"
@@ -17,6 +19,10 @@
 
 /* Frames asked for at once by a queue that had none: one, and the answer that there is no other. */
 #define WINDOW_MIN 2u
+
+/* After it was found empty a TAP is left alone for a microsecond or two, by clock_cycles(): looking is a system
+ * call, and what else the worker has to do, its look at sleeping queues included, shall not wait for many. */
+#define REST_CYCLES 4000u
 
 /* Pieces that wait to be written; a frame of more, which no driver makes, is not sent. */
 #define PIECES_MAX 1024u
@@ -138,13 +144,18 @@ static bool read_some(struct visit *visit)
 	return visit->ios[wanted - 1].result >= 0;
 }
 
+static bool rests(const struct tap_queue *queue)
+{
+	return queue->empty_since && clock_cycles() - queue->empty_since < REST_CYCLES;
+}
+
 void tap_port_receive(struct port *port, unsigned index, struct packet_batch *batch)
 {
 	struct tap_port *tap = tap_port(port);
 	struct tap_queue *queues = rcu_read(&tap->live);
 	struct visit visit; /* large: only what is used is set */
 
-	if (unlikely(!queues))
+	if (unlikely(!queues) || rests(&queues[index]))
 		return;
 	visit.queue = &queues[index];
 	visit.requests = tap->requests;
@@ -152,15 +163,15 @@ void tap_port_receive(struct port *port, unsigned index, struct packet_batch *ba
 	visit.counters = &port->counters[index].rx;
 	visit.slots = 0;
 	visit.bytes = visit.longest = 0;
-	visit.queue->drained = false;
+	visit.queue->empty_since = 0;
 	while (visit.slots < batch->frames_max && visit.bytes < VISIT_BYTES) {
-		if (!read_some(&visit)) {
-			visit.queue->drained = true;
+		if (!read_some(&visit))
 			break;
-		}
 	}
 	if (visit.longest)
 		visit.queue->longest = visit.longest;
+	else
+		visit.queue->empty_since = clock_cycles();
 	batch->pieces_used = visit.slots;
 	batch->more = visit.bytes >= VISIT_BYTES;
 }
@@ -173,15 +184,23 @@ void tap_port_release(struct port *port, unsigned index, struct packet_batch *ba
 enum port_arm tap_port_arm(struct port *port, unsigned index)
 {
 	struct tap_queue *queues = rcu_read(&tap_port(port)->live);
+	struct pollfd look = {.events = POLLIN};
 
-	/* Each frame that comes wakes whoever watches the descriptor, armed or not. So nothing is missed
-	 * that comes after the last look; and that one found the TAP empty, or there is more. */
-	return queues && !queues[index].drained ? PORT_PENDING : PORT_ARMED;
+	if (!queues)
+		return PORT_ARMED;
+	/* Each frame that comes from now on wakes whoever watches the descriptor. Those that came before may
+	 * have done so already, while nobody slept. */
+	look.fd = queues[index].fd;
+	return poll(&look, 1, 0) > 0 && look.revents & POLLIN ? PORT_PENDING : PORT_ARMED;
 }
 
 void tap_port_disarm(struct port *port, unsigned index)
 {
-	/* The kernel wakes for every frame; there is nothing to turn off. */
+	struct tap_queue *queues = rcu_read(&tap_port(port)->live);
+
+	/* The kernel wakes for every frame; there is nothing to turn off. Here it has. */
+	if (queues)
+		queues[index].empty_since = 0;
 }
 
 /* Why the kernel did not take a frame. */

@@ -31,7 +31,7 @@ struct tap_queue {
 	uint8_t *tails;           /* [PACKET_BATCH] of TAP_TAIL_STRIDE bytes */
 	unsigned window;          /* frames that are asked for at once */
 	uint32_t longest;         /* bytes of the longest frame of the last visit that had any */
-	bool drained;             /* the last visit left nothing behind */
+	uint64_t empty_since;     /* clock_cycles() when it was found empty; 0: it was not */
 	bool watched;             /* the control thread's */
 
 	/* Of whoever sends. */

@@ -85,6 +85,8 @@ static unsigned receive(unsigned queue)
 	batch->frames_max = PACKET_BATCH;
 	batch->pieces_used = 0;
 	batch->more = false;
+	/* It was woken, so it looks at once. */
+	port->class->disarm(port, queue);
 	port->class->receive(port, queue, batch);
 	return batch->count;
 }
