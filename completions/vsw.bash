@@ -51,8 +51,49 @@ _vsw_options()
 	"fdb show" | "network show") echo "--watch --sort --exact --port --network" ;;
 	"worker show") echo "--statistics --reset --watch --sort --exact --port" ;;
 	drops) echo "--watch --sort --exact --port" ;;
-	"config apply"*) echo "--force" ;;
+	"config apply"* | "port add"* | "port set"* | "port del"* | "network add"* | \
+		"network set"* | "network del"*) echo "--force" ;;
 	esac
+}
+
+# Keys of a port or network, or what one of them may be, from the table that vsw itself has.
+_vsw_keys()
+{
+	vsw schema 2>/dev/null | awk -v object="$1" -v key="$2" 'NR > 1 &&
+		(object == "network") == ($1 == "network") && $1 != "switch" {
+			if (key == "") print $2 "="; else if ($2 == key) print $3 }'
+}
+
+_vsw_key_values()
+{
+	local values
+	values=$(_vsw_keys "$1" "$2")
+	case $values in
+	NETWORK*) _vsw_networks ;;
+	USER) compgen -u ;;
+	GROUP) compgen -g ;;
+	*) tr '|' '\n' <<<"$values" | grep -v '[A-Z]\|^[0-9]' ;;
+	esac
+}
+
+# The words behind `port|network add|set|del`: a name, then KEY=VALUE (which bash takes apart at the sign).
+_vsw_edit()
+{
+	local key=
+
+	[[ $current == = ]] && current= key=$previous
+	[[ $previous == = ]] && key=${COMP_WORDS[COMP_CWORD-2]}
+	if ((${#words[@]} == 2)); then
+		[[ ${words[1]} != add ]] &&
+			COMPREPLY=($(compgen -W "$("_vsw_${words[0]}s")" -- "$current"))
+	elif [[ ${words[1]} == del ]]; then
+		COMPREPLY=()
+	elif [[ $key ]]; then
+		COMPREPLY=($(compgen -W "$(_vsw_key_values "${words[0]}" "$key")" -- "$current"))
+	else
+		compopt -o nospace 2>/dev/null
+		COMPREPLY=($(compgen -W "$(_vsw_keys "${words[0]}" "")" -- "$current"))
+	fi
 }
 
 _vsw()
@@ -78,18 +119,23 @@ _vsw()
 	fi
 	case "${words[*]}" in
 	"")
-		COMPREPLY=($(compgen -W "show port fdb network worker drops log config version help" \
+		COMPREPLY=($(compgen -W "show port fdb network worker drops log config schema version help" \
 			-- "$current"))
 		;;
-	port) COMPREPLY=($(compgen -W "show reset args" -- "$current")) ;;
-	fdb | network | worker) COMPREPLY=($(compgen -W "show" -- "$current")) ;;
+	port) COMPREPLY=($(compgen -W "show reset add set del args" -- "$current")) ;;
+	network) COMPREPLY=($(compgen -W "show add set del" -- "$current")) ;;
+	fdb | worker) COMPREPLY=($(compgen -W "show" -- "$current")) ;;
 	log) COMPREPLY=($(compgen -W "level" -- "$current")) ;;
-	config) COMPREPLY=($(compgen -W "check diff apply show" -- "$current")) ;;
+	config) COMPREPLY=($(compgen -W "check diff apply show save" -- "$current")) ;;
+	schema) COMPREPLY=($(compgen -W "$(vsw schema | awk 'NR > 1 { print $1 }')" -- "$current")) ;;
+	"port add"* | "port set"* | "port del"* | "network add"* | "network set"* | "network del"*)
+		_vsw_edit
+		;;
 	"port show" | "port args" | "port reset"*)
 		COMPREPLY=($(compgen -W "$(_vsw_ports)" -- "$current"))
 		;;
 	"log level") COMPREPLY=($(compgen -W "error warning info debug" -- "$current")) ;;
-	"config check" | "config diff" | "config apply")
+	"config check" | "config diff" | "config apply" | "config save")
 		compopt -o filenames 2>/dev/null
 		COMPREPLY=($(compgen -f -- "$current"))
 		;;

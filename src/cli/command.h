@@ -64,6 +64,14 @@ int command_config_diff(const struct command_line *line);
 int command_config_apply(const struct command_line *line);
 int command_port_reset(const struct command_line *line);
 int command_log_level(const struct command_line *line);
+int command_port_add(const struct command_line *line);
+int command_port_set(const struct command_line *line);
+int command_port_del(const struct command_line *line);
+int command_network_add(const struct command_line *line);
+int command_network_set(const struct command_line *line);
+int command_network_del(const struct command_line *line);
+int command_config_save(const struct command_line *line);
+int command_schema(const struct command_line *line);
 int command_version(const struct command_line *line);
 
 /* Calls a method of the daemon, and print() with what it answers, or prints that as JSON where JSON is

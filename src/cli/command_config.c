@@ -88,7 +88,8 @@ int command_config_apply(const struct command_line *line)
 
 int command_config_show(const struct command_line *line)
 {
-	json_t *result = client_call(line->control, "config.show", NULL);
+	json_t *result = client_call(
+		line->control, "config.show", json_pack("{s:b}", "values", (int)line->json));
 
 	if (!result)
 		return COMMAND_REFUSED;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "control/addresses.h"
 #include "control/apply_private.h"
+#include "control/by_hand.h"
 #include "control/judge.h"
 #include "control/loops.h"
 #include "control/port_kinds.h"
@@ -49,6 +50,11 @@ static int inherit(struct change *c)
 	return 0;
 }
 
+static bool is_by_hand(enum apply_how how)
+{
+	return how == APPLY_BY_HAND || how == APPLY_BY_HAND_FORCED;
+}
+
 /* First phase: what is to be done, and whether it may. */
 static int plan(struct change *c, const struct model *model, enum apply_how how)
 {
@@ -56,12 +62,16 @@ static int plan(struct change *c, const struct model *model, enum apply_how how)
 	int rc;
 
 	if (diff_new(&c->diff, old, model) < 0 || judge_diff(&c->diff, c->runtime) < 0 ||
+		(!is_by_hand(how) && by_hand_mark(&c->diff, c->runtime) < 0) ||
 		transition_new(&c->transition, &c->diff, old, model) < 0 ||
 		model_copy(&c->next.model, model) < 0 || runtime_state_allocate(&c->next) < 0)
 		return apply_fail_memory(c);
 	rc = refuse_restart(c);
 	if (rc == 0 && how == APPLY_SAFELY)
-		rc = judge_refuse(&c->diff, old, model, c->source, c->error);
+		rc = judge_empty(old, model, c->source, c->error);
+	if (rc == 0 && (how == APPLY_SAFELY || how == APPLY_BY_HAND))
+		rc = judge_refuse(&c->diff, c->source,
+			how == APPLY_BY_HAND ? "--force" : "'vsw config apply --force'", c->error);
 	return rc < 0 ? rc : inherit(c);
 }
 
@@ -95,6 +105,19 @@ static void log_changes(const struct diff *diff)
 		log_info("%s", diff->actions[i].text);
 }
 
+static void warn_of_undone(const struct diff *diff)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < diff->count; i++)
+		count += diff->actions[i].undoes;
+	if (count)
+		log_limited(LOG_LEVEL_WARNING,
+			"changes that were made by hand and are undone by the file: %u ('vsw "
+			"config save' before would have kept them)",
+			count);
+}
+
 /* What was kept for ports that are no more, or are of another kind now. */
 static void forget_ports(const struct change *c)
 {
@@ -120,6 +143,7 @@ static void commit(struct change *c)
 	addresses_flush(runtime->fdb, old, &c->next, c->transition.outdated);
 	forget_ports(c);
 	log_changes(&c->diff);
+	warn_of_undone(&c->diff);
 	judge_tell(&c->diff, &c->next);
 	runtime_adopt(runtime, &c->next);
 	loops_prune(runtime);
@@ -147,6 +171,8 @@ int runtime_apply(struct runtime *runtime, struct model *model, const char *sour
 		if (rc == 0) {
 			commit(&c);
 			rc = (int)c.diff.count;
+			if (!is_by_hand(how))
+				by_hand_settle(runtime);
 		} else {
 			undo(&c);
 		}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Makes the running switch equal to a model, as a transaction: either all of it holds afterwards, or
- * nothing has changed and the error says why.
+ * Makes the running switch equal to a model, as a transaction: either all of it holds afterwards,
+ * or nothing has changed and the error says why.
  *
  *   compare -> refuse what needs a restart -> open new ports -> publish -> take old ports down
  *
@@ -21,14 +21,16 @@
 enum apply_how {
 	APPLY_SAFELY, /* not where it cuts off a connected VM, or leaves no port: judge.h */
 	APPLY_FORCED,
+	APPLY_BY_HAND,        /* safely; but what is to go was named, not left out of a file */
+	APPLY_BY_HAND_FORCED, /* each as above */
 };
 
 /*
  * source: the name of the file that the model came from, for errors that belong to a line of it.
- * Creates the socket folder where only its last component is missing.
- * The number of changes, 0 for none: *model is the running one now and empty here. -ENOTSUP where a restart is needed, -EBUSY where it
- * must be forced, else the reason for which a port could not be opened, or -ENOMEM: *error is filled,
- * *model untouched.
+ * Creates the socket folder where only its last component is missing. The number of changes, 0 for
+ * none: *model is the running one now and empty here. -ENOTSUP where a restart is needed, -EBUSY
+ * where it must be forced, else the reason for which a port could not be opened, or -ENOMEM: *error
+ * is filled, *model untouched.
  */
 int runtime_apply(struct runtime *runtime, struct model *model, const char *source,
 	enum apply_how how, struct error *error);

@@ -54,6 +54,8 @@ static void print_effect(FILE *out, const struct diff_action *action)
 		fprintf(out, " (cut off: %s)", action->why);
 	else if (action->effect == DIFF_REOPEN)
 		fprintf(out, " (reopened%s%s)", meaning ? ": " : "", meaning ? meaning : "");
+	if (action->undoes)
+		fputs(" (undoes what was done by hand)", out);
 }
 
 /* Where the values of a row are: of a port, in its settings or in the port itself. */
@@ -284,4 +286,10 @@ int diff_cut(struct diff *diff, unsigned index, const char *why)
 	action->effect = DIFF_CUT;
 	diff->effect = MAX(diff->effect, DIFF_CUT);
 	return describe(action);
+}
+
+int diff_undoes(struct diff *diff, unsigned index)
+{
+	diff->actions[index].undoes = true;
+	return describe(&diff->actions[index]);
 }

@@ -27,8 +27,9 @@ struct diff_action {
 	const void *old, *new;
 	const struct schema_key **keys; /* DIFF_CHANGE: what differs; owned by the diff */
 	unsigned key_count;
-	char *text; /* "~ port vm1: network: blue -> green"; owned by the diff */
-	char *why;  /* DIFF_CUT: what would be taken from whom; owned by the diff */
+	char *text;  /* "~ port vm1: network: blue -> green"; owned by the diff */
+	bool undoes; /* what was done by hand; by_hand.h */
+	char *why;   /* DIFF_CUT: what would be taken from whom; owned by the diff */
 };
 
 struct diff {
@@ -54,6 +55,9 @@ static inline const struct model_port *diff_new_port(const struct diff_action *a
 {
 	return action->object == DIFF_PORT ? action->new : NULL;
 }
+
+/* Says of an action that it undoes what was done by hand. 0 or -ENOMEM. */
+int diff_undoes(struct diff *diff, unsigned index);
 
 /* Makes an action DIFF_CUT, and its text say why. 0 or -ENOMEM. */
 int diff_cut(struct diff *diff, unsigned index, const char *why);

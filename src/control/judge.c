@@ -94,17 +94,23 @@ int judge_diff(struct diff *diff, const struct runtime *runtime)
 	return rc;
 }
 
-int judge_refuse(const struct diff *diff, const struct model *old, const struct model *new,
-	const char *source, struct error *error)
+int judge_empty(
+	const struct model *old, const struct model *new, const char *source, struct error *error)
+{
+	if (!old->port_count || new->port_count)
+		return 0;
+	return error_set(error, -EBUSY,
+		"%s: it has no ports: all %u ports of the running switch would be removed; "
+		"'vsw config apply --force' does it",
+		source, old->port_count);
+}
+
+int judge_refuse(
+	const struct diff *diff, const char *source, const char *force, struct error *error)
 {
 	unsigned count = 0;
 	size_t used = 0;
 
-	if (old->port_count && !new->port_count)
-		return error_set(error, -EBUSY,
-			"%s: it has no ports: all %u ports of the running switch would be removed; "
-			"'vsw config apply --force' does it",
-			source, old->port_count);
 	if (diff->effect != DIFF_CUT)
 		return 0;
 	for (unsigned i = 0; i < diff->count; i++) {
@@ -121,9 +127,8 @@ int judge_refuse(const struct diff *diff, const struct model *old, const struct 
 		}
 		count++;
 	}
-	error_prefix(error,
-		"%s: %u connected VM%s would be cut off ('vsw config apply --force' does it)",
-		source, count, count == 1 ? "" : "s");
+	error_prefix(error, "%s: %u connected VM%s would be cut off (%s does it)", source, count,
+		count == 1 ? "" : "s", force);
 	return -EBUSY;
 }
 

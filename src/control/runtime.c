@@ -262,6 +262,7 @@ struct runtime *runtime_new(
 	runtime->base = base;
 	runtime->started = clock_now_ns();
 	model_init(&runtime->state.model);
+	model_init(&runtime->filed);
 	runtime->state.model.settings = *settings;
 	if (getrandom(&secret, sizeof(secret), 0) != sizeof(secret)) {
 		error_set_errno(error, -errno, "no random numbers from the kernel");
@@ -320,6 +321,8 @@ void runtime_free(struct runtime *runtime)
 	if (runtime->loops.timer)
 		event_free(runtime->loops.timer);
 	runtime_state_fini(&runtime->state);
+	model_fini(&runtime->filed);
+	free(runtime->config_file);
 	if (runtime->expiry)
 		event_free(runtime->expiry);
 	fdb_free(runtime->fdb);

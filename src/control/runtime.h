@@ -50,7 +50,10 @@ struct runtime {
 	struct loops loops;
 	uint64_t ports_opened;
 	struct runtime_state state;
-	uint64_t started; /* ns, monotonic */
+	struct model filed; /* what the last file said; by_hand.h */
+	bool has_filed;
+	char *config_file; /* the one that a reload reads; owned. NULL: unknown */
+	uint64_t started;  /* ns, monotonic */
 	bool port_used[TOPOLOGY_PORT_MAX];
 	bool network_used[RUNTIME_NETWORK_MAX];
 };

@@ -243,24 +243,23 @@ void schema_print(FILE *out, const struct schema_key *key, const void *object)
 void schema_print_range(FILE *out, const struct schema_key *key)
 {
 	static const char *const kinds[] = {
-		[SCHEMA_MODE] = "four octal digits",
-		[SCHEMA_PATH] = "path",
-		[SCHEMA_TEXT] = "text",
-		[SCHEMA_USER] = "user",
-		[SCHEMA_GROUP] = "group",
-		[SCHEMA_NETWORK] = "network",
-		[SCHEMA_NETWORKS] = "networks",
-		[SCHEMA_MAC] = "MAC address",
-		[SCHEMA_ADDRESSES] = "IP addresses and prefixes",
-		[SCHEMA_HOST_ADDRESSES] = "IP addresses with the length of their prefix",
+		[SCHEMA_MODE] = "MODE",
+		[SCHEMA_PATH] = "PATH",
+		[SCHEMA_TEXT] = "TEXT",
+		[SCHEMA_USER] = "USER",
+		[SCHEMA_GROUP] = "GROUP",
+		[SCHEMA_NETWORK] = "NETWORK",
+		[SCHEMA_NETWORKS] = "NETWORK,...",
+		[SCHEMA_MAC] = "MAC",
+		[SCHEMA_ADDRESSES] = "ADDRESS[/LENGTH],...",
+		[SCHEMA_HOST_ADDRESSES] = "ADDRESS/LENGTH,...",
 	};
 
 	if (key->kind == SCHEMA_NUMBER)
-		fprintf(out, "%s%s%u to %u%s%s", key->nothing_written ? key->nothing : "",
-			key->nothing_written ? " or " : "", key->minimum, key->maximum,
-			key->unit ? " " : "", key->unit ? key->unit : "");
+		fprintf(out, "%s%s%u-%u", key->nothing_written ? key->nothing : "",
+			key->nothing_written ? "|" : "", key->minimum, key->maximum);
 	else if (key->kind < ARRAY_SIZE(kinds) && kinds[key->kind])
 		fputs(kinds[key->kind], out);
 	for (unsigned i = 0; schema_word(key, i); i++)
-		fprintf(out, "%s%s", i ? " or " : "", schema_word(key, i));
+		fprintf(out, "%s%s", i ? "|" : "", schema_word(key, i));
 }

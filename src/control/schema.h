@@ -125,7 +125,7 @@ void schema_text(
 	const struct schema_key *key, const void *object, unsigned i, char text[SCHEMA_TEXT_SIZE]);
 /* The whole value for a person: "[a, b]", or the word for nothing. */
 void schema_print(FILE *out, const struct schema_key *key, const void *object);
-/* What the value may be, for a person: "1 to 4094", "pass or drop". */
+/* What the value may be, without a blank: "1-4094", "drop|pass", "MAC". */
 void schema_print_range(FILE *out, const struct schema_key *key);
 
 /* 0, or -EINVAL with what is wrong with a name of ours: names become file names, too. */

@@ -217,6 +217,7 @@ static int start(struct daemon *daemon, struct model *model, struct error *error
 	rc = runtime_apply(daemon->runtime, model, daemon->options.config, APPLY_SAFELY, error);
 	if (rc < 0)
 		return rc;
+	daemon->runtime->config_file = realpath(daemon->options.config, NULL);
 	daemon->rpc = rpc_new(daemon->base, daemon->runtime, RPC_FULL, daemon->options.control,
 		settings.control_group, error);
 	if (!daemon->rpc)

@@ -2,18 +2,37 @@
 #include "control/rpc/change.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "control/apply.h"
+#include "control/by_hand.h"
 #include "control/judge.h"
 #include "control/rpc/json_text.h"
 #include "control/yaml/config.h"
+#include "control/yaml/edit.h"
 
 static json_t *refuse(struct show_failure *failure, int code, const char *text)
 {
 	failure->code = code;
 	error_set(&failure->error, -EINVAL, "%s", text);
 	return NULL;
+}
+
+/* What the reader said becomes the reason of a refusal. 0 or -1. */
+static int take_errors(int rc, struct config_errors *errors, struct show_failure *failure)
+{
+	if (rc < 0) {
+		failure->code = SHOW_REFUSED;
+		error_set(&failure->error, rc, "%s", errors->lines[0] ? errors->lines[0] : "");
+		failure->lines = json_array();
+		for (unsigned i = 0; i < MIN(errors->count, CONFIG_ERROR_MAX); i++)
+			json_array_append_new(failure->lines, json_text(errors->lines[i]));
+	}
+	config_errors_fini(errors);
+	return rc < 0 ? -1 : 0;
 }
 
 /* The configuration that a request carries: {"file": name, "text": YAML}. 0 or -1, *failure filled. */
@@ -30,15 +49,7 @@ static int read_config(
 		return -1;
 	}
 	rc = config_parse(*file, json_string_value(text), json_string_length(text), model, &errors);
-	if (rc < 0) {
-		failure->code = SHOW_REFUSED;
-		error_set(&failure->error, rc, "%s", errors.lines[0] ? errors.lines[0] : "");
-		failure->lines = json_array();
-		for (unsigned i = 0; i < MIN(errors.count, CONFIG_ERROR_MAX); i++)
-			json_array_append_new(failure->lines, json_text(errors.lines[i]));
-	}
-	config_errors_fini(&errors);
-	return rc < 0 ? -1 : 0;
+	return take_errors(rc, &errors, failure);
 }
 
 static json_t *diff_lines(const struct diff *diff)
@@ -50,36 +61,111 @@ static json_t *diff_lines(const struct diff *diff)
 	return lines;
 }
 
-/* Parses, compares, and where `apply` says so carries out. The lines of the difference. */
-static json_t *change_config(
-	struct runtime *runtime, const json_t *params, struct show_failure *failure, bool apply)
+/* Compares, and where `apply` says so carries out. The lines of the difference. */
+static json_t *change_model(struct runtime *runtime, struct model *model, const char *source,
+	enum apply_how how, bool apply, struct show_failure *failure)
 {
-	enum apply_how how = json_is_true(json_object_get(params, "force")) ? APPLY_FORCED
-									    : APPLY_SAFELY;
+	bool by_hand = how == APPLY_BY_HAND || how == APPLY_BY_HAND_FORCED;
 	json_t *lines = NULL;
-	struct model model;
 	struct diff diff;
-	const char *file;
 
-	if (read_config(params, &model, &file, failure) < 0)
-		return NULL;
-	if (diff_new(&diff, &runtime->state.model, &model) < 0 || judge_diff(&diff, runtime) < 0) {
+	if (diff_new(&diff, &runtime->state.model, model) < 0 || judge_diff(&diff, runtime) < 0 ||
+		(!by_hand && by_hand_mark(&diff, runtime) < 0)) {
 		diff_fini(&diff);
-		model_fini(&model);
 		return refuse(failure, SHOW_REFUSED, "out of memory");
 	}
 	lines = diff_lines(&diff);
 	diff_fini(&diff);
-	if (apply && runtime_apply(runtime, &model, file, how, &failure->error) < 0) {
+	if (apply && runtime_apply(runtime, model, source, how, &failure->error) < 0) {
 		failure->code = SHOW_REFUSED;
 		json_decref(lines);
 		lines = NULL;
 	}
+	return lines;
+}
+
+static json_t *change_config(
+	struct runtime *runtime, const json_t *params, struct show_failure *failure, bool apply)
+{
+	bool force = json_is_true(json_object_get(params, "force"));
+	json_t *lines = NULL;
+	struct model model;
+	const char *file;
+
+	if (read_config(params, &model, &file, failure) < 0)
+		return NULL;
+	lines = change_model(
+		runtime, &model, file, force ? APPLY_FORCED : APPLY_SAFELY, apply, failure);
 	if (apply && lines)
 		log_limited(LOG_LEVEL_INFO, "configuration %s applied: changes: %zu", file,
 			json_array_size(lines));
 	model_fini(&model);
 	return lines;
+}
+
+/* The verb and object of an edit; false where they are none. */
+static bool read_edit(const json_t *params, struct config_edit *edit)
+{
+	static const char *const verbs[] = {
+		[CONFIG_ADD] = "add", [CONFIG_SET] = "set", [CONFIG_DELETE] = "del"};
+	const char *verb = json_string_value(json_object_get(params, "verb"));
+	const json_t *keys = json_object_get(params, "keys");
+	unsigned i = 0;
+
+	edit->object = json_string_value(json_object_get(params, "object"));
+	edit->name = json_string_value(json_object_get(params, "name"));
+	while (verb && i < ARRAY_SIZE(verbs) && strcmp(verbs[i], verb) != 0)
+		i++;
+	edit->verb = (enum config_verb)i;
+	return verb && i < ARRAY_SIZE(verbs) && edit->name && edit->object &&
+	       (strcmp(edit->object, "port") == 0 || strcmp(edit->object, "network") == 0) &&
+	       (!keys || json_is_object(keys));
+}
+
+json_t *change_edit(struct runtime *runtime, const json_t *params, struct show_failure *failure)
+{
+	bool force = json_is_true(json_object_get(params, "force"));
+	struct config_word words[MODEL_PORT_KEY_MAX];
+	struct config_edit edit = {.words = words};
+	json_t *keys = json_object_get(params, "keys");
+	struct config_errors errors;
+	json_t *lines, *value;
+	struct model model;
+	char source[128];
+	const char *key;
+
+	if (!read_edit(params, &edit))
+		return refuse(failure, SHOW_BAD_PARAMS,
+			"params must be {\"object\": \"port\" or \"network\", \"verb\": \"add\", "
+			"\"set\" "
+			"or \"del\", \"name\": NAME, \"keys\": {KEY: TEXT, ...}}");
+	json_object_foreach (keys, key, value) {
+		if (!json_is_string(value) || edit.word_count == ARRAY_SIZE(words))
+			return refuse(failure, SHOW_BAD_PARAMS, "keys: too many, or not all text");
+		words[edit.word_count++] = (struct config_word){key, json_string_value(value)};
+	}
+	if (take_errors(config_edit(&runtime->state.model, &edit, &model, &errors), &errors,
+		    failure) < 0)
+		return NULL;
+	snprintf(source, sizeof(source), "%s %.64s", edit.object, edit.name);
+	lines = change_model(runtime, &model, source, force ? APPLY_BY_HAND_FORCED : APPLY_BY_HAND,
+		true, failure);
+	model_fini(&model);
+	return lines;
+}
+
+json_t *change_saved(struct runtime *runtime, const json_t *params, struct show_failure *failure)
+{
+	const char *text = json_string_value(json_object_get(params, "text"));
+	char *running = config_format(&runtime->state.model, CONFIG_BRIEF);
+	bool same = text && running && strcmp(text, running) == 0;
+
+	free(running);
+	if (!same)
+		return refuse(failure, SHOW_REFUSED,
+			"the configuration has changed meanwhile: the file has what it was before");
+	by_hand_settle(runtime);
+	return json_true();
 }
 
 json_t *change_diff(struct runtime *runtime, const json_t *params, struct show_failure *failure)

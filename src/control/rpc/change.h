@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The methods that take a whole configuration, {"file": NAME, "text": YAML}: what would it change, and do it.
- * Faults of the file are show_failure.lines. Private to show.c. Control thread only.
+ * The methods that take a whole configuration, {"file": NAME, "text": YAML}: what would it change,
+ * and do it. Faults of the file are show_failure.lines. Private to show.c. Control thread only.
  */
 #ifndef VSW_CONTROL_RPC_CHANGE_H
 #define VSW_CONTROL_RPC_CHANGE_H
@@ -14,5 +14,13 @@ json_t *change_diff(struct runtime *runtime, const json_t *params, struct show_f
 
 /* The same, carried out; "force": true also where VMs are cut off. */
 json_t *change_apply(struct runtime *runtime, const json_t *params, struct show_failure *failure);
+
+/* One object by hand: {"object", "verb", "name", "keys", "force"}; edit.h. The lines of what
+ * changed. */
+json_t *change_edit(struct runtime *runtime, const json_t *params, struct show_failure *failure);
+
+/* {"text"}: the file that a reload reads says this now. true, or refused where the running one does
+ * not. */
+json_t *change_saved(struct runtime *runtime, const json_t *params, struct show_failure *failure);
 
 #endif

@@ -41,7 +41,7 @@ static json_t *show_switch(
 	fdb_expire(runtime->fdb, runtime_now());
 	return show_with_aliases(json_pack(
 		"{s:s, s:i, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:I}, s:I, "
-		"s:{s:I, s:i}}",
+		"s:{s:I, s:i}, s:s?}",
 		"version", VSW_VERSION, "pid", (int)getpid(), "uptime",
 		(json_int_t)((clock_now_ns() - runtime->started) / NS_PER_SECOND), "socket_dir",
 		model->settings.socket_dir, "poll",
@@ -53,7 +53,7 @@ static json_t *show_switch(
 		(int)model->settings.fdb_ageing, "evictions",
 		(json_int_t)fdb_evictions(runtime->fdb), "log_lines_lost", (json_int_t)log_lost(),
 		"loops", "noticed", (json_int_t)runtime->loops.noticed, "held",
-		(int)runtime->loops.held));
+		(int)runtime->loops.held, "config_file", runtime->config_file));
 }
 
 /* For each port the address that its VM is told to use; to be freed, NULL where memory is short. */
@@ -288,6 +288,8 @@ static const struct show_method methods[] = {
 	/* Changes nothing, but parses what the client sends. */
 	{"config.diff", true, change_diff},
 	{"config.apply", true, change_apply},
+	{"config.edit", true, change_edit},
+	{"config.saved", true, change_saved},
 };
 
 const struct show_method *show_find(const char *name)

@@ -193,10 +193,28 @@ static void read_root(struct config_reader *reader, const struct yaml_tree *root
 	}
 }
 
-int config_parse(const char *file, const char *text, size_t length, struct model *model,
+int config_read_tree(const char *file, const struct yaml_tree *root, struct model *model,
 	struct config_errors *errors)
 {
 	struct config_reader *reader;
+
+	model_init(model);
+	*errors = (struct config_errors){0};
+	reader = config_reader_new(file, model, errors);
+	if (reader)
+		read_root(reader, root);
+	else
+		config_errors_add(errors, "%s%sout of memory", file ? file : "", file ? ": " : "");
+	config_reader_free(reader);
+	if (!errors->count)
+		return 0;
+	model_fini(model);
+	return -EINVAL;
+}
+
+int config_parse(const char *file, const char *text, size_t length, struct model *model,
+	struct config_errors *errors)
+{
 	struct yaml_tree root;
 	struct error error;
 	unsigned line;
@@ -213,17 +231,9 @@ int config_parse(const char *file, const char *text, size_t length, struct model
 		config_errors_add(errors, "%s:%u: %s", file, line, error.text);
 		return rc;
 	}
-	reader = config_reader_new(file, model, errors);
-	if (reader)
-		read_root(reader, &root);
-	else
-		config_errors_add(errors, "%s: out of memory", file);
-	config_reader_free(reader);
+	rc = config_read_tree(file, &root, model, errors);
 	yaml_tree_fini(&root);
-	if (!errors->count)
-		return 0;
-	model_fini(model);
-	return -EINVAL;
+	return rc;
 }
 
 int config_read_file(const char *path, char **text, size_t *length, struct config_errors *errors)

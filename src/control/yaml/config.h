@@ -29,6 +29,11 @@
 int config_parse(const char *file, const char *text, size_t length, struct model *model,
 	struct config_errors *errors);
 
+/* The same for what is parsed already; file: NULL: errors name keys, and no line. */
+struct yaml_tree;
+int config_read_tree(const char *file, const struct yaml_tree *root, struct model *model,
+	struct config_errors *errors);
+
 /* The same for a file. -errno where it cannot be read. */
 int config_load(const char *path, struct model *model, struct config_errors *errors);
 

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Changes by hand: vsw port|network add|set|del, and vsw config save, which keeps them."""
+import json
+import os
+
+import pytest
+
+from lab.process import program, root, wait_for
+from lab.vswd import run_tool
+
+FILE = """\
+# what an operator wrote
+switch:
+  socket-dir: {dir}
+networks:
+  blue: {{ vlan: 10 }}
+ports:
+  vm1: {{ type: vhost-user, network: blue }}
+"""
+
+
+@pytest.fixture
+def switch(bed):
+    return bed.vswd_text(FILE.format(dir=bed.path))
+
+
+def names(switch):
+    return [port["name"] for port in switch.vsw("port", "show")]
+
+
+def test_by_hand(switch):
+    """What is typed holds at once, and what cannot be is refused and changes nothing."""
+    done = switch.vsw_raw("network", "add", "green", "vlan=20")
+    assert (done.returncode, done.stdout) == (0, "+ network green: vlan 20\n"), done.stderr
+    assert "config save" in done.stderr
+    lines = switch.vsw("port", "add", "vm2", "type=vhost-user", "network=green", "queues=2")
+    assert lines == [f"+ port vm2: network green, server {switch.socket('vm2')}"]
+    assert os.path.exists(switch.socket("vm2"))
+    assert switch.vsw("port", "set", "vm2", "mac=52:54:00:00:00:02", "trusted=true") == [
+        "~ port vm2: mac: any -> 52:54:00:00:00:02, trusted: false -> true"]
+    entry = switch.port("vm2")
+    assert (entry["mac"], entry["trusted"], entry["queues"]) == ("52:54:00:00:00:02", True, 2)
+    before = switch.vsw("config", "show")
+    for words, said in [
+        (("port", "add", "vm2", "network=green"), "exists already"),
+        (("port", "set", "vm2", "netwrok=blue"), "did you mean 'network'"),
+        (("port", "set", "vm3", "network=blue"), "no port 'vm3'"),
+        (("port", "set", "vm2", "socket=/nonexistent/folder/x"), "/nonexistent/folder"),
+        (("network", "del", "green"), "in use"),
+    ]:
+        done = switch.vsw_raw(*words)
+        assert done.returncode == 1 and said in done.stderr, (words, done.stderr)
+    for words in [("port", "set", "vm2"), ("port", "set", "vm2", "mtu"), ("port", "del", "vm2", "x")]:
+        assert switch.vsw_raw(*words).returncode == 2, words
+    assert switch.vsw("config", "show") == before
+    assert switch.vsw("port", "set", "vm2", "mac=")[0].endswith("-> any")
+    switch.vsw("port", "del", "vm1")
+    switch.vsw("port", "del", "vm2")
+    switch.vsw("network", "del", "green")
+    assert names(switch) == []
+
+
+def test_save(switch, tmp_path):
+    """The file that vswd reads gets what is running; what it was stays beside it."""
+    path = switch.vsw("show")["config_file"]
+    before = open(path).read()
+    os.chmod(path, 0o640)
+    switch.vsw("port", "add", "vm2", "type=vhost-user", "network=blue")
+    done = switch.vsw_raw("config", "diff", path)
+    assert "(undoes what was done by hand)" in done.stdout
+    assert f"{path} written" in switch.vsw_raw("config", "save").stdout
+    assert open(path + "~").read() == before
+    assert os.stat(path).st_mode & 0o777 == 0o640
+    assert "socket-mode" not in open(path).read(), "what follows from nothing is not written"
+    assert switch.vsw("config", "diff", path) == []
+    switch.reload()
+    assert names(switch) == ["vm1", "vm2"]
+    other = tmp_path / "other.yaml"
+    done = switch.vsw_raw("config", "save", other)
+    assert "vswd reads another file" in done.stdout
+    assert other.read_text() == open(path).read()
+    assert switch.vsw_raw("config", "save", tmp_path).returncode == 1
+    assert switch.vsw_raw("config", "save", "/nonexistent/x.yaml").returncode == 1
+    assert list(tmp_path.glob("*.yaml.*")) == [], "no draft is left"
+
+
+def test_reload_undoes(switch):
+    """A reload that takes back what was done by hand says so."""
+    switch.allow("changes that were made by hand")
+    switch.vsw("port", "add", "vm2", "type=vhost-user", "network=blue")
+    switch.vsw("port", "set", "vm1", "flood-limit=5")
+    switch.reload()
+    wait_for(lambda: "changes that were made by hand and are undone by the file: 2" in switch.log(),
+             10, "the warning")
+    assert names(switch) == ["vm1"]
+    assert switch.port("vm1")["flood_limit"] is None
+    length = len(switch.log())
+    switch.reload()
+    assert "by hand" not in switch.log()[length:]
+
+
+def test_show_as_json(switch, tmp_path):
+    """The configuration as JSON has the names of the file, and is one."""
+    shown = switch.vsw("config", "show")
+    assert shown["ports"]["vm1"]["network"] == "blue"
+    assert shown["switch"]["fdb"]["ageing"] == 300
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(shown))
+    assert switch.vsw("config", "diff", path) == []
+
+
+def test_every_key_is_in_the_manual(programs):
+    """virtswitch.yaml(5) and the table of keys know the same keys, and where they end."""
+    manual = (root() / "docs/man/virtswitch.yaml.5.scd").read_text()
+    rows = json.loads(run_tool("vsw", "-j", "schema").stdout)
+    assert len(rows) > 30
+    for row in rows:
+        key = row["key"].split(".")[-1] if row["key"].startswith("fdb.") else row["key"]
+        assert f"*{key}*" in manual, f"{row['object']}: {row['key']}"
+        words = row["values"].replace("|", " ").replace("-", " ").split()
+        if row["values"] != row["values"].upper() and "|" in row["values"] and \
+                not any(word.isdigit() for word in words):
+            for word in row["values"].split("|"):
+                assert f"*{word}*" in manual, f"{row['key']}: {word}"
+        elif any(word.isdigit() for word in words):
+            most = f"{int(words[-1]):,}"
+            assert most in manual or words[-1] in manual or int(words[-1]) >= 10 ** 6, row
+
+
+def test_completion_of_keys(programs):
+    from test_completion import offered
+    assert {"network=", "mac=", "socket="} <= offered("vsw port set vm1 ")
+    assert {"vlan=", "stp=", "loops="} <= offered("vsw network add red ")
+    assert offered("vsw port add x network=a trus") == {"trusted="}
+    assert offered("vsw port add x mode=") == {"server", "client"}
+    assert offered("vsw network set x stp=p") == {"pass"}
+    assert {"switch", "network", "port", "vhost-user"} <= offered("vsw schema ")
