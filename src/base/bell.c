@@ -69,7 +69,8 @@ enum bell_verdict bells_note(struct bells *bells, uint64_t took, uint64_t now)
 	return debt > BELL_DEBT_MAX_NS ? BELL_TOO_DEAR : BELL_DEAR;
 }
 
-/* Whether it is slow every time: watchers of an eventfd are, what a processor does beside is not. */
+/* Whether it is slow every time: watchers of an eventfd are, what a processor does beside is
+ * not. */
 static bool always_slow(int fd)
 {
 	for (unsigned i = 0; i < BELL_PROBES; i++)

@@ -92,8 +92,8 @@ static void a_slow_one_is_owed(void **state)
 		bell_ring(&bell);
 		rung++;
 	}
-	/* Some were sent, a few, and those that were to confirm it: the last one is owed, and whoever is to send
-	 * it has been told. */
+	/* Some were sent, a few, and those that were to confirm it: the last one is owed, and
+	 * whoever is to send it has been told. */
 	sent = taken(bell.fd);
 	assert_true(sent >= rung - 1 && sent < rung + 10 * BELL_PROBES);
 	assert_true(rung < 1000);
@@ -133,8 +133,8 @@ static void slow_and_quick_ones_by_turns(void **state)
 	close(quick.fd);
 }
 
-/* Signals of `took` ns each `period`: what the first that is judged dear, and too dear, brings the sum to; 0: none
- * within ten seconds. */
+/* Signals of `took` ns each `period`: what the first that is judged dear, and too dear, brings the
+ * sum to; 0: none within ten seconds. */
 static void judged(uint64_t took, uint64_t period, uint64_t *dear, uint64_t *too_dear)
 {
 	uint64_t now = NS_PER_SECOND;

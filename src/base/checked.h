@@ -20,7 +20,8 @@ static inline bool checked_multiply(uint64_t a, uint64_t b, uint64_t *product)
 	return !__builtin_mul_overflow(a, b, product);
 }
 
-/* True where [start, start + length) lies inside [base, base + size), wrapping of either excluded. */
+/* True where [start, start + length) lies inside [base, base + size), wrapping of either
+ * excluded. */
 static inline bool checked_inside(uint64_t start, uint64_t length, uint64_t base, uint64_t size)
 {
 	return start >= base && start - base <= size && length <= size - (start - base);

@@ -33,7 +33,8 @@ static inline uint64_t clock_coarse_seconds(void)
 	return (uint64_t)now.tv_sec;
 }
 
-/* A counter that rises steadily with time, cheap enough for every batch: the TSC, or nanoseconds. */
+/* A counter that rises steadily with time, cheap enough for every batch: the TSC, or
+ * nanoseconds. */
 static inline uint64_t clock_cycles(void)
 {
 #if defined(__x86_64__)

@@ -36,9 +36,9 @@
 #define CACHE_LINE    64
 #define CACHE_ALIGNED __attribute__((aligned(CACHE_LINE)))
 
-/* Asks for a cache line that will be written: the other side's copy goes at once, not at the store. The
- * compiler's builtin keeps off the instruction unless told that every processor knows it; those that do
- * not, all of them old, ignore it. */
+/* Asks for a cache line that will be written: the other side's copy goes at once, not at the store.
+ * The compiler's builtin keeps off the instruction unless told that every processor knows it; those
+ * that do not, all of them old, ignore it. */
 ALWAYS_INLINE void prefetch_write(const void *address)
 {
 #if defined(__x86_64__)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Copying the pieces of frames that are too much for the near caches: segments of 64 KiB, a burst of which
- * is megabytes. The C library chooses by the length of each call, and a guest hands such a frame over in
- * pieces of a page or less; who knows the whole says so.
+ * Copying the pieces of frames that are too much for the near caches: segments of 64 KiB, a burst
+ * of which is megabytes. The C library chooses by the length of each call, and a guest hands such a
+ * frame over in pieces of a page or less; who knows the whole says so.
  */
 #ifndef VSW_BASE_COPY_H
 #define VSW_BASE_COPY_H
@@ -19,7 +19,8 @@
 /* Bytes from which on a piece of one is worth the start of a string instruction. */
 #define COPY_LARGE_PIECE 1024
 
-/* True where this processor's string instructions are made for it (ERMS). Constant from the start. */
+/* True where this processor's string instructions are made for it (ERMS). Constant from the
+ * start. */
 extern bool copy_fast_strings;
 
 /* Sanitizers do not see into an instruction of ours. */

@@ -2,8 +2,8 @@
 /*
  * What two processors can do at all, for judging what a switch does between them:
  *
- *   near  round trip of a cache line, ns. On a virtual machine it changes with where the host puts the
- *         processors: by four times, within seconds.
+ *   near  round trip of a cache line, ns. On a virtual machine it changes with where the host puts
+ *         the processors: by four times, within seconds.
  *   wake  from writing an eventfd on one to returning from epoll_wait() on the other, us, where the
  *         latter has been idle for WAKE_GAP: median and 99th percentile.
  *

@@ -19,8 +19,8 @@ int fd_set_nonblocking(int fd);
 /* True for an eventfd and nothing else: a peer may send us any descriptor it likes. */
 bool fd_is_eventfd(int fd);
 
-/* Adds one to an eventfd of our own, non-blocking; a full or broken one is ignored. A peer's eventfd is
- * signalled by base/peer_signal.h. Any thread. */
+/* Adds one to an eventfd of our own, non-blocking; a full or broken one is ignored. A peer's
+ * eventfd is signalled by base/peer_signal.h. Any thread. */
 void fd_signal(int fd);
 
 #endif

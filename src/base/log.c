@@ -18,8 +18,8 @@
 #include "base/fd.h"
 #include "base/text.h"
 
-/* Bytes of a line, its newline included, and of the one that says how many were lost. Both together are
- * within PIPE_BUF, so that a pipe takes all of it or nothing. */
+/* Bytes of a line, its newline included, and of the one that says how many were lost. Both together
+ * are within PIPE_BUF, so that a pipe takes all of it or nothing. */
 #define LINE_SIZE   2048
 #define NOTICE_SIZE 128
 
@@ -90,8 +90,8 @@ void log_set_program(const char *program)
 	program_name = program;
 }
 
-/* Opens the same pipe or terminal once more: this description's flags are ours alone, where O_NONBLOCK
- * on the one that we were given would hit everybody who shares it. */
+/* Opens the same pipe or terminal once more: this description's flags are ours alone, where
+ * O_NONBLOCK on the one that we were given would hit everybody who shares it. */
 static int open_again(int fd)
 {
 	char path[32];
@@ -137,8 +137,8 @@ void log_set_output(int fd)
 
 /*
  * What a write that must not wait could write. A pipe or terminal that cannot be opened again (of
- * another user, say) is asked first: a pipe that has room has it for a whole line (PIPE_BUF), unless
- * another process fills it in between.
+ * another user, say) is asked first: a pipe that has room has it for a whole line (PIPE_BUF),
+ * unless another process fills it in between.
  */
 static ssize_t write_some(const char *bytes, size_t length)
 {

@@ -4,11 +4,12 @@
  * journal, which has the rest. One line is one write, so lines of several threads do not
  * mix. Any thread but a worker on its frame path may log: the frame path counts, it never logs.
  *
- * Logging never waits for whoever reads: a line that does not fit into a full pipe, socket or terminal
- * is lost and counted, and the first line that fits again is preceded by how many were. A file is
- * written as files are.
+ * Logging never waits for whoever reads: a line that does not fit into a full pipe, socket or
+ * terminal is lost and counted, and the first line that fits again is preceded by how many were. A
+ * file is written as files are.
  *
- * Lines are printable whatever they are made of: see text_print(). No newline of a peer begins another.
+ * Lines are printable whatever they are made of: see text_print(). No newline of a peer begins
+ * another.
  *
  * Lines caused by peers are limited: log_limited() lets a burst of LOG_LIMIT_BURST lines pass a
  * second for each call site and says how many it held back. What one peer of several causes has a

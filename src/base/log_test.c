@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The log: it never waits for whoever reads it, says what was lost, and prints only what is harmless. */
+/* The log: it never waits for whoever reads it, says what was lost, and prints only what is
+ * harmless. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,8 +69,8 @@ static unsigned said_lost(void)
 	return sum;
 }
 
-/* Nobody reads: every line returns at once (the alarm ends the test otherwise), and the lines that were
- * written and those that are said to be lost are all. */
+/* Nobody reads: every line returns at once (the alarm ends the test otherwise), and the lines that
+ * were written and those that are said to be lost are all. */
 static void assert_never_waits(int write_end, int read_end)
 {
 	int flags = fcntl(write_end, F_GETFL);

@@ -140,7 +140,8 @@ static void signal_by_completion(int fd)
 		__ATOMIC_RELEASE);
 }
 
-/* Writes, with a timer that goes off again and again: the first time may be before write() waits. */
+/* Writes, with a timer that goes off again and again: the first time may be before write()
+ * waits. */
 static void signal_by_write(int fd)
 {
 	const struct timespec patience = {.tv_nsec = PEER_SIGNAL_PATIENCE_NS};

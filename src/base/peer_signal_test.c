@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Signals to eventfds that their owner makes blocking, and looks at those that he writes: neither may
- * wait. A test that hangs is ended by the alarm, and fails.
+ * Signals to eventfds that their owner makes blocking, and looks at those that he writes: neither
+ * may wait. A test that hangs is ended by the alarm, and fails.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -68,8 +68,8 @@ void text_mend(char *text)
 	}
 }
 
-/* Controls (ASCII's and U+0080 to U+009F), line and paragraph separators, and what turns the direction
- * of text, so that a line may look like another one. */
+/* Controls (ASCII's and U+0080 to U+009F), line and paragraph separators, and what turns the
+ * direction of text, so that a line may look like another one. */
 static bool printable(uint32_t code)
 {
 	return code >= 0x20 && (code < 0x7f || code > 0x9f) && code != 0x61c && code != 0xfeff &&

@@ -58,7 +58,8 @@ static void every_character_is_known_and_its_pieces_are_not(void **state)
 	}
 }
 
-/* All strings of three bytes: what is taken for a character of up to three is one, and no other is. */
+/* All strings of three bytes: what is taken for a character of up to three is one, and no other
+ * is. */
 static void nothing_else_is_a_character(void **state)
 {
 	for (uint32_t bits = 0; bits < 1 << 24; bits++) {
@@ -138,7 +139,8 @@ static void printing_cuts_between_characters(void **state)
 	assert_string_equal(printed, whole);
 }
 
-/* At each length of the text that comes before, so that each byte of the character is the last one. */
+/* At each length of the text that comes before, so that each byte of the character is the last
+ * one. */
 static void errors_are_cut_between_characters(void **state)
 {
 	struct error error;

@@ -66,7 +66,8 @@ static void build_ipv4(uint8_t *header, const struct bench_frame_spec *spec)
 static unsigned build_l4(
 	uint8_t *header, const uint8_t *ip, unsigned flow, uint16_t length, bool segment)
 {
-	/* An ordinary segment of an open connection: data offset, ACK, window; NOP, NOP, timestamps. */
+	/* An ordinary segment of an open connection: data offset, ACK, window; NOP, NOP,
+	 * timestamps. */
 	static const uint8_t tcp[L4_HEADER_MAX] = {[7] = 1,
 		[11] = 1,
 		[12] = 0x80,

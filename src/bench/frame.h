@@ -11,9 +11,9 @@
  * The stamp ends at 52, so that with the 12 bytes of the virtio header in front everything that
  * changes, and everything that the cheap check reads, is in a buffer's first cache line.
  *
- * A *segment* is TCP instead, as a Linux guest leaves it to the device to cut (TSO): the header has the
- * timestamp option, its checksum is that of the pseudo header only, and the stamp stands at 66. The
- * virtio header in front says how to cut, and says the same on arrival.
+ * A *segment* is TCP instead, as a Linux guest leaves it to the device to cut (TSO): the header has
+ * the timestamp option, its checksum is that of the pseudo header only, and the stamp stands at 66.
+ * The virtio header in front says how to cut, and says the same on arrival.
  *
  * A *stream* is a sequence of frames that must arrive in order: a flow of a sending port. The tag
  * covers stamp and length: a frame mixed up with another, cut short or grown does not pass. The
@@ -57,13 +57,13 @@
 #define BENCH_ANNOUNCE_TYPE 0x88b5
 
 struct bench_frame_spec {
-	uint32_t
-		length; /* BENCH_FRAME_MIN (BENCH_SEGMENT_MIN) .. BENCH_FRAME_MAX, without checksum */
+	/* BENCH_FRAME_MIN (BENCH_SEGMENT_MIN) .. BENCH_FRAME_MAX, without checksum */
+	uint32_t length;
 	bool segment;
 	uint64_t destination; /* MAC addresses as numbers */
 	uint64_t source;
-	uint16_t
-		source_port; /* the sending and the receiving port's numbers, for the IP addresses */
+	/* the sending and the receiving port's numbers, for the IP addresses */
+	uint16_t source_port;
 	uint16_t destination_port;
 	uint32_t seed; /* any number: frames with different ones have different payload */
 };

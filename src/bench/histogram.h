@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A histogram of durations with a bounded relative error, for latency percentiles: log-linear, each
- * power of two divided into BENCH_HISTOGRAM_STEPS equal steps. A value is known to within 1/64 (1.6 %);
- * values below 128 exactly. Any 64-bit value fits, nothing is ever dropped.
+ * power of two divided into BENCH_HISTOGRAM_STEPS equal steps. A value is known to within 1/64 (1.6
+ * %); values below 128 exactly. Any 64-bit value fits, nothing is ever dropped.
  *
  * Units are the caller's. Recording costs a few instructions and touches one counter. One thread.
  */
@@ -51,8 +51,8 @@ static inline void bench_histogram_add(struct bench_histogram *histogram, uint64
 }
 
 /*
- * The smallest bound that at least `share` (0 < share <= 1) of the values do not exceed, at most the
- * largest value itself; 0 for an empty histogram.
+ * The smallest bound that at least `share` (0 < share <= 1) of the values do not exceed, at most
+ * the largest value itself; 0 for an empty histogram.
  */
 uint64_t bench_histogram_percentile(const struct bench_histogram *histogram, double share);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vsw-bench: VMs without the machines, that send to each other through a vhost-user switch and check
- * what arrives.
+ * vsw-bench: VMs without the machines, that send to each other through a vhost-user switch and
+ * check what arrives.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -91,8 +91,8 @@ static void loop_for(struct program *program, uint64_t seconds)
 	event_base_dispatch(program->base);
 }
 
-/* Says of the first port that does not run, why; where a backend refused one, of that: the others had
- * no time to connect. */
+/* Says of the first port that does not run, why; where a backend refused one, of that: the others
+ * had no time to connect. */
 static void explain_port(const struct program *program)
 {
 	const struct bench_port *port = find_refused(program);

@@ -9,8 +9,8 @@
 
 #include "virtio/device_ring.h"
 
-/* Small bursts cost the other side more than waiting does: it takes them for a while only when there
- * is nothing else. */
+/* Small bursts cost the other side more than waiting does: it takes them for a while only when
+ * there is nothing else. */
 #define BURST_LEAST 32
 #define PATIENCE    64
 

@@ -16,8 +16,8 @@
 /* The longest frame of the IMIX. */
 #define IMIX_FRAME_MAX 1514
 
-/* Makes receive buffers of at least the 65,562 bytes that a device with GUEST_TSO4 may need where they
- * are not mergeable ("Setting Up Receive Buffers"), an odd number of cache lines apart. */
+/* Makes receive buffers of at least the 65,562 bytes that a device with GUEST_TSO4 may need where
+ * they are not mergeable ("Setting Up Receive Buffers"), an odd number of cache lines apart. */
 #define SEGMENT_MTU 65535
 
 /* Features without which an option cannot be had; others are done without where they lack. */
@@ -58,7 +58,8 @@ static uint16_t told_mtu(const struct bench_options *options)
 		(uint32_t)DRIVER_MTU_DEFAULT, bench_frame_max(options) - ETHERNET_HEADER);
 }
 
-/* Buffers an odd number of cache lines apart use all sets of a cache: raises the MTU until they are. */
+/* Buffers an odd number of cache lines apart use all sets of a cache: raises the MTU until they
+ * are. */
 static uint16_t device_mtu(const struct bench_options *options)
 {
 	uint32_t mtu = told_mtu(options);

@@ -9,8 +9,8 @@
  *   -> WAITING     the backend went or refused something: the rings are gone
  *   RUNNING -> STOPPED  bench_port_stop(), in order
  *
- * Changes happen inside the event loop only, and are told to the owner by changed(): between two runs
- * of the loop rings stay as they are.
+ * Changes happen inside the event loop only, and are told to the owner by changed(): between two
+ * runs of the loop rings stay as they are.
  *
  * Thread: the one that runs the event base; the generator is the same one.
  */
@@ -52,8 +52,8 @@ struct bench_port {
 /* The longest frame of these options, bytes. */
 uint32_t bench_frame_max(const struct bench_options *options);
 
-/* Opens the socket of options->ports[number]; `base` NULL: no socket. NULL, and the error, where that
- * is not possible. */
+/* Opens the socket of options->ports[number]; `base` NULL: no socket. NULL, and the error, where
+ * that is not possible. */
 struct bench_port *bench_port_open(struct event_base *base, const struct bench_options *options,
 	unsigned number, const struct bench_port_ops *ops, void *owner, struct error *error);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The receiving half of the generator: judges frames where they lie. What becomes of them is told in
- * bench/traffic.h. One thread.
+ * The receiving half of the generator: judges frames where they lie. What becomes of them is told
+ * in bench/traffic.h. One thread.
  */
 #ifndef VSW_BENCH_RECEIVE_H
 #define VSW_BENCH_RECEIVE_H

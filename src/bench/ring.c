@@ -243,8 +243,8 @@ static bool packed_publish(struct bench_ring *ring)
 	return flags != VRING_PACKED_EVENT_FLAG_DISABLE;
 }
 
-/* Reads the next used entry, if there is one: it names the last buffer of a batch, in the place of the
- * first one's ("In-Order Use of Descriptors"). Entry i is always that of buffer i. */
+/* Reads the next used entry, if there is one: it names the last buffer of a batch, in the place of
+ * the first one's ("In-Order Use of Descriptors"). Entry i is always that of buffer i. */
 ALWAYS_INLINE bool begin_batch(struct bench_ring *ring, bool packed)
 {
 	uint16_t mask = (uint16_t)(ring->size - 1), next = ring->next_take & mask;

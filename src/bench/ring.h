@@ -3,15 +3,16 @@
  * The load generator's virtqueues: the driver side, whole bursts at a time, for buffers of one
  * descriptor each that belong to the ring for good. Buffer `id` is slot `id` of the queue's memory.
  * For anything else there is virtio/split_driver.h; this is the part of it that must cost almost
- * nothing, so that a measurement shows the switch. Split and packed rings (VIRTIO 1.3, 2.7 and 2.8).
+ * nothing, so that a measurement shows the switch. Split and packed rings (VIRTIO 1.3, 2.7 and
+ * 2.8).
  *
  *	put -> publish -> (the device uses them) -> take -> put ...
  *
- * As in a kernel's driver, descriptors are written anew for each put; an available entry that has the
- * right value already is left alone.
+ * As in a kernel's driver, descriptors are written anew for each put; an available entry that has
+ * the right value already is left alone.
  *
- * With IN_ORDER buffers go round in the ring's order, which put() is then bound to: from 0 on, as they
- * were taken. So the next one to come back is known, and a used entry may stand for a batch.
+ * With IN_ORDER buffers go round in the ring's order, which put() is then bound to: from 0 on, as
+ * they were taken. So the next one to come back is known, and a used entry may stand for a batch.
  *
  * The device is not trusted: what it returns is checked, and a fault makes the ring `broken`.
  * Notifications by the device are off for good; the owner polls. One thread.
@@ -84,8 +85,8 @@ void bench_ring_fini(struct bench_ring *ring);
  * their first cache lines are on their way. Returns how many. */
 unsigned bench_ring_take(struct bench_ring *ring, uint16_t *ids, uint32_t *lengths, unsigned max);
 
-/* Gives the device `count` buffers that it does not have, each with its length in bytes. Not visible
- * before the next publish. */
+/* Gives the device `count` buffers that it does not have, each with its length in bytes. Not
+ * visible before the next publish. */
 void bench_ring_put(
 	struct bench_ring *ring, const uint16_t *ids, const uint32_t *lengths, unsigned count);
 

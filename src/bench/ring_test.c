@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The generator's rings with IN_ORDER, against a device of a few lines that uses buffers in batches of
- * any size and tells of the last one only ("In-Order Use of Descriptors"). Split and packed rings.
+ * The generator's rings with IN_ORDER, against a device of a few lines that uses buffers in batches
+ * of any size and tells of the last one only ("In-Order Use of Descriptors"). Split and packed
+ * rings.
  */
 #include <setjmp.h>
 #include <stdarg.h>

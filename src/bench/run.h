@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A measurement from beginning to end: announce the ports' addresses, warm up, measure, let the last
- * frames arrive, and sum up. And the result, as text or JSON.
+ * A measurement from beginning to end: announce the ports' addresses, warm up, measure, let the
+ * last frames arrive, and sum up. And the result, as text or JSON.
  *
- * The calling thread polls all the time; about every BENCH_RUN_POLL_MS it calls keep_on(), where the
- * owner serves its event loop and may end the run.
+ * The calling thread polls all the time; about every BENCH_RUN_POLL_MS it calls keep_on(), where
+ * the owner serves its event loop and may end the run.
  */
 #ifndef VSW_BENCH_RUN_H
 #define VSW_BENCH_RUN_H

@@ -12,8 +12,8 @@
 /* Far longer than a frame takes through any switch that still delivers it. */
 #define STALL_MS 100
 
-/* A switch that has not even taken what was sent stands still, or returns buffers late: it has so many
- * times longer. */
+/* A switch that has not even taken what was sent stands still, or returns buffers late: it has so
+ * many times longer. */
 #define STALL_PATIENCE 20
 
 /* The IMIX: seven small, four medium and one large, well mixed. */
@@ -63,8 +63,8 @@ static int lane_init(struct bench_traffic *traffic, unsigned index, struct bench
 	return 0;
 }
 
-/* Sets the window to what a port's receive ring holds, in frames of the largest size, with room left
- * for a probe. */
+/* Sets the window to what a port's receive ring holds, in frames of the largest size, with room
+ * left for a probe. */
 static void fit_window(struct bench_traffic *traffic, const struct bench_port *port)
 {
 	const struct bench_ring *ring = &port->rings[0];

@@ -2,29 +2,29 @@
 /*
  * The generator proper: frames out of and into the rings of running ports, counted and checked.
  *
- * Ports 0 and 1, 2 and 3, ... send to each other (the first `active` of them), from buffers that hold
- * whole frames already; only stamp, and where asked for flow and addresses, are written anew. What
- * arrives is judged where it lies. A frame is
+ * Ports 0 and 1, 2 and 3, ... send to each other (the first `active` of them), from buffers that
+ * hold whole frames already; only stamp, and where asked for flow and addresses, are written anew.
+ * What arrives is judged where it lies. A frame is
  *
  *   received   from the port's partner, whole, in its stream's order or later
  *   late       of these: after one that was sent after it
  *   corrupted  its stamp, its length or (verifying) any other byte is not what was sent; of a TCP
- *              segment that was to cross in one piece: it comes in pieces, or its virtio header says
- *              something else
+ *              segment that was to cross in one piece: it comes in pieces, or its virtio header
+ *              says something else
  *   foreign    somebody else's, or flooded here on its way to another port
  *
  * Missing frames are gaps in the sequences that no late frame has filled.
  *
  * With a window, a lane has so many frames under way at most: by default as many as fit into the
- * receiver's ring, so that a switch that loses none has no reason to. Without it the generator sends
- * what the transmit ring takes, and receivers may be overrun. Lost frames show as a gap only when a
- * later one arrives; so when nothing moves, some are sent beyond the window: as many as the room that
- * the window leaves takes.
+ * receiver's ring, so that a switch that loses none has no reason to. Without it the generator
+ * sends what the transmit ring takes, and receivers may be overrun. Lost frames show as a gap only
+ * when a later one arrives; so when nothing moves, some are sent beyond the window: as many as the
+ * room that the window leaves takes.
  *
  *   new -> announce -> build -> step, step, ... -> free
  *
- * A device that breaks the rules of a ring makes it `broken`, and it moves nothing more. One thread; no system call but a
- * kick where the device asks for one.
+ * A device that breaks the rules of a ring makes it `broken`, and it moves nothing more. One
+ * thread; no system call but a kick where the device asks for one.
  */
 #ifndef VSW_BENCH_TRAFFIC_H
 #define VSW_BENCH_TRAFFIC_H
@@ -37,7 +37,8 @@ struct bench_traffic *bench_traffic_new(const struct bench_options *options,
 	struct bench_port **ports, unsigned count, double cycles_per_second);
 void bench_traffic_free(struct bench_traffic *traffic);
 
-/* Sends up to a burst of announcements of a lane's addresses from number `first`; returns how many. */
+/* Sends up to a burst of announcements of a lane's addresses from number `first`; returns how
+ * many. */
 unsigned bench_lane_announce(const struct bench_traffic *traffic, struct bench_lane *lane,
 	uint64_t first, uint64_t count);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The generator against a switch of a few lines that does wrong on demand: every fault must be seen,
- * counted once, and taken for nothing else. Split and packed rings.
+ * The generator against a switch of a few lines that does wrong on demand: every fault must be
+ * seen, counted once, and taken for nothing else. Split and packed rings.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -342,7 +342,8 @@ static void segments_stay_whole(void **state)
 	}
 }
 
-/* A receive buffer that is not mergeable has to hold the longest segment (VIRTIO 1.3, 5.1.6.3.1). */
+/* A receive buffer that is not mergeable has to hold the longest segment (VIRTIO 1.3,
+ * 5.1.6.3.1). */
 static void segments_have_room(void **state)
 {
 	const struct bench_options options = {
@@ -406,7 +407,8 @@ static void the_window_holds(void **state)
 	sums = run(bed, FAULT_DROP, 100);
 	assert_true(sums.sent > 2000);
 	assert_int_equal(sums.missing, bed->faults);
-	/* The rest of a window is lost: what comes after is sent once the window was full for long. */
+	/* The rest of a window is lost: what comes after is sent once the window was full for
+	 * long. */
 	bed->traffic->lanes[0].partner->accounted -= 100;
 	bed->traffic->stall_cycles = 0;
 	assert_true(bench_traffic_step(bed->traffic, true) > 0);

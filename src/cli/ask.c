@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What every command that shows something does: ask, choose, add rates, print; once, or again and again. */
+/* What every command that shows something does: ask, choose, add rates, print; once, or again and
+ * again. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@ void command_print_json(const json_t *value)
 	putchar('\n');
 }
 
-/* Above each look at a terminal, which is cleared first; elsewhere looks are set apart by an empty line. */
+/* Above each look at a terminal, which is cleared first; elsewhere looks are set apart by an empty
+ * line. */
 static void print_heading(bool first)
 {
 	char text[64];

@@ -14,8 +14,8 @@
 #include "cli/unreachable.h"
 #include "control/rpc/control_path.h"
 
-/* Seconds without a byte from the daemon: it answers in milliseconds. After the first it is said; one that
- * still works at a large change is waited for. */
+/* Seconds without a byte from the daemon: it answers in milliseconds. After the first it is said;
+ * one that still works at a large change is waited for. */
 #define NOTICE   2
 #define PATIENCE 30
 
@@ -134,7 +134,8 @@ static ssize_t receive_some(int fd, const char *control, char *bytes, size_t siz
 	}
 }
 
-/* Reads to the first newline into a string to be freed; NULL, after a message, where there is none. */
+/* Reads to the first newline into a string to be freed; NULL, after a message, where there is
+ * none. */
 static char *receive_line(int fd, const char *control)
 {
 	size_t size = 65536;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a command of vsw(8) is given, and the functions that run them. command_table.h says what each is
- * called and which options it takes.
+ * What a command of vsw(8) is given, and the functions that run them. command_table.h says what
+ * each is called and which options it takes.
  */
 #ifndef VSW_CLI_COMMAND_H
 #define VSW_CLI_COMMAND_H
@@ -74,9 +74,9 @@ int command_config_save(const struct command_line *line);
 int command_schema(const struct command_line *line);
 int command_version(const struct command_line *line);
 
-/* Calls a method of the daemon, and print() with what it answers, or prints that as JSON where JSON is
- * wanted; with --port and the like only what was asked for, with --watch again and again, with rates
- * (rates.h). params: taken over, or NULL. An exit status. */
+/* Calls a method of the daemon, and print() with what it answers, or prints that as JSON where JSON
+ * is wanted; with --port and the like only what was asked for, with --watch again and again, with
+ * rates (rates.h). params: taken over, or NULL. An exit status. */
 int command_ask(const struct command_line *line, const char *method, json_t *params,
 	void (*print)(const json_t *result));
 
@@ -97,8 +97,8 @@ void command_add_plain(struct table *table, const json_t *object, const char *ke
 /* True where the answer has rates: it is shown by --watch. */
 bool command_has_rates(const json_t *list);
 
-/* The strings of a list with a separator between them, "-" for an empty list. To be freed; NULL where
- * memory is short. */
+/* The strings of a list with a separator between them, "-" for an empty list. To be freed; NULL
+ * where memory is short. */
 char *command_join(const json_t *list, const char *separator);
 
 #endif

@@ -4,8 +4,8 @@
  * Hypervisor it is one line, for pasting and for $(vsw port args ...) alike; for libvirt two
  * elements of the domain's XML. Shared memory is part of it: without, no frame passes.
  *
- * Nothing in the line needs a shell's quotes, since the configuration refuses such names and paths; what
- * else there is to say goes to stderr.
+ * Nothing in the line needs a shell's quotes, since the configuration refuses such names and paths;
+ * what else there is to say goes to stderr.
  */
 #include <stdio.h>
 #include <stdlib.h>

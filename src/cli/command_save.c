@@ -30,7 +30,8 @@ static int write_all(int fd, const char *text)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-/* The new file is the old one's successor: same owner and permissions, as far as we may give them. */
+/* The new file is the old one's successor: same owner and permissions, as far as we may give
+ * them. */
 static void inherit(int fd, const struct stat *old)
 {
 	if (fchown(fd, old->st_uid, old->st_gid) == 0 || geteuid() != 0)

@@ -19,7 +19,8 @@ static bool lists(const json_t *list, const char *text)
 	return false;
 }
 
-/* An address says its port; a network and a worker list theirs; a drop reason has them as members. */
+/* An address says its port; a network and a worker list theirs; a drop reason has them as
+ * members. */
 static bool has_port(const json_t *entry, const char *name)
 {
 	const json_t *ports = json_object_get(entry, "ports");

@@ -7,8 +7,8 @@
 
 #include "cli/command.h"
 
-/* Removes from a list of ports, networks, addresses, workers or drop reasons what was not asked for; of drop
- * reasons also the other ports. What is no list is left as it is. */
+/* Removes from a list of ports, networks, addresses, workers or drop reasons what was not asked
+ * for; of drop reasons also the other ports. What is no list is left as it is. */
 void filter_apply(json_t *list, const struct command_line *line);
 
 #endif

@@ -85,7 +85,8 @@ void options_print(FILE *out, unsigned options, bool everywhere)
 	}
 }
 
-/* The seconds behind --watch: what getopt found behind a sign, else the next word where it is a number. */
+/* The seconds behind --watch: what getopt found behind a sign, else the next word where it is a
+ * number. */
 static bool read_seconds(struct command_line *line, int argc, char **argv)
 {
 	const char *text = optarg;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Everything about one port, for people. A kind of port that this program has no words for is shown by the
- * members that the daemon sends. */
+/* Everything about one port, for people. A kind of port that this program has no words for is shown
+ * by the members that the daemon sends. */
 #ifndef VSW_CLI_PORT_DETAILS_H
 #define VSW_CLI_PORT_DETAILS_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What vsw makes of the daemon's answers before it prints them: rates, a choice of rows, human numbers. */
+/* What vsw makes of the daemon's answers before it prints them: rates, a choice of rows, human
+ * numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How numbers and tables are printed, as --exact and --sort say: set once, before anything is printed,
- * and read by everything that prints.
+ * How numbers and tables are printed, as --exact and --sort say: set once, before anything is
+ * printed, and read by everything that prints.
  *
- * Numbers are for people: up to 9999 as they are, above that three digits and one of k, M, G, T, P, E,
- * which stand for powers of 1000, as ip(8) prints rates. With --exact all digits.
+ * Numbers are for people: up to 9999 as they are, above that three digits and one of k, M, G, T, P,
+ * E, which stand for powers of 1000, as ip(8) prints rates. With --exact all digits.
  */
 #ifndef VSW_CLI_STYLE_H
 #define VSW_CLI_STYLE_H

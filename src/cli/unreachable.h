@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Why vswd cannot be reached, or gives no answer, in words that say what to do: nobody is there, somebody is
- * and we may not ask, or it does not move.
+ * Why vswd cannot be reached, or gives no answer, in words that say what to do: nobody is there,
+ * somebody is and we may not ask, or it does not move.
  */
 #ifndef VSW_CLI_UNREACHABLE_H
 #define VSW_CLI_UNREACHABLE_H
@@ -20,8 +20,8 @@ void unreachable_who_may(const char *path, struct error *error);
 /* The process at the other end of a connection, 0 where the kernel does not say. */
 pid_t unreachable_peer(int fd);
 
-/* True where that process is stopped (SIGSTOP, a debugger), or frozen on its way to the end: it will not
- * answer before somebody does something. *what says which. */
+/* True where that process is stopped (SIGSTOP, a debugger), or frozen on its way to the end: it
+ * will not answer before somebody does something. *what says which. */
 bool unreachable_stopped(pid_t pid, const char **what);
 
 #endif

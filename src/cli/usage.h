@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What vsw says of itself, from the tables of commands and options, and of command lines that are wrong.
+ * What vsw says of itself, from the tables of commands and options, and of command lines that are
+ * wrong.
  */
 #ifndef VSW_CLI_USAGE_H
 #define VSW_CLI_USAGE_H
@@ -13,8 +14,9 @@
 /* All commands, and the options that each of them takes. */
 void usage_print(FILE *out);
 
-/* Help for the command that these words name, for all commands of an object, or for everything where
- * there is no word. An exit status: COMMAND_WRONG, after a message, where they name nothing. */
+/* Help for the command that these words name, for all commands of an object, or for everything
+ * where there is no word. An exit status: COMMAND_WRONG, after a message, where they name
+ * nothing. */
 int usage_help(unsigned word_count, char *const *words);
 
 /* The words name no command: says so, and what there is. COMMAND_WRONG. */

@@ -27,18 +27,21 @@ int apply_fail_memory(struct change *change);
 int apply_prepare(struct change *change);
 void apply_unprepare(struct change *change);
 
-/* The ports that stay, in what takes no reopening; back to the old words where `back`, as far as that goes. */
+/* The ports that stay, in what takes no reopening; back to the old words where `back`, as far as
+ * that goes. */
 int apply_change(struct change *change, bool back);
 
-/* Opens the ports that wait for others to be closed, or those that do not; closes all that were opened. */
+/* Opens the ports that wait for others to be closed, or those that do not; closes all that were
+ * opened. */
 int apply_open(struct change *change, bool waiting);
 void apply_close_opened(struct change *change);
 
 /* Closes those of the old ports that `which` names and no worker can see any more. */
 void apply_close(struct change *change, const bool *which);
 
-/* Takes the ports that yield out of service before what replaces them exists, their indices included; and
- * opens them again. One that cannot be opened again leaves the running model, so that the next change opens it. */
+/* Takes the ports that yield out of service before what replaces them exists, their indices
+ * included; and opens them again. One that cannot be opened again leaves the running model, so that
+ * the next change opens it. */
 int apply_tear_down(struct change *change);
 void apply_restore(struct change *change);
 

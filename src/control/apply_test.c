@@ -327,7 +327,8 @@ static void test_a_removed_socket_comes_back(void **state)
 	must_apply(ONE(""));
 	assert_true(has_socket("a"));
 	assert_ptr_equal(entry("a")->port, before);
-	/* Somebody else's file in its place is left alone, and keeps nothing else from being changed. */
+	/* Somebody else's file in its place is left alone, and keeps nothing else from being
+	 * changed. */
 	remove_socket("a");
 	snprintf(path, sizeof(path), "%s/s/a.sock", folder);
 	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));

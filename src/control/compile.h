@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From the model to what forwarding reads: which port is in which network, with its tags, rules and limits.
- * The model names things, forwarding knows them by the indices that runtime.h gives out.
+ * From the model to what forwarding reads: which port is in which network, with its tags, rules and
+ * limits. The model names things, forwarding knows them by the indices that runtime.h gives out.
  *
  * Pure: touches nothing of the running switch. Any thread.
  */
@@ -26,7 +26,8 @@ struct compile_input {
 	const struct model *model;
 	const uint16_t *ports;    /* indices, in the order of the model's ports */
 	const uint16_t *networks; /* likewise */
-	/* Those of ports or networks that the model does not have, or whose `loops` is not `hold`, say nothing. */
+	/* Those of ports or networks that the model does not have, or whose `loops` is not `hold`,
+	 * say nothing. */
 	const struct compile_hold *holds;
 	unsigned hold_count;
 };

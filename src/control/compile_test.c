@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What forwarding is told of a configuration, with indices that are in no order: read back by the questions
- * that forwarding asks. Nothing runs here. */
+/* What forwarding is told of a configuration, with indices that are in no order: read back by the
+ * questions that forwarding asks. Nothing runs here. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

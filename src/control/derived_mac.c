@@ -10,7 +10,8 @@
 /* Locally administered, not a group's, and how QEMU's and libvirt's own begin. */
 #define PREFIX UINT64_C(0x525400000000)
 
-/* The addresses that are given out: open addressing, never more than a quarter full. 0 is no port's. */
+/* The addresses that are given out: open addressing, never more than a quarter full. 0 is no
+ * port's. */
 struct taken {
 	uint64_t *slots;
 	size_t mask;

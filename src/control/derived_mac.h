@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The addresses that VMs are told to use where the configuration gives none: QEMU gives the same one to
- * every VM, so two of them could not talk.
+ * The addresses that VMs are told to use where the configuration gives none: QEMU gives the same
+ * one to every VM, so two of them could not talk.
  *
- * The rule: 52:54 and four bytes of a hash of the host's and the port's name. Ports with a configured
- * address keep it. The others follow in the order of their names, and one whose address is taken gets
- * the next higher one that is free. So no two ports of a switch have the same address, whatever their
- * networks; and an address depends on other ports only where two would be equal, which with a thousand
- * ports happens to one in four million.
+ * The rule: 52:54 and four bytes of a hash of the host's and the port's name. Ports with a
+ * configured address keep it. The others follow in the order of their names, and one whose address
+ * is taken gets the next higher one that is free. So no two ports of a switch have the same
+ * address, whatever their networks; and an address depends on other ports only where two would be
+ * equal, which with a thousand ports happens to one in four million.
  *
  * Pure; any thread.
  */

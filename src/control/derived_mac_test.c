@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Derived addresses: one for each port, also where names collide, and as stable as the rule says. */
+/* Derived addresses: one for each port, also where names collide, and as stable as the rule
+ * says. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -8,8 +8,8 @@
 #include "control/port_kinds.h"
 #include "control/resources.h"
 
-/* The port that goes, and whose VM would find the new one in its place, by its position; -1: none. `removed`:
- * what the ports claim that have no successor of their name. */
+/* The port that goes, and whose VM would find the new one in its place, by its position; -1: none.
+ * `removed`: what the ports claim that have no successor of their name. */
 static int predecessor(
 	const struct model *old, struct claims *removed, const struct diff_action *action)
 {
@@ -37,8 +37,8 @@ static int claims_of_removed(
 	return rc;
 }
 
-/* Whether the port at this position keeps its promise to who is connected where `new` follows it; NULL: nothing
- * does. 0 also where it does not, which the action then says; -ENOMEM. */
+/* Whether the port at this position keeps its promise to who is connected where `new` follows it;
+ * NULL: nothing does. 0 also where it does not, which the action then says; -ENOMEM. */
 static int judge_port(struct diff *diff, unsigned action, const struct runtime_state *state,
 	int position, const struct model_port *new)
 {

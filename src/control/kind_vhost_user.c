@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The row of `type: vhost-user`: from the words of the configuration to a socket that a VMM connects to. */
+/* The row of `type: vhost-user`: from the words of the configuration to a socket that a VMM
+ * connects to. */
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -22,8 +23,8 @@
 
 /*
  * Four times the machine's memory is more than any VM on it can use: twice for the hole below 4 GiB
- * (guest_mapping.h), and twice again while a table replaces another. Below 64 GiB of it, 256 GiB, for VMs
- * with room for memory that may be plugged in later.
+ * (guest_mapping.h), and twice again while a table replaces another. Below 64 GiB of it, 256 GiB,
+ * for VMs with room for memory that may be plugged in later.
  */
 static uint64_t memory_limit(const struct model_port *model)
 {
@@ -42,8 +43,8 @@ static void format_places_folder(
 	snprintf(folder, PLACES_FOLDER_SIZE, "%s/.positions", settings->socket_dir);
 }
 
-/* From the names of the configuration to those of the kernel. 0, or -ENOENT: the machine has no such user or
- * group (any more). */
+/* From the names of the configuration to those of the kernel. 0, or -ENOENT: the machine has no
+ * such user or group (any more). */
 static int find_access(
 	const struct model_port *model, struct host_access *access, struct error *error)
 {
@@ -84,7 +85,8 @@ static bool is_in_folder(const struct model_port *port, const char *folder, size
 	       settings->socket[length] == '/';
 }
 
-/* The default folder is made only for ports that have their socket there, again where it was removed. */
+/* The default folder is made only for ports that have their socket there, again where it was
+ * removed. */
 static bool folder_needed(const struct model *model)
 {
 	const char *folder = model->settings.socket_dir;
@@ -100,8 +102,9 @@ static bool folder_needed(const struct model *model)
 static struct host_folders_made made_folders;
 static int new_lock = -1;
 
-/* The lock of the folder in force: another vswd there would listen at the same sockets, connect to the same
- * VMMs, and write the same records of ring positions. Closed by itself when the process ends. */
+/* The lock of the folder in force: another vswd there would listen at the same sockets, connect to
+ * the same VMMs, and write the same records of ring positions. Closed by itself when the process
+ * ends. */
 static int folder_lock = -1;
 
 /* True where the two are one folder. A descriptor of -1 is none. */
@@ -199,9 +202,9 @@ static bool access_differs(const struct model_port *old, const struct model_port
 }
 
 /*
- * Whom the socket lets in, and whether it is there at all. Where the change does not concern it a failure is
- * said and no more: who may write the folder, or owns the socket, must not be able to keep others from being
- * changed.
+ * Whom the socket lets in, and whether it is there at all. Where the change does not concern it a
+ * failure is said and no more: who may write the folder, or owns the socket, must not be able to
+ * keep others from being changed.
  */
 static int change_port(struct port *port, const struct model_port *old,
 	const struct model_port *new, struct port_fault *fault)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The ports that are held because of a loop, and what is remembered of it: the part of the runtime that
- * loops.h keeps. Control thread only. */
+/* The ports that are held because of a loop, and what is remembered of it: the part of the runtime
+ * that loops.h keeps. Control thread only. */
 #ifndef VSW_CONTROL_LOOP_HOLD_H
 #define VSW_CONTROL_LOOP_HOLD_H
 

@@ -11,7 +11,8 @@
 #define LOOK_SECONDS 1
 #define HOLD_NS      (10 * NS_PER_SECOND)
 #define HOLD_NS_MAX  (300 * NS_PER_SECOND)
-/* A loop that is noticed within this many lengths of the last hold after its end is the same one. */
+/* A loop that is noticed within this many lengths of the last hold after its end is the same
+ * one. */
 #define MEMORY       3
 
 static int position_of_port(const struct runtime_state *state, uint16_t index)
@@ -30,7 +31,8 @@ static int position_of_network(const struct runtime_state *state, uint16_t index
 	return -1;
 }
 
-/* The hold, present or past, of the port in the network; else a free entry; NULL where there is none. */
+/* The hold, present or past, of the port in the network; else a free entry; NULL where there is
+ * none. */
 static struct loop_hold *find_hold(struct loops *loops, uint64_t opened, uint16_t network)
 {
 	struct loop_hold *unused = NULL;
@@ -140,9 +142,9 @@ static bool expire(struct loops *loops, uint64_t now)
 }
 
 /*
- * Whether another one says more about the same network. Where a loop is, the addresses that go round in it
- * move between its two ports thousands of times a second, and between those and the port of whoever
- * speaks as often as that one speaks: that port is not to be held.
+ * Whether another one says more about the same network. Where a loop is, the addresses that go
+ * round in it move between its two ports thousands of times a second, and between those and the
+ * port of whoever speaks as often as that one speaks: that port is not to be held.
  */
 static bool is_outdone(const struct fdb_flap *flaps, unsigned count, unsigned i)
 {
@@ -168,8 +170,9 @@ static void look(evutil_socket_t fd, short what, void *argument)
 	if (!changed)
 		return;
 	publish(runtime);
-	/* What the loop has taught about where addresses are, at its older end as well: a station that only
-	 * answers would be looked for there until it ages. Nothing more is learned from the loop now. */
+	/* What the loop has taught about where addresses are, at its older end as well: a station
+	 * that only answers would be looked for there until it ages. Nothing more is learned from
+	 * the loop now. */
 	for (unsigned i = 0; i < LOOPS_MAX; i++) {
 		const struct loop_hold *entry = &runtime->loops.of[i];
 

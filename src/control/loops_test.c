@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is done about addresses that move back and forth: who is held, for how long, and when that is over. */
+/* What is done about addresses that move back and forth: who is held, for how long, and when that
+ * is over. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -136,7 +137,8 @@ static void test_the_younger_is_held(void **state)
 	assert_int_equal(runtime->loops.noticed, 1);
 }
 
-/* Each time that it is still there the hold is twice as long, to five minutes; then it is forgotten. */
+/* Each time that it is still there the hold is twice as long, to five minutes; then it is
+ * forgotten. */
 static void test_longer_and_longer(void **state)
 {
 	uint64_t lengths[] = {10, 20, 40, 80, 160, 300, 300};
@@ -157,7 +159,8 @@ static void test_longer_and_longer(void **state)
 	assert_int_equal(entry()->length, 10 * SECOND);
 }
 
-/* Where only a line in the log is wanted nothing is held, and a hold ends with that wish, or with its port. */
+/* Where only a line in the log is wanted nothing is held, and a hold ends with that wish, or with
+ * its port. */
 static void test_ends_with_what_it_is_about(void **state)
 {
 	apply("blue: { vlan: 10, loops: log }", OLD ", " YOUNG);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The kinds of ports, as the control thread knows them: one row each, found by the word that stands for
- * `type` in the configuration. Nobody else in this folder knows of any kind. What a kind's keys are, and what
- * they claim, is the passive half, which the command line tool shares; this is the half that acts.
+ * The kinds of ports, as the control thread knows them: one row each, found by the word that stands
+ * for `type` in the configuration. Nobody else in this folder knows of any kind. What a kind's keys
+ * are, and what they claim, is the passive half, which the command line tool shares; this is the
+ * half that acts.
  *
- *   closed --open--> open --change--> open, as the model says now --port's own destroy()--> closed --forget-->
+ *   closed --open--> open --change--> open, as the model says now
+ *          --port's own destroy()--> closed --forget-->
  *
- * A kind says no by filling a fault and returning a negative errno, and has changed nothing then. What it
- * says in the log is about what nobody asked for in this change, and is limited where a peer could cause it.
+ * A kind says no by filling a fault and returning a negative errno, and has changed nothing then.
+ * What it says in the log is about what nobody asked for in this change, and is limited where a
+ * peer could cause it.
  *
  * Control thread only, and none of it waits for a peer.
  */
@@ -23,7 +26,8 @@
 #include "control/model.h"
 #include "port/port.h"
 
-/* What a port is made with. All of it outlives the port, but the settings: those are of this call. */
+/* What a port is made with. All of it outlives the port, but the settings: those are of this
+ * call. */
 struct port_place {
 	struct event_base *base;
 	const struct port_notifier *notifier;
@@ -45,19 +49,21 @@ struct port_fault {
 struct port_status {
 	bool connected;    /* somebody is at the far end */
 	const char *state; /* a word: "down", "running" */
-	const char *
-		problem; /* what is or was wrong last, until it is over; NULL: nothing. The port's. */
+	/* what is or was wrong last, until it is over; NULL: nothing. The port's. */
+	const char *problem;
 	unsigned problem_age; /* seconds since then */
 };
 
 /* Functions that may be NULL say so: nothing happens then, or 0. */
 struct port_kind {
 	const char *type; /* as in the configuration */
-	/* Where the port's far end is: what faults are about mostly, and the member of show() for it. "socket" */
+	/* Where the port's far end is: what faults are about mostly, and the member of show() for
+	 * it. "socket" */
 	const char *key;
 
-	/* Before anything of a change is done, where the new model has such ports: what they all need. 1 where
-	 * something was made, 0, or -errno with *fault filled, its key one of switch's. May be NULL. */
+	/* Before anything of a change is done, where the new model has such ports: what they all
+	 * need. 1 where something was made, 0, or -errno with *fault filled, its key one of
+	 * switch's. May be NULL. */
 	int (*prepare)(const struct model *model, struct port_fault *fault);
 	/* The change has failed: what prepare() made goes. May be NULL. */
 	void (*unprepare)(const struct model *model);
@@ -65,10 +71,11 @@ struct port_kind {
 	struct port *(*open)(const struct port_place *place, const struct model_port *model,
 		struct port_fault *fault);
 	/*
-	 * Makes an open port what `new` says where that takes no reopening; it was what `old` says. Called for
-	 * every port that stays, at every change and reload, also where both say the same: what was taken away
-	 * by hand is put back. Fails only where what differs cannot be had; everything else is logged. Called
-	 * the other way round where the whole change has failed. May be NULL.
+	 * Makes an open port what `new` says where that takes no reopening; it was what `old` says.
+	 * Called for every port that stays, at every change and reload, also where both say the
+	 * same: what was taken away by hand is put back. Fails only where what differs cannot be
+	 * had; everything else is logged. Called the other way round where the whole change has
+	 * failed. May be NULL.
 	 */
 	int (*change)(struct port *port, const struct model_port *old, const struct model_port *new,
 		struct port_fault *fault);
@@ -76,16 +83,19 @@ struct port_kind {
 	void (*configure)(const struct model_settings *settings);
 
 	/*
-	 * What is at the far end was promised things that cannot be taken back. 0 where the port that `new`
-	 * asks for (of any kind) could go on serving it in this one's place, or where nobody is there; else
-	 * -EBUSY and the words for it. new: NULL where the port goes and none comes. May be NULL.
+	 * What is at the far end was promised things that cannot be taken back. 0 where the port
+	 * that `new` asks for (of any kind) could go on serving it in this one's place, or where
+	 * nobody is there; else -EBUSY and the words for it. new: NULL where the port goes and none
+	 * comes. May be NULL.
 	 */
 	int (*keeps_promise)(
 		const struct port *port, const struct model_port *new, struct error *error);
-	/* This port stands where another kept a promise that it cannot keep: its problem. May be NULL. */
+	/* This port stands where another kept a promise that it cannot keep: its problem. May be
+	 * NULL. */
 	void (*break_promise)(struct port *port, const char *words);
 
-	/* The port is in no configuration any more: what was kept for its next life goes. May be NULL. */
+	/* The port is in no configuration any more: what was kept for its next life goes. May be
+	 * NULL. */
 	void (*forget)(const struct model_settings *settings, const char *name);
 
 	void (*status)(const struct port *port, struct port_status *status);

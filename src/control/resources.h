@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Exclusive things of the host: a socket's path, an interface's name in a namespace. A port *claims* those
- * that it cannot share with another port, as pairs of a kind and a text; the kind of port says which. Two
- * questions rest on that:
+ * Exclusive things of the host: a socket's path, an interface's name in a namespace. A port
+ * *claims* those that it cannot share with another port, as pairs of a kind and a text; the kind of
+ * port says which. Two questions rest on that:
  *
  *   within one model: does anything have two owners?         resources_next_clash()
  *   from one model to the next: who must let go of something
  *   before another can be opened?                            resources_handover()
  *
- * What a port claims depends on its words in the configuration only, and changes only where it is opened anew.
+ * What a port claims depends on its words in the configuration only, and changes only where it is
+ * opened anew.
  *
  * Pure; any thread. The claims borrow nothing from the model.
  */
@@ -39,23 +40,23 @@ struct claims {
 void claims_add(struct claims *claims, const char *kind, const char *key, const char *format, ...)
 	PRINTF(4, 5);
 
-/* What the ports of the model claim, of those for which `which` is true; NULL: all. Fills *claims, to be
- * freed with claims_fini(). 0 or -ENOMEM (then it is empty). */
+/* What the ports of the model claim, of those for which `which` is true; NULL: all. Fills *claims,
+ * to be freed with claims_fini(). 0 or -ENOMEM (then it is empty). */
 int claims_of(struct claims *claims, const struct model *model, const bool *which);
 void claims_fini(struct claims *claims);
 
-/* The first claim at or behind *position to something that the claim in front of it has already, for another
- * port; *position is behind it then. NULL where there is no more. */
+/* The first claim at or behind *position to something that the claim in front of it has already,
+ * for another port; *position is behind it then. NULL where there is no more. */
 const struct claim *resources_next_clash(const struct claims *claims, unsigned *position);
 
-/* The port that has something of what this one claims, by its position; -1 where none has. claims->out_of_memory
- * is set where that cannot be said. */
+/* The port that has something of what this one claims, by its position; -1 where none has.
+ * claims->out_of_memory is set where that cannot be said. */
 int resources_holder(struct claims *claims, const struct model_port *port);
 
 /*
- * Ports of the old model that leave and ports of the new one that open, by their positions. A port that
- * claims what a leaving one holds waits; the one that holds it yields: it is to be closed first. Both
- * arrays are false before. 0 or -ENOMEM.
+ * Ports of the old model that leave and ports of the new one that open, by their positions. A port
+ * that claims what a leaving one holds waits; the one that holds it yields: it is to be closed
+ * first. Both arrays are false before. 0 or -ENOMEM.
  */
 int resources_handover(const struct model *old, const bool *leaves, const struct model *new,
 	const bool *opens, bool *yields, bool *waits);

@@ -75,7 +75,8 @@ struct port *runtime_open_port(struct runtime *runtime, const struct model_setti
 int runtime_publish(
 	struct runtime *runtime, const struct runtime_state *state, const bool *without);
 
-/* Takes over *next, which has been published, and leaves it empty; its settings hold from now on. */
+/* Takes over *next, which has been published, and leaves it empty; its settings hold from now
+ * on. */
 void runtime_adopt(struct runtime *runtime, struct runtime_state *next);
 
 /* Gives out the lowest free index; -1 where there is none. They are free again when the next state

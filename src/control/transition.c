@@ -27,7 +27,8 @@ static void mark(struct transition *t, const struct diff *diff, const struct mod
 	}
 }
 
-/* Where there are not indices enough for the old and the new ports together, all leave before any opens. */
+/* Where there are not indices enough for the old and the new ports together, all leave before any
+ * opens. */
 static void make_room(struct transition *t, const struct model *old, const struct model *new)
 {
 	unsigned opening = 0;

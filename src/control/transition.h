@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a difference of two models means for each port: which ones leave, which are opened, and in what order
- * where they hand something over (resources.h). Ports that are not marked are not touched.
+ * What a difference of two models means for each port: which ones leave, which are opened, and in
+ * what order where they hand something over (resources.h). Ports that are not marked are not
+ * touched.
  *
  * Pure: no port is known here. Any thread.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who leaves, who opens, and in what order: things that change hands in rings and chains, compared with a
- * dumb model, and ports for which there are no indices left. */
+/* Who leaves, who opens, and in what order: things that change hands in rings and chains, compared
+ * with a dumb model, and ports for which there are no indices left. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -196,7 +196,8 @@ static void test_clashes(void **state)
 	const struct claim *clash;
 	unsigned position = 0;
 
-	/* Sorted, as claims_of() leaves them: path x of 0 and 1, path y of 2 twice, interface y of 0. */
+	/* Sorted, as claims_of() leaves them: path x of 0 and 1, path y of 2 twice, interface y of
+	 * 0. */
 	claims_add(&claims, "interface", "ifname", "%s/%s", "", "y");
 	claims_add(&claims, "path", "socket", "x");
 	claims.owner = 1;
@@ -213,8 +214,8 @@ static void test_clashes(void **state)
 	claims_fini(&claims);
 }
 
-/* As many ports as there are indices, all in use, and all replaced: nothing is claimed twice, and yet the old
- * ones leave first. */
+/* As many ports as there are indices, all in use, and all replaced: nothing is claimed twice, and
+ * yet the old ones leave first. */
 static void test_no_room(void **state)
 {
 	char *words = malloc(TEXT_SIZE);

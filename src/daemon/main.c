@@ -107,7 +107,8 @@ static void reload(struct daemon *daemon)
 	config_errors_fini(&errors);
 }
 
-/* A control socket that was removed by hand comes back, as those of the ports do. rpc: NULL is accepted. */
+/* A control socket that was removed by hand comes back, as those of the ports do. rpc: NULL is
+ * accepted. */
 static void renew_control(struct rpc *rpc)
 {
 	struct error error;
@@ -130,7 +131,8 @@ static void on_reload(evutil_socket_t number, short what, void *argument)
 	notify("READY=1");
 }
 
-/* libevent's own complaints: by itself it would write them to stderr, and wait for who reads that. */
+/* libevent's own complaints: by itself it would write them to stderr, and wait for who reads
+ * that. */
 static void log_library(int severity, const char *text)
 {
 	log_limited(severity == EVENT_LOG_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "libevent: %s",

@@ -132,8 +132,8 @@ static bool has_segments(const struct driver_device *device, unsigned index, uin
 	return device->config.segments && features & (index % 2 == 0 ? received : sent);
 }
 
-/* With mergeable buffers short ones will do for receiving, as long as the ring holds a few of the longest
- * frames. */
+/* With mergeable buffers short ones will do for receiving, as long as the ring holds a few of the
+ * longest frames. */
 static uint32_t queue_slot_size(
 	const struct driver_device *device, unsigned index, uint64_t features)
 {

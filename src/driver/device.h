@@ -5,14 +5,16 @@
  * was left behind keeps the memory and eventfds of its own session, and can disturb no later one.
  *
  *   driver_device_open()    memory and eventfds, for the most queue pairs that may be agreed
- *   driver_device_lay_out() features are agreed: the queues, empty; receive buffers not yet available
+ *   driver_device_lay_out() features are agreed: the queues, empty; receive buffers not yet
+ *                           available
  *   driver_device_close()
  *
  * Memory is one sealed memfd: nobody can shrink it under the other side. A queue pair takes
- * net_driver_memory_size() for each of its queues; the kernel provides pages as they are touched.
- * A transmit buffer holds a whole frame. So does a receive buffer, unless buffers are mergeable: then
- * it may be smaller, and a large frame takes several. Frames that are to be cut (TSO, USO), and may be
- * longer than the MTU, have buffers where the configuration asks for that and the features are agreed.
+ * net_driver_memory_size() for each of its queues; the kernel provides pages as they are touched. A
+ * transmit buffer holds a whole frame. So does a receive buffer, unless buffers are mergeable: then
+ * it may be smaller, and a large frame takes several. Frames that are to be cut (TSO, USO), and may
+ * be longer than the MTU, have buffers where the configuration asks for that and the features are
+ * agreed.
  *
  * The memory has three names: where we have it mapped, the guest address in descriptors, and the
  * user address that vhost-user wants for rings, which is the mapping's.
@@ -42,11 +44,12 @@
 /* Ethernet header and one VLAN tag around the MTU's bytes. */
 #define DRIVER_FRAME_OVERHEAD 18
 
-/* A receive buffer, header included, where the backend may spread a frame over several: the least. */
+/* A receive buffer, header included, where the backend may spread a frame over several: the
+ * least. */
 #define DRIVER_MERGEABLE_SLOT_SIZE 2048
 
-/* The same where frames are to be cut by nobody: fewer for each, and neighbours in different sets of a
- * cache. */
+/* The same where frames are to be cut by nobody: fewer for each, and neighbours in different sets
+ * of a cache. */
 #define DRIVER_SEGMENT_SLOT_SIZE 4160
 
 /* The longest frame that is to be cut: what an IP length allows, in Ethernet with a tag. */
@@ -88,8 +91,8 @@ int driver_device_open(struct driver_device *device, const struct driver_device_
 /* The one region, for the frontend's configuration. The descriptor stays the device's. */
 void driver_device_region(const struct driver_device *device, struct vhost_region *region, int *fd);
 
-/* Makes the queues anew for these features; queue_pairs is at most the configured number. rings[] gets
- * what the backend must know of each. 0, or -errno and the reason. */
+/* Makes the queues anew for these features; queue_pairs is at most the configured number. rings[]
+ * gets what the backend must know of each. 0, or -errno and the reason. */
 int driver_device_lay_out(struct driver_device *device, uint64_t features, unsigned queue_pairs,
 	struct vhost_frontend_ring *rings, struct error *error);
 

@@ -21,8 +21,8 @@ static bool append(const struct net_driver_queue *queue, struct driver_frame *fr
 	return true;
 }
 
-/* The buffers behind the first. The device publishes all buffers of a frame at once (5.1.6.4), so one
- * that is missing is a fault of the device. */
+/* The buffers behind the first. The device publishes all buffers of a frame at once (5.1.6.4), so
+ * one that is missing is a fault of the device. */
 static bool take_rest(struct net_driver_queue *queue, struct driver_frame *frame, unsigned buffers)
 {
 	bool fits = true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Frames in the buffers of a device's queue, where they lie: for those who pass them on to the kernel
- * without a copy of their own. net_driver_receive() and net_driver_send() copy, and know no offloads.
+ * Frames in the buffers of a device's queue, where they lie: for those who pass them on to the
+ * kernel without a copy of their own. net_driver_receive() and net_driver_send() copy, and know no
+ * offloads.
  *
  * One thread owns a queue.
  */
@@ -22,20 +23,21 @@ struct driver_frame {
 	uint32_t length;              /* bytes, without header */
 	unsigned count;               /* of buffers */
 	uint16_t slots[DRIVER_PIECES_MAX];
-	/* pieces[1] .. pieces[count]: the frame without header. The first one is the caller's, for what it
-	 * puts in front. */
+	/* pieces[1] .. pieces[count]: the frame without header. The first one is the caller's, for
+	 * what it puts in front. */
 	struct iovec pieces[1 + DRIVER_PIECES_MAX];
 };
 
-/* Receiveq: takes the next frame. 1, or 0 where there is none, or -EMSGSIZE for one whose lengths make no
- * sense: its buffers are available again. A device that breaks the rules makes the ring `broken`. */
+/* Receiveq: takes the next frame. 1, or 0 where there is none, or -EMSGSIZE for one whose lengths
+ * make no sense: its buffers are available again. A device that breaks the rules makes the ring
+ * `broken`. */
 int driver_frame_take(struct net_driver_queue *queue, struct driver_frame *frame);
 
 /* Makes the buffers of a taken frame available again. Publish afterwards. */
 void driver_frame_return(struct net_driver_queue *queue, const struct driver_frame *frame);
 
-/* Transmitq: the buffer (slot_size bytes) for the next header and frame, NULL where the ring is full; and
- * adding it with `length` bytes of frame, once both are written. Publish afterwards. */
+/* Transmitq: the buffer (slot_size bytes) for the next header and frame, NULL where the ring is
+ * full; and adding it with `length` bytes of frame, once both are written. Publish afterwards. */
 uint8_t *driver_frame_reserve(struct net_driver_queue *queue);
 void driver_frame_send(struct net_driver_queue *queue, uint32_t length);
 

@@ -58,9 +58,9 @@ struct driver_link {
 /* What every device here wants: VERSION_1, the MTU, and of these options what is asked for. */
 uint64_t driver_link_features(bool mergeable, bool event_index, unsigned queue_pairs);
 
-/* Opens the socket; the rest happens in the event loop. `base` NULL: no socket, only the device may be
- * opened. `ops` must outlive the link. 0, or -errno and the reason; driver_link_close() is allowed
- * either way. */
+/* Opens the socket; the rest happens in the event loop. `base` NULL: no socket, only the device may
+ * be opened. `ops` must outlive the link. 0, or -errno and the reason; driver_link_close() is
+ * allowed either way. */
 int driver_link_open(struct driver_link *link, struct event_base *base,
 	const struct driver_link_config *config, const struct driver_link_ops *ops, void *owner,
 	struct error *error);

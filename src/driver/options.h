@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the command lines of programs with devices have in common. Nothing is printed or opened. Names
- * of options are without their dashes; errors have them.
+ * What the command lines of programs with devices have in common. Nothing is printed or opened.
+ * Names of options are without their dashes; errors have them.
  */
 #ifndef VSW_DRIVER_OPTIONS_H
 #define VSW_DRIVER_OPTIONS_H
@@ -20,8 +20,8 @@ int option_number(const char *name, const char *text, uint64_t least, uint64_t m
 /* A queue's size must be a power of two. 0, or -EINVAL and the reason. */
 int option_check_queue_size(uint64_t size, struct error *error);
 
-/* What getopt_long() found fault with when it returned `key`, ':' or '?'; argument: the last one that
- * it read. */
+/* What getopt_long() found fault with when it returned `key`, ':' or '?'; argument: the last one
+ * that it read. */
 void option_explain(int key, const char *argument, struct error *error);
 
 #endif

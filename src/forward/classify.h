@@ -10,8 +10,8 @@
  * a tag that may be put on at the output.
  *
  * What then still begins with a tag, of whatever type, is a *stacked* frame. Leaving untagged by a
- * native network, that tag would carry it into a VLAN that nobody allowed it, and it hides from port
- * security what comes after it. So it passes only between ports with `qinq`:
+ * native network, that tag would carry it into a VLAN that nobody allowed it, and it hides from
+ * port security what comes after it. So it passes only between ports with `qinq`:
  *
  *   access  every tag but a first one of VLAN id 0 is payload of its network
  *   trunk   payload of the networks that it carries tagged, never of the native one
@@ -26,7 +26,8 @@
 #include "packet/mac.h"
 #include "packet/vlan.h"
 
-/* Reads the two addresses, as keys without a network; refuses frames that a bridge must not forward. */
+/* Reads the two addresses, as keys without a network; refuses frames that a bridge must not
+ * forward. */
 ALWAYS_INLINE enum drop_reason classify_addresses(
 	const struct packet *packet, struct forward_key_pair *addresses)
 {

@@ -12,12 +12,14 @@
 #include "tables/fdb.h"
 
 /*
- * One of each thread that forwards, and written by it: configuration, tables and time. Which worker it is
- * says the batch. The snapshot is the one that the thread has read since it last passed (rcu_pass()).
+ * One of each thread that forwards, and written by it: configuration, tables and time. Which worker
+ * it is says the batch. The snapshot is the one that the thread has read since it last passed
+ * (rcu_pass()).
  */
 struct forward_context {
 	const struct snapshot *snapshot;
-	/* Tables: what is learned while frames pass. All threads share them; each table says how. */
+	/* Tables: what is learned while frames pass. All threads share them; each table says
+	 * how. */
 	struct fdb *fdb;
 	uint32_t now; /* seconds of the monotonic clock, for ageing; of the batch */
 };
@@ -28,8 +30,8 @@ struct forward_keys {
 	/* Of these, the ones whose keys differ from those of the one before: a burst belongs to few
 	 * flows, and each run of equal keys is decided at once. Only these have keys here. */
 	uint64_t first;
-	uint64_t
-		stacked; /* packets that begin with a tag of their own: for ports with `qinq` only */
+	/* packets that begin with a tag of their own: for ports with `qinq` only */
+	uint64_t stacked;
 	struct forward_key_pair {
 		uint64_t destination;
 		uint64_t source;

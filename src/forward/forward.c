@@ -88,7 +88,8 @@ ALWAYS_INLINE unsigned decide_packets(
 	return l2_output(run, keys->destination, mask);
 }
 
-/* The port where the batch came in; NULL where the topology does not have it, or it is the local one. */
+/* The port where the batch came in; NULL where the topology does not have it, or it is the local
+ * one. */
 ALWAYS_INLINE const struct topology_port *find_ingress(
 	const struct topology *topology, const struct packet_batch *batch)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What forwarding costs a frame, without any port: batches of 64 frames, made anew each time outside
- * of the measurement. Prints cycles (of the time stamp counter) a frame for several kinds of traffic.
+ * What forwarding costs a frame, without any port: batches of 64 frames, made anew each time
+ * outside of the measurement. Prints cycles (of the time stamp counter) a frame for several kinds
+ * of traffic.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,8 @@
  * port outside its network or by the one where it came in, that every frame is forwarded or counted
  * as dropped exactly once, and that heads stay inside their buffers through tags on and off.
  *
- * Input: (port, length / 2, frame bytes) repeated; one batch of up to PACKET_BATCH frames a port change.
+ * Input: (port, length / 2, frame bytes) repeated; one batch of up to PACKET_BATCH frames a port
+ * change.
  */
 #include <stdlib.h>
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Random frames through random topologies, compared with a model that is as dumb as the rules are
- * written: one frame at a time, no table but arrays. The topology changes under a FDB that stays, so
- * that it holds what is no longer true. Isolation is checked on its own, without the model's help.
+ * written: one frame at a time, no table but arrays. The topology changes under a FDB that stays,
+ * so that it holds what is no longer true. Isolation is checked on its own, without the model's
+ * help.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -312,8 +313,8 @@ static void random_frame(struct model_frame *meant, struct test_frame *frame, ui
 	frame_append(frame, NULL, chance(4) ? 1000 : 20);
 }
 
-/* What a trunk sends untagged, and whatever a port without `qinq` gets behind its network's own tag, does
- * not begin with a tag: it would be taken for the frame's own. */
+/* What a trunk sends untagged, and whatever a port without `qinq` gets behind its network's own
+ * tag, does not begin with a tag: it would be taken for the frame's own. */
 static void check_tags(const struct model *model, const struct forward_context *context,
 	uint16_t port, uint64_t mask)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Directed tests of the forwarding stages: one topology, tables of frames and of what becomes of them.
+ * Directed tests of the forwarding stages: one topology, tables of frames and of what becomes of
+ * them.
  *
  *   port 0, 1  access blue (VLAN 10)        port 5  access blue, secured with MAC_5
  *   port 2     access green (VLAN 20)       port 6  access lone: its network's only port
@@ -242,7 +243,8 @@ static void test_second_tag(void **state)
 	assert_int_equal(forward_one(0, frame.bytes, frame.length), P(1) | P(3) | P(5));
 }
 
-/* A tag of another type, alone or before an 802.1Q one, is no way past port security or into a VLAN. */
+/* A tag of another type, alone or before an 802.1Q one, is no way past port security or into a
+ * VLAN. */
 static void test_other_tag_types(void **state)
 {
 	for (size_t t = 1; t < ARRAY_SIZE(tag_types); t++) {
@@ -257,7 +259,8 @@ static void test_other_tag_types(void **state)
 	}
 }
 
-/* With `qinq` the tags are payload: between such ports, and on a trunk only behind the network's tag. */
+/* With `qinq` the tags are payload: between such ports, and on a trunk only behind the network's
+ * tag. */
 static void test_qinq(void **state)
 {
 	const unsigned blue = P(0) | P(1) | P(3) | P(5);
@@ -550,7 +553,8 @@ static void test_tag_push_on_full_head(void **state)
 	assert_int_equal(encap(3), 0);
 }
 
-/* What cannot get its tag leaves by no port that sends it, and is counted; its neighbours are not held up. */
+/* What cannot get its tag leaves by no port that sends it, and is counted; its neighbours are not
+ * held up. */
 static void test_no_headroom(void **state)
 {
 	const struct forward_context context = context_at(100);
@@ -590,7 +594,8 @@ static void test_link_local(void **state)
 	}
 }
 
-/* A held port neither gets nor sends what is flooded, teaches nothing by it, and is itself otherwise. */
+/* A held port neither gets nor sends what is flooded, teaches nothing by it, and is itself
+ * otherwise. */
 static void test_hold(void **state)
 {
 	topology_hold(topology, 1, BLUE);

@@ -2,9 +2,9 @@
 /*
  * Last stages: learn the source address, look up the destination, choose the output ports.
  *
- * Isolation does not rest on the FDB: whatever it answers, a frame leaves only by a port that carries
- * the frame's network now (topology_carries(), or membership when flooding). What was learned about
- * a port that has since left the network counts as unknown.
+ * Isolation does not rest on the FDB: whatever it answers, a frame leaves only by a port that
+ * carries the frame's network now (topology_carries(), or membership when flooding). What was
+ * learned about a port that has since left the network counts as unknown.
  */
 #ifndef VSW_FORWARD_L2_H
 #define VSW_FORWARD_L2_H
@@ -53,8 +53,8 @@ static inline void l2_flood_flush(struct stage_run *run)
 }
 
 /*
- * Of the packets of `mask`, the first ones that the port's limit leaves room for in this second. Its
- * queues may be served by several workers, which share the count.
+ * Of the packets of `mask`, the first ones that the port's limit leaves room for in this second.
+ * Its queues may be served by several workers, which share the count.
  */
 static inline uint64_t l2_flood_limited(const struct stage_run *run, uint64_t mask)
 {
@@ -77,7 +77,8 @@ static inline uint64_t l2_flood_limited(const struct stage_run *run, uint64_t ma
 	}
 }
 
-/* Whether the packets with this destination would be flooded from a port that is held in their network. */
+/* Whether the packets with this destination would be flooded from a port that is held in their
+ * network. */
 static inline bool l2_held(const struct stage_run *run, uint64_t destination_key)
 {
 	return topology_holds(run->topology, run->batch->port, (uint16_t)destination_key) &&

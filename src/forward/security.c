@@ -6,7 +6,8 @@
 #include "packet/mac.h"
 #include "packet/vlan.h"
 
-/* IEEE 802.2: destination and source SAP, control; RFC 1042: with SNAP then three bytes of OUI and a type. */
+/* IEEE 802.2: destination and source SAP, control; RFC 1042: with SNAP then three bytes of OUI and
+ * a type. */
 #define LLC_SAPS      2
 #define LLC_SNAP      8
 #define LLC_SNAP_TYPE 6
@@ -110,7 +111,8 @@ static enum drop_reason judge_ipv4(
 		return DROP_UNVERIFIABLE;
 	/* What lies behind the packet is not of it, whatever it looks like. */
 	length = MIN(length, MAX((size_t)load_be16(ip + IPV4_TOTAL_LENGTH), header));
-	/* Ports and types are in the first fragment, and whoever loses that one loses the packet. */
+	/* Ports and types are in the first fragment, and whoever loses that one loses the
+	 * packet. */
 	if (!(load_be16(ip + IPV4_FRAGMENT) & IPV4_FRAGMENT_OFFSET) &&
 		!read_claim(ip[IPV4_PROTOCOL], ip + header, length - header, &claim))
 		return DROP_UNVERIFIABLE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fuzz target: any frame from a secured port. Reads nothing but the head, and what passes a port that is
- * bound to addresses does not claim another one in the places where receivers look first.
+ * Fuzz target: any frame from a secured port. Reads nothing but the head, and what passes a port
+ * that is bound to addresses does not claim another one in the places where receivers look first.
  *
  * Input: a byte of flags (1: mac, 2: trusted, 4: a link-local address is listed), then the frame.
  */

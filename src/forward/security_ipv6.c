@@ -3,7 +3,8 @@
 #include "packet/headers.h"
 #include "packet/mac.h"
 
-/* Extension headers that are walked: nobody sends more, and a receiver would drop them (RFC 8504, 5.3). */
+/* Extension headers that are walked: nobody sends more, and a receiver would drop them (RFC 8504,
+ * 5.3). */
 #define EXTENSIONS_MAX 8
 
 /* RFC 2710, RFC 3810, RFC 4861 */

@@ -38,7 +38,8 @@ static void note_arp(
 	note_ip(address, arp + ARP_SENDER_PROTOCOL, 4);
 }
 
-/* Link-layer addresses are options 1 and 2; one that is not the frame's is what it was refused for. */
+/* Link-layer addresses are options 1 and 2; one that is not the frame's is what it was refused
+ * for. */
 static void note_options(const struct security_rules *rules, const uint8_t *option, size_t length,
 	struct refused_address *address)
 {

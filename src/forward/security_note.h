@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which address a secured port's frame was refused for, for whoever has to find the guest that sent it. */
+/* Which address a secured port's frame was refused for, for whoever has to find the guest that sent
+ * it. */
 #ifndef VSW_FORWARD_SECURITY_NOTE_H
 #define VSW_FORWARD_SECURITY_NOTE_H
 
@@ -15,9 +16,10 @@ static inline bool security_names_address(enum drop_reason reason)
 }
 
 /*
- * Fills *address from a frame that security_judge() has just refused with such a reason. The MAC address is the
- * frame's source, or what ARP or neighbour discovery name in its place; the IP address is the sender's, or the target of
- * neighbour discovery where that is what is not allowed. Cold; the frame's worker.
+ * Fills *address from a frame that security_judge() has just refused with such a reason. The MAC
+ * address is the frame's source, or what ARP or neighbour discovery name in its place; the IP
+ * address is the sender's, or the target of neighbour discovery where that is what is not allowed.
+ * Cold; the frame's worker.
  */
 void security_note(const struct security_rules *rules, const struct packet *packet,
 	enum drop_reason reason, uint32_t now, struct refused_address *address);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The address that is shown when port security refuses a frame, and its way from the worker to whoever asks. */
+/* The address that is shown when port security refuses a frame, and its way from the worker to
+ * whoever asks. */
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -97,7 +98,8 @@ static void test_target_of_discovery(void **state)
 	message[8] = 0xfd;
 	message[23] = 6;
 	assert_noted(DROP_SPOOFED_ADDRESS, MAC, "fd00::6");
-	/* Any source and target, but another's link-layer address behind an option that does not matter. */
+	/* Any source and target, but another's link-layer address behind an option that does not
+	 * matter. */
 	rules.has_addresses = false;
 	store_be16(ip + IPV6_PAYLOAD_LENGTH, 40);
 	frame_append(&frame, "\x05\x01\0\0\0\0\0\0\x01\x01\x52\x54\0\0\0\x02", 16);

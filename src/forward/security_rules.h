@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a port's frames may claim to be: the configuration's `mac`, `ip` and `trusted`, in the form in
- * which security.h compares them. Immutable once a topology that holds it is published.
+ * What a port's frames may claim to be: the configuration's `mac`, `ip` and `trusted`, in the form
+ * in which security.h compares them. Immutable once a topology that holds it is published.
  */
 #ifndef VSW_FORWARD_SECURITY_RULES_H
 #define VSW_FORWARD_SECURITY_RULES_H
@@ -34,8 +34,8 @@ struct security_rules {
 	struct security_ipv6 ipv6[SECURITY_ADDRESS_MAX];
 };
 
-/* Adds a prefix of 0 to 32 / 0 to 128 bits to those that the port may use. The address is in the order of
- * the wire. False where the list is full. */
+/* Adds a prefix of 0 to 32 / 0 to 128 bits to those that the port may use. The address is in the
+ * order of the wire. False where the list is full. */
 bool security_allow_ipv4(struct security_rules *rules, const uint8_t address[4], unsigned length);
 bool security_allow_ipv6(struct security_rules *rules, const uint8_t address[16], unsigned length);
 

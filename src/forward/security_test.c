@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a secured port may send, case by case: a table of frames, and of the verdict for a port that is
- * bound to a MAC address, to addresses, to both, and for one that is trusted besides.
+ * What a secured port may send, case by case: a table of frames, and of the verdict for a port that
+ * is bound to a MAC address, to addresses, to both, and for one that is trusted besides.
  */
 #include <arpa/inet.h>
 #include <setjmp.h>

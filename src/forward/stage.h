@@ -4,7 +4,8 @@
  *
  * A stage is a small inline function in a header of its own. There are two kinds:
  *
- *   of classification   looks at one packet, for what every packet has: classify_packet() (forward.c)
+ *   of classification   looks at one packet, for what every packet has: classify_packet()
+ *                       (forward.c)
  *   of decision         is given a *run*, packets with the same keys, once: decide_packets()
  *
  * and each returns its verdict: STAGE_NEXT, or the drop reason that ends the way of all packets
@@ -17,7 +18,7 @@
  * and returns STAGE_DONE:
  *
  *	if (unlikely(run->context->snapshot->routers) && route_is_for_us(run, keys))
- *		return route_packets(run, keys, mask);        // ... l2_output(run, key, some); STAGE_DONE
+ *		return route_packets(run, keys, mask);  // l2_output(run, key, some); STAGE_DONE
  *
  * What is remembered between runs (stage_run) is remembered by key, so it stays right in the midst
  * of one, and frames that need no such stage pay for one test a run. See stage_test.c for one that

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Another stage beside the real ones: what a router will do, in small. Frames to its address are decided
- * one by one, by a byte behind the Ethernet header that stands for an IP address, leave for another network,
- * with other addresses, and end there for two reasons. All else is switched as before, with which it shares
- * runs and remembered answers.
+ * Another stage beside the real ones: what a router will do, in small. Frames to its address are
+ * decided one by one, by a byte behind the Ethernet header that stands for an IP address, leave for
+ * another network, with other addresses, and end there for two reasons. All else is switched as
+ * before, with which it shares runs and remembered answers.
  */
 #include <setjmp.h>
 #include <stdarg.h>

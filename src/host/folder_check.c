@@ -30,8 +30,8 @@ static int fail_long(const struct walk *walk, struct error *error)
 	return error_set_errno(error, -ENAMETOOLONG, "%.64s", walk->path);
 }
 
-/* Of a folder or a link to one: 0, or -EPERM where others than root and we may move what is in it.
- * */
+/* Of a folder or a link to one: 0, or -EPERM where others than root and we may move what is in
+ * it. */
 static int judge(const char *name, const struct stat *now, struct error *error)
 {
 	const char *shown = *name ? name : "/";

@@ -116,8 +116,8 @@ struct host_folders_made {
 int host_folder_name(struct host_folder *folder, const char *path, struct error *error);
 int host_folder_of(struct host_folder *folder, const char *file, struct error *error);
 
-/* Makes the folder where it is missing. 0 and *made, or -errno and a reason: then nothing was made.
- * */
+/* Makes the folder where it is missing. 0 and *made, or -errno and a reason: then nothing was
+ * made. */
 int host_folder_make(
 	const struct host_folder *folder, struct host_folders_made *made, struct error *error);
 

@@ -130,7 +130,8 @@ static void test_socket_names(void **state)
 	assert_int_equal(host_socket_name(&request, "", &error), -EINVAL);
 }
 
-/* A socket in a folder of its own: made with the one above it; and nothing stays where it is refused. */
+/* A socket in a folder of its own: made with the one above it; and nothing stays where it is
+ * refused. */
 static void test_socket_in_a_safe_folder(void **state)
 {
 	struct host_socket request = socket_of("run/control/a.sock");

@@ -64,12 +64,12 @@ struct link_change {
 	struct link link; /* what is known of it; of one that is gone index and name */
 };
 
-/* Opens a watch: a descriptor that is readable when there are changes. It does not block. -errno and
- * the reason where there is none. */
+/* Opens a watch: a descriptor that is readable when there are changes. It does not block. -errno
+ * and the reason where there is none. */
 int link_watch_open(struct error *error);
 
-/* Takes what happened, in order, and calls `changed` for each. 0, or -errno where the watch is of no use
- * any more. */
+/* Takes what happened, in order, and calls `changed` for each. 0, or -errno where the watch is of
+ * no use any more. */
 int link_watch_read(
 	int watch, void (*changed)(void *owner, const struct link_change *change), void *owner);
 

@@ -14,7 +14,8 @@
 #include "base/clock.h"
 #include "base/fd.h"
 
-/* The kernel lets a program that was killed hold its TAPs a moment longer than it lives (with io_uring). */
+/* The kernel lets a program that was killed hold its TAPs a moment longer than it lives (with
+ * io_uring). */
 #define BUSY_TRIES    20
 #define BUSY_PAUSE_NS (10 * NS_PER_MS)
 
@@ -222,7 +223,8 @@ static int change_here(const struct tap *tap, const struct host_tap *old,
 
 	if (status < 0)
 		return error_set_errno(error, status, "cannot find TAP %s", tap->name);
-	/* What is as it shall be is left alone: each setting has its effect on neighbours and routes. */
+	/* What is as it shall be is left alone: each setting has its effect on neighbours and
+	 * routes. */
 	set.mtu = set.mtu == link.mtu ? 0 : set.mtu;
 	set.has_mac &= !mac_equal(set.mac, link.mac);
 	set.up &= !link.up;

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A TAP interface whose program's side we are: Ethernet frames, one descriptor a queue. One that is not
- * there is made, and is gone when it is closed; one that is there is attached to, and stays.
+ * A TAP interface whose program's side we are: Ethernet frames, one descriptor a queue. One that is
+ * not there is made, and is gone when it is closed; one that is there is attached to, and stays.
  *
  *   host_tap_open() -> without carrier -> tap_set_carrier(true) <-> (false) -> tap_close()
  *
  * The kernel hands a frame to one of the attached queues, chosen by flow; a queue that is detached
  * gets none. Without offloads the kernel has finished checksums and segments. With them a header of
- * virtio-net stands in front of each frame, in both directions, and says what is left to do; what the
- * kernel may leave undone is nothing, until tap_set_offloads().
+ * virtio-net stands in front of each frame, in both directions, and says what is left to do; what
+ * the kernel may leave undone is nothing, until tap_set_offloads().
  *
- * One read or write of a queue's descriptor is one frame; the descriptors never block. host_*() are acts
- * that take privilege and name something of the host; tap_*() need the descriptors only. One thread.
+ * One read or write of a queue's descriptor is one frame; the descriptors never block. host_*() are
+ * acts that take privilege and name something of the host; tap_*() need the descriptors only. One
+ * thread.
  */
 #ifndef VSW_HOST_TAP_H
 #define VSW_HOST_TAP_H
@@ -62,17 +63,18 @@ struct tap {
 	bool attached[TAP_QUEUES_MAX]; /* frames may come out of fds[i] */
 };
 
-/* Makes the interface or attaches to it, and sets it; it has no carrier. 0, or -errno and what could not
- * be done: one of another kind has that name, another program has it, the privilege is missing, ...
- * tap_close() is due only after success. */
+/* Makes the interface or attaches to it, and sets it; it has no carrier. 0, or -errno and what
+ * could not be done: one of another kind has that name, another program has it, the privilege is
+ * missing, ... tap_close() is due only after success. */
 int host_tap_open(const struct host_tap *request, struct tap *tap, struct error *error);
 
-/* Sets an open one as `request`, which differs from `old` in mac, mtu, up and addresses only, asks: also
- * what somebody else has changed. 0, or -errno and the first thing that could not be done. */
+/* Sets an open one as `request`, which differs from `old` in mac, mtu, up and addresses only, asks:
+ * also what somebody else has changed. 0, or -errno and the first thing that could not be done. */
 int host_tap_change(const struct tap *tap, const struct host_tap *old,
 	const struct host_tap *request, struct error *error);
 
-/* What the interface of that name in that namespace is now. 0 or -errno: -ENODEV where there is none. */
+/* What the interface of that name in that namespace is now. 0 or -errno: -ENODEV where there is
+ * none. */
 int host_tap_look(const struct host_tap *request, struct link *link);
 
 /* Opens a watch of interfaces (link.h) in the namespace of `request`. */
@@ -86,18 +88,19 @@ enum tap_place {
 	TAP_DELETED,
 };
 
-/* name: of LINK_NAME_SIZE characters; filled with the present name, "" where there is no interface. */
+/* name: of LINK_NAME_SIZE characters; filled with the present name, "" where there is no
+ * interface. */
 enum tap_place tap_find(const struct tap *tap, char name[LINK_NAME_SIZE]);
 
 /* Shows the link as up or down. 0 or -errno. */
 int tap_set_carrier(const struct tap *tap, bool carrier);
 
-/* Uses the first `queues` (at least 1) of the interface's queues and detaches the others. An interface
- * with one queue has nothing to change. 0, or -errno and the reason. */
+/* Uses the first `queues` (at least 1) of the interface's queues and detaches the others. An
+ * interface with one queue has nothing to change. 0, or -errno and the reason. */
 int tap_use_queues(struct tap *tap, unsigned queues, struct error *error);
 
-/* With offloads: what the kernel may leave undone from now on (of tap->offloads), and the size of the
- * header. Frames that wait already are as they are. 0, or -errno and the reason. */
+/* With offloads: what the kernel may leave undone from now on (of tap->offloads), and the size of
+ * the header. Frames that wait already are as they are. 0, or -errno and the reason. */
 int tap_set_offloads(struct tap *tap, unsigned offloads, uint32_t header_size, struct error *error);
 
 void tap_close(struct tap *tap);

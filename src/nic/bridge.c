@@ -63,8 +63,8 @@ static bool pair_failed(struct bridge_pair *pair, const struct driver_queue *que
 	return true;
 }
 
-/* The transmit ring is full: reads on where buffers were used meanwhile, else rests until the device
- * signals that. */
+/* The transmit ring is full: reads on where buffers were used meanwhile, else rests until the
+ * device signals that. */
 static void wait_for_room(struct bridge_pair *pair)
 {
 	struct net_driver_queue *net = &pair->transmit->net;
@@ -94,8 +94,8 @@ static void drop(struct bridge *bridge, const struct offload_rules *rules,
 		bridge->counters.length++;
 }
 
-/* Reads one frame, and its header where the TAP has one, into a buffer of the transmit queue. Returns its
- * length, 0 for one that was dropped, -errno of the TAP. */
+/* Reads one frame, and its header where the TAP has one, into a buffer of the transmit queue.
+ * Returns its length, 0 for one that was dropped, -errno of the TAP. */
 static int read_frame(struct bridge_pair *pair, uint8_t *slot)
 {
 	struct bridge *bridge = pair->bridge;

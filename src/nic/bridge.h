@@ -3,15 +3,15 @@
  * Moves frames between a TAP and a device's queues, pair i of queues with queue i of the TAP:
  *
  *   TAP readable   -> frames are read straight into transmit buffers, published and kicked once
- *   device signals -> received frames are written to the TAP, from the buffers where they lie, which
- *                     are then made available again
+ *   device signals -> received frames are written to the TAP, from the buffers where they lie,
+ *                     which are then made available again
  *
  * One event moves at most BRIDGE_BURST frames, so that no queue starves another. Nothing is polled:
- * without frames nothing wakes up. Where the transmit ring is full, reading of the TAP rests until the
- * device has used buffers; the kernel then queues, and at last drops, what is sent meanwhile.
- * Where the TAP has a header in front of frames, what the sender left to do passes with the frame, as
- * far as that was agreed (nic/offload.h). Frames that a side does not take are dropped and counted:
- * they were too long, asked for what was not agreed, or the interface was down.
+ * without frames nothing wakes up. Where the transmit ring is full, reading of the TAP rests until
+ * the device has used buffers; the kernel then queues, and at last drops, what is sent meanwhile.
+ * Where the TAP has a header in front of frames, what the sender left to do passes with the frame,
+ * as far as that was agreed (nic/offload.h). Frames that a side does not take are dropped and
+ * counted: they were too long, asked for what was not agreed, or the interface was down.
  *
  *   stopped -> bridge_start() -> running -> bridge_stop() -> stopped -> ...
  *
@@ -39,7 +39,8 @@ struct bridge_counters {
 	uint64_t length;   /* of those: frames that were too long or too short */
 };
 
-/* Called from the event loop, as the last act of the bridge: bridge_stop() and _free() are allowed. */
+/* Called from the event loop, as the last act of the bridge: bridge_stop() and _free() are
+ * allowed. */
 struct bridge_ops {
 	/* The device broke the rules of a ring. */
 	void (*device_failed)(void *owner, const char *reason);
@@ -47,14 +48,14 @@ struct bridge_ops {
 	void (*tap_failed)(void *owner, const char *reason);
 };
 
-/* A stopped bridge for a TAP, which must outlive it as `ops` must. frame_max: the longest frame, bytes.
- * NULL where memory is short. */
+/* A stopped bridge for a TAP, which must outlive it as `ops` must. frame_max: the longest frame,
+ * bytes. NULL where memory is short. */
 struct bridge *bridge_new(struct event_base *base, const struct tap *tap, uint32_t frame_max,
 	const struct bridge_ops *ops, void *owner);
 
-/* Makes the receive buffers available and moves frames from now on; the backend must be running with
- * the device's queues and these features, the TAP have the same size of header or none, and the device
- * stay until bridge_stop(). 0, or -ENOMEM: then it is stopped. */
+/* Makes the receive buffers available and moves frames from now on; the backend must be running
+ * with the device's queues and these features, the TAP have the same size of header or none, and
+ * the device stay until bridge_stop(). 0, or -ENOMEM: then it is stopped. */
 int bridge_start(struct bridge *bridge, struct driver_device *device, uint64_t features);
 
 /* Leaves queues and TAP alone. Allowed when stopped. */

@@ -5,7 +5,8 @@
 #include "driver/device.h"
 #include "host/tap.h"
 
-/* What each thing is called: at the TAP, in the direction of the backend, from there, in a header. */
+/* What each thing is called: at the TAP, in the direction of the backend, from there, in a
+ * header. */
 static const struct {
 	unsigned tap;
 	unsigned host, guest; /* feature bits */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which work on a frame the two sides of the NIC may leave to each other: TUN_F_* of the TAP, feature
- * bits of virtio-net, and the header that both put in front of a frame (VIRTIO 1.3, 5.1.6; the kernel's
- * is the same). A header of either side is judged before it is passed on: the backend is trusted no more
- * than a network is, and what the kernel queued under an earlier agreement may not suit the present one.
+ * Which work on a frame the two sides of the NIC may leave to each other: TUN_F_* of the TAP,
+ * feature bits of virtio-net, and the header that both put in front of a frame (VIRTIO 1.3, 5.1.6;
+ * the kernel's is the same). A header of either side is judged before it is passed on: the backend
+ * is trusted no more than a network is, and what the kernel queued under an earlier agreement may
+ * not suit the present one.
  *
  * Pure functions and plain data.
  */
@@ -34,8 +35,8 @@ unsigned offload_to_tap(uint64_t features);
 struct offload_rules offload_rules_to_backend(uint64_t features, uint16_t mtu, uint32_t frame_max);
 struct offload_rules offload_rules_to_tap(uint64_t features, uint16_t mtu, uint32_t frame_max);
 
-/* Writes to *checked what may be passed on in front of a frame of `length` bytes that came with `header`.
- * False where the frame must be dropped. The two may be the same. */
+/* Writes to *checked what may be passed on in front of a frame of `length` bytes that came with
+ * `header`. False where the frame must be dropped. The two may be the same. */
 bool offload_check(const struct offload_rules *rules, const struct virtio_net_hdr *header,
 	uint32_t length, struct virtio_net_hdr *checked);
 

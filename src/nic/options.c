@@ -107,7 +107,8 @@ static int parse_mac(struct nic_options *options, const char *text, struct error
 	return 0;
 }
 
-/* The kernel takes '%' for a pattern and makes up a name of its own: the user would have to guess. */
+/* The kernel takes '%' for a pattern and makes up a name of its own: the user would have to
+ * guess. */
 static int parse_tap(struct nic_options *options, const char *text, struct error *error)
 {
 	size_t length = strlen(text);

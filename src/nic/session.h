@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The NIC as a whole: a socket to a vhost-user backend, the frontend's negotiation over it, the device
- * that this yields, and the bridge to the TAP.
+ * The NIC as a whole: a socket to a vhost-user backend, the frontend's negotiation over it, the
+ * device that this yields, and the bridge to the TAP.
  *
  *   WAITING      no connection; the TAP has no carrier
  *   -> SETTING UP   connected; fails and starts over after SESSION_SETUP_SECONDS
@@ -32,8 +32,8 @@ struct session;
  * not allowed inside. */
 typedef void session_ended(void *owner, bool failed);
 
-/* Opens the socket; the rest happens in the event loop. `tap` and `options` must outlive the session.
- * 0 and *session, or -errno and the reason. */
+/* Opens the socket; the rest happens in the event loop. `tap` and `options` must outlive the
+ * session. 0 and *session, or -errno and the reason. */
 int session_open(struct event_base *base, const struct nic_options *options, struct tap *tap,
 	session_ended *ended, void *owner, struct session **session, struct error *error);
 
@@ -42,7 +42,8 @@ void session_stop(struct session *session);
 
 void session_free(struct session *session);
 
-/* Logs how many frames went each way, and how many were dropped for which cause. NULL is accepted. */
+/* Logs how many frames went each way, and how many were dropped for which cause. NULL is
+ * accepted. */
 void session_log_counters(const struct session *session);
 
 #endif

@@ -4,9 +4,9 @@
  * transport checksum of a packet whose sender left it to us.
  *
  * A struct checksum is a running sum; pieces may have any length and begin anywhere, also in the
- * middle of a 16-bit word. Results are numbers as they stand in a header: for store_be16(). Each byte
- * is read once, so a tail that its owner changes meanwhile yields a wrong sum for that owner's packet
- * and nothing worse. Nothing here fails or allocates; any thread.
+ * middle of a 16-bit word. Results are numbers as they stand in a header: for store_be16(). Each
+ * byte is read once, so a tail that its owner changes meanwhile yields a wrong sum for that owner's
+ * packet and nothing worse. Nothing here fails or allocates; any thread.
  */
 #ifndef VSW_PACKET_CHECKSUM_H
 #define VSW_PACKET_CHECKSUM_H
@@ -26,8 +26,8 @@ struct checksum {
 /* Adds `length` bytes; at most 2^32 in all. */
 void checksum_add(struct checksum *checksum, const void *bytes, size_t length);
 
-/* The sum so far, folded into 16 bits and not inverted: what a field of a packet whose checksum is to
- * be completed by others holds. */
+/* The sum so far, folded into 16 bits and not inverted: what a field of a packet whose checksum is
+ * to be completed by others holds. */
 uint16_t checksum_fold(const struct checksum *checksum);
 
 /* The checksum: the folded sum, inverted. */
@@ -50,8 +50,8 @@ static inline uint16_t checksum_change(uint16_t sum, uint16_t from, uint16_t to)
 	return checksum_plus(checksum_plus(sum, (uint16_t)~from), to);
 }
 
-/* The folded sum of the pseudo header (RFC 9293, 3.1; RFC 8200, 8.1). ip: an IPv4 or IPv6 header with
- * its addresses. length: bytes of the transport header and payload. */
+/* The folded sum of the pseudo header (RFC 9293, 3.1; RFC 8200, 8.1). ip: an IPv4 or IPv6 header
+ * with its addresses. length: bytes of the transport header and payload. */
 uint16_t checksum_pseudo_ipv4(const uint8_t *ip, uint8_t protocol, uint16_t length);
 uint16_t checksum_pseudo_ipv6(const uint8_t *ip, uint8_t protocol, uint32_t length);
 
@@ -65,14 +65,14 @@ static inline unsigned checksum_l4_offset(uint8_t protocol)
 }
 
 /*
- * The bytes of transport header and payload that the IP header of a parsed packet with l4_offset != 0
- * claims; more than the packet has, or 0, where it lies. What follows them is padding.
+ * The bytes of transport header and payload that the IP header of a parsed packet with l4_offset !=
+ * 0 claims; more than the packet has, or 0, where it lies. What follows them is padding.
  */
 uint32_t packet_l4_length(const struct packet *packet);
 
 /*
- * The complete transport checksum of a parsed packet of TCP or UDP whose checksum field holds the sum
- * of the pseudo header; for UDP never zero.
+ * The complete transport checksum of a parsed packet of TCP or UDP whose checksum field holds the
+ * sum of the pseudo header; for UDP never zero.
  */
 uint16_t packet_l4_checksum(const struct packet *packet);
 

@@ -12,11 +12,12 @@
  * so that a packet that needs nothing costs one test.
  *
  * There are no offsets here. Where the checksum starts is the packet's l4_offset, and where it goes
- * follows from l4_protocol: both are kept right where the head moves (packet_push(), packet_pull()),
- * so a VLAN tag pushed or popped between the two ports needs no thought.
+ * follows from l4_protocol: both are kept right where the head moves (packet_push(),
+ * packet_pull()), so a VLAN tag pushed or popped between the two ports needs no thought.
  *
- * While OFFLOAD_CHECKSUM is needed, the checksum field holds the folded sum of the pseudo header, not
- * inverted (VIRTIO 1.3, 5.1.6.2). Who edits an address, port or length below it keeps that true.
+ * While OFFLOAD_CHECKSUM is needed, the checksum field holds the folded sum of the pseudo header,
+ * not inverted (VIRTIO 1.3, 5.1.6.2). Who edits an address, port or length below it keeps that
+ * true.
  */
 #ifndef VSW_PACKET_OFFLOAD_H
 #define VSW_PACKET_OFFLOAD_H
@@ -26,7 +27,8 @@
 #define OFFLOAD_CHECKSUM 0x01u /* TCP's or UDP's checksum is that of the pseudo header only */
 #define OFFLOAD_TCP4     0x02u /* to be cut into TCP segments, over IPv4 */
 #define OFFLOAD_TCP6     0x04u /* the same over IPv6 */
-#define OFFLOAD_ECN      0x08u /* such a TCP packet has CWR set, which only its first piece may keep */
+/* such a TCP packet has CWR set, which only its first piece may keep */
+#define OFFLOAD_ECN      0x08u
 #define OFFLOAD_UDP4     0x10u /* to be cut into UDP datagrams of their own (USO), over IPv4 */
 #define OFFLOAD_UDP6     0x20u /* the same over IPv6 */
 #define OFFLOAD_FRAGMENT 0x40u /* one UDP datagram, to be cut into IP fragments (UFO) */
@@ -37,8 +39,9 @@
 #define OFFLOAD_SEGMENT (OFFLOAD_TCP | OFFLOAD_UDP | OFFLOAD_FRAGMENT)
 
 /*
- * What a packet may ask for; what asks for more wants to cost us time. No Linux sends TCP with an MSS below 48
- * (TCP_MIN_SND_MSS), of which timestamps take 12. The smallest MTU of IPv4 is 68, which leaves fragments of
+ * What a packet may ask for; what asks for more wants to cost us time. No Linux sends TCP with an
+ * MSS below 48 (TCP_MIN_SND_MSS), of which timestamps take 12. The smallest MTU of IPv4 is 68,
+ * which leaves fragments of
  * 48. Datagrams may be short, but Linux puts no more than 128 into one packet (UDP_MAX_SEGMENTS).
  */
 #define OFFLOAD_TCP_SIZE_MIN      36u

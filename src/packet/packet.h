@@ -27,8 +27,9 @@
 #define PACKET_BATCH        64u
 /* Private bytes of each frame: Ethernet + VLAN + IPv6 with options + TCP with options fit. */
 #define PACKET_HEAD_SIZE    256u
-/* Room before the head. The last bytes of it belong to the port that sends the packet: a virtio-net header
- * always fits in front of it (5.1.6: the longest one reports a hash), whatever was pushed before. */
+/* Room before the head. The last bytes of it belong to the port that sends the packet: a virtio-net
+ * header always fits in front of it (5.1.6: the longest one reports a hash), whatever was pushed
+ * before. */
 #define PACKET_HEADROOM     128u
 #define PACKET_NET_HEADER   20u
 /* Bytes that may be pushed onto a head that no edit has moved yet. */
@@ -75,7 +76,8 @@ struct packet {
 struct packet_batch {
 	unsigned count;      /* packets filled */
 	unsigned frames_max; /* that a port's receive() may take, 1 to PACKET_BATCH */
-	bool more; /* set by receive() where bytes ended the visit, so that frames are left, probably */
+	/* set by receive() where bytes ended the visit, so that frames are left, probably */
+	bool more;
 	unsigned pieces_used; /* of pieces[] */
 	uint16_t port;        /* index of the port where the frames came in */
 	uint16_t queue;       /* and its queue */
@@ -103,12 +105,13 @@ static inline uint8_t *packet_buffer(struct packet_batch *batch, unsigned i)
 }
 
 /*
- * Edits at the beginning of a frame. All that says where the head is moves here and nowhere else: head,
- * lengths, headroom, and the parsed offsets. The worker that owns the batch.
+ * Edits at the beginning of a frame. All that says where the head is moves here and nowhere else:
+ * head, lengths, headroom, and the parsed offsets. The worker that owns the batch.
  *
- * Makes `bytes` of the headroom the beginning of the frame, for the caller to fill: the new head. NULL where
- * they do not fit: nothing has changed, and the caller says what becomes of the packet. Headers that were
- * found stay found, behind what is pushed: after an Ethernet header that is the packet which it carries.
+ * Makes `bytes` of the headroom the beginning of the frame, for the caller to fill: the new head.
+ * NULL where they do not fit: nothing has changed, and the caller says what becomes of the packet.
+ * Headers that were found stay found, behind what is pushed: after an Ethernet header that is the
+ * packet which it carries.
  */
 MUST_USE static inline uint8_t *packet_push(struct packet *packet, unsigned bytes)
 {
@@ -127,9 +130,9 @@ MUST_USE static inline uint8_t *packet_push(struct packet *packet, unsigned byte
 }
 
 /*
- * Takes `bytes` off the beginning. False where the head is not that long: nothing has changed. What was
- * found in them is forgotten (`parsed`); headers of the frame that then begins stay found. Who has offloads
- * to finish (packet->offload) and may come after a pull calls packet_parse() first.
+ * Takes `bytes` off the beginning. False where the head is not that long: nothing has changed. What
+ * was found in them is forgotten (`parsed`); headers of the frame that then begins stay found. Who
+ * has offloads to finish (packet->offload) and may come after a pull calls packet_parse() first.
  */
 MUST_USE static inline bool packet_pull(struct packet *packet, unsigned bytes)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Headers pushed onto a head and pulled off it, in every order, compared with a model that is an array of
- * bytes; what becomes of parsed offsets; and that every lost frame is counted.
+ * Headers pushed onto a head and pulled off it, in every order, compared with a model that is an
+ * array of bytes; what becomes of parsed offsets; and that every lost frame is counted.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,8 +88,8 @@ static void test_any_order(void **state)
 	}
 }
 
-/* The deepest stack that the switch may make goes onto a head that nobody has edited, and a net header
- * before it. */
+/* The deepest stack that the switch may make goes onto a head that nobody has edited, and a net
+ * header before it. */
 static void test_deepest_stack(void **state)
 {
 	static uint8_t bytes[300];

@@ -3,9 +3,10 @@
  * Finds the headers of a frame: Ethernet, at most one 802.1Q tag, then ARP, IPv4 (with options and
  * fragments) or IPv6 (with extension headers), then the transport header.
  *
- * Reads the private head and nothing else, once: whoever needs a result calls packet_parse(), and the
- * second call costs one test. Plain switching between ports with one queue needs none, so it pays
- * for none. Frames that are cut short or malformed are no error: what could not be found is zero.
+ * Reads the private head and nothing else, once: whoever needs a result calls packet_parse(), and
+ * the second call costs one test. Plain switching between ports with one queue needs none, so it
+ * pays for none. Frames that are cut short or malformed are no error: what could not be found is
+ * zero.
  *
  * What the results promise, whatever the frame holds:
  *   l3_offset != 0   ether_type is ETH_P_IP, ETH_P_IPV6 or ETH_P_ARP, and that header lies inside

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fuzz target: any bytes as a frame. The head is a buffer of exactly its length, so that a read past
- * it is seen; the promises of parse.h are checked, and that a tag put in front and taken off again leaves
- * everything where it was.
+ * Fuzz target: any bytes as a frame. The head is a buffer of exactly its length, so that a read
+ * past it is seen; the promises of parse.h are checked, and that a tag put in front and taken off
+ * again leaves everything where it was.
  */
 #include <stdlib.h>
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The address for which a frame was refused last: what `spoofed-source` and `spoofed-address` are about. A copy,
- * so nothing of the packet is kept.
+ * The address for which a frame was refused last: what `spoofed-source` and `spoofed-address` are
+ * about. A copy, so nothing of the packet is kept.
  *
- * One writer (that of the counters it stands with), any number of readers: the sequence is odd while the
- * writer is at it, and a reader that finds it odd, or changed, reads once more. A reader that never finds it at
- * rest gives up: somebody floods, and what it shows does not matter to the microsecond.
+ * One writer (that of the counters it stands with), any number of readers: the sequence is odd
+ * while the writer is at it, and a reader that finds it odd, or changed, reads once more. A reader
+ * that never finds it at rest gives up: somebody floods, and what it shows does not matter to the
+ * microsecond.
  */
 #ifndef VSW_PACKET_REFUSED_H
 #define VSW_PACKET_REFUSED_H

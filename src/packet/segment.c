@@ -113,7 +113,8 @@ static void take_tail(struct segmenter *segmenter, struct packet *piece, size_t 
 	piece->tail_count = (uint16_t)(at - piece->tail + 1);
 }
 
-/* Copies what the packet's private head holds of the piece's payload to `to`; returns its length. */
+/* Copies what the packet's private head holds of the piece's payload to `to`; returns its
+ * length. */
 static uint32_t copy_head_payload(const struct segmenter *segmenter, uint8_t *to, uint32_t length)
 {
 	const struct packet *packet = segmenter->packet;

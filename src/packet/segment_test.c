@@ -11,8 +11,8 @@
 #include "packet/segment.h"
 #include "packet/test_verify.h"
 
-/* Where cutting meets the borders of the head and of the tail's pieces; what the pieces' headers say
- * is judged together with the requests that ask for it, in virtio/. */
+/* Where cutting meets the borders of the head and of the tail's pieces; what the pieces' headers
+ * say is judged together with the requests that ask for it, in virtio/. */
 
 #define HEADERS (ETHERNET_HEADER + IPV4_HEADER + TCP_HEADER)
 

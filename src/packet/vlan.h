@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Taking the 802.1Q tag off a packet and putting it on: edits of the private head. The two MAC
- * addresses move by four bytes, nothing else does, and parsed offsets stay right (packet_push()). Worker
- * thread that owns the batch.
+ * addresses move by four bytes, nothing else does, and parsed offsets stay right (packet_push()).
+ * Worker thread that owns the batch.
  */
 #ifndef VSW_PACKET_VLAN_H
 #define VSW_PACKET_VLAN_H
@@ -13,10 +13,12 @@
 #include "packet/headers.h"
 #include "packet/packet.h"
 
-/* Set in each type that says "a tag", clear in those of IPv4 and ARP: one test decides most frames. */
+/* Set in each type that says "a tag", clear in those of IPv4 and ARP: one test decides most
+ * frames. */
 #define VLAN_TYPE_BIT 0x8000u
 
-/* Ether types that bridges and kernels take for a tag: 802.1Q, 802.1ad, and three older ones of QinQ. */
+/* Ether types that bridges and kernels take for a tag: 802.1Q, 802.1ad, and three older ones of
+ * QinQ. */
 static inline bool vlan_type_is_tag(uint16_t type)
 {
 	return type == ETH_P_8021Q || type == ETH_P_8021AD || type == ETH_P_QINQ1 ||
@@ -36,8 +38,8 @@ static inline bool packet_vlan_pop(struct packet *packet)
 	return packet_pull(packet, VLAN_TAG);
 }
 
-/* Inserts a tag with this TCI; the head holds at least ETHERNET_HEADER bytes. False where there is no
- * headroom for it: nothing has changed. */
+/* Inserts a tag with this TCI; the head holds at least ETHERNET_HEADER bytes. False where there is
+ * no headroom for it: nothing has changed. */
 MUST_USE static inline bool packet_vlan_push(struct packet *packet, uint16_t tci)
 {
 	uint8_t addresses[ETHERNET_TYPE];

@@ -7,9 +7,10 @@
  *   created --published to workers--> in service --unpublished, grace period--> destroyed
  *
  * Workers call receive/release/arm/disarm of a queue only on the one worker that the queue is
- * assigned to; send may be called by any worker (and the control thread, for frames of our own) at any
- * time: it locks per receive ring. expect is a hint that any worker may give before that. A port whose
- * far end is away (no VM) stays in service: receive yields nothing and send counts drops.
+ * assigned to; send may be called by any worker (and the control thread, for frames of our own) at
+ * any time: it locks per receive ring. expect is a hint that any worker may give before that. A
+ * port whose far end is away (no VM) stays in service: receive yields nothing and send counts
+ * drops.
  */
 #ifndef VSW_PORT_PORT_H
 #define VSW_PORT_PORT_H
@@ -40,16 +41,18 @@ enum port_arm {
 struct port_class {
 	const char *type; /* as in the configuration: "vhost-user" */
 
-	/* Fills the empty batch with up to frames_max frames that came in on `queue`, notes where their
-	 * bytes were too many for one visit, and in pieces_used what it has done, for frames that it drops, too. Counts ingress
-	 * drops of its own in the queue's rx counters. Worker. */
+	/* Fills the empty batch with up to frames_max frames that came in on `queue`, notes where
+	 * their bytes were too many for one visit, and in pieces_used what it has done, for frames
+	 * that it drops, too. Counts ingress drops of its own in the queue's rx counters.
+	 * Worker. */
 	void (*receive)(struct port *port, unsigned queue, struct packet_batch *batch);
 	/* Gives back what the last receive() took; the batch's packets are dead. Worker. */
 	void (*release)(struct port *port, unsigned queue, struct packet_batch *batch);
-	/* Sends the packets of `mask`, copying them; counts sent and dropped ones in tx counters. */
+	/* Sends the packets of `mask`, copying them; counts sent and dropped ones in tx
+	 * counters. */
 	void (*send)(struct port *port, struct packet_batch *batch, uint64_t mask);
-	/* Frames are about to be sent, probably: asks for the cache lines that this will need. Takes no
-	 * lock and changes nothing. May be NULL. Any worker. */
+	/* Frames are about to be sent, probably: asks for the cache lines that this will need.
+	 * Takes no lock and changes nothing. May be NULL. Any worker. */
 	void (*expect)(struct port *port);
 	/* Turns notifications of a queue on before sleeping / off before polling. Worker. */
 	enum port_arm (*arm)(struct port *port, unsigned queue);
@@ -64,8 +67,8 @@ struct port_class {
 struct port_queue_counters {
 	struct counters rx;
 	struct counters tx;
-	uint64_t
-		worker_cycles; /* what the worker has spent on what came in; the worker writes it, now and then */
+	/* what the worker has spent on what came in; the worker writes it, now and then */
+	uint64_t worker_cycles;
 };
 
 /*
@@ -90,8 +93,8 @@ struct port {
 	struct port_totals *bases; /* [queue_count], owned; control thread; NULL: never reset */
 };
 
-/* What show says of counters: the figures since port_reset_totals(), or since the port was opened. The
- * counters themselves are their writers' and only rise. Control thread. */
+/* What show says of counters: the figures since port_reset_totals(), or since the port was opened.
+ * The counters themselves are their writers' and only rise. Control thread. */
 struct port_totals {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 	uint64_t worker_cycles;

@@ -36,7 +36,8 @@ struct fdb_list {
 	uint32_t count;
 };
 
-/* Guarded by the lock, but for the numbers that any thread may read: those are stored atomically. */
+/* Guarded by the lock, but for the numbers that any thread may read: those are stored
+ * atomically. */
 struct fdb_writer {
 	struct spinlock lock;
 	unsigned capacity;
@@ -279,8 +280,8 @@ static bool evict_from_fullest(struct fdb *fdb)
 	return true;
 }
 
-/* A free slot for the key, NULL where both of its buckets are full: in the first, where look-ups begin,
- * as long as that is not nearly full itself, else in the emptier one. */
+/* A free slot for the key, NULL where both of its buckets are full: in the first, where look-ups
+ * begin, as long as that is not nearly full itself, else in the emptier one. */
 static struct fdb_slot *free_slot(const struct fdb *fdb, uint64_t hash)
 {
 	const uint64_t candidates[2] = {fdb_bucket_first(fdb, hash), fdb_bucket_second(fdb, hash)};

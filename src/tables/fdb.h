@@ -9,7 +9,8 @@
  * Capacity and threat: the table holds at most `capacity` addresses. When it is full, the port with
  * the most learned addresses loses its oldest one, so a guest that floods made-up addresses evicts
  * its own and never those of others. The hash is keyed at random, so nobody can choose addresses
- * that share a bucket. Where a pair of buckets is full, an entry of the fullest port among them goes.
+ * that share a bucket. Where a pair of buckets is full, an entry of the fullest port among them
+ * goes.
  *
  * Static entries (a port's configured `mac`) are not learned, do not age, are never evicted, and a
  * source address bound to one port is refused on every other.
@@ -41,14 +42,14 @@
  *
  *   1. state := invalid, generation + 1     2. key := new     3. state := valid, same generation
  *
- * and a reader loads state, key, state again (each but the last an acquire). Let the first load give
- * a valid state of generation g: it was stored in step 3, so the key load sees generation g's key or
- * a later one. Were it a later one, stored in step 2 after some step 1, the last load would see that
- * step 1 or something newer, of another generation. So equal generations prove that the key belongs
- * to the state. (Generations repeat after 16,384 replacements of this one slot; a reader would have
- * to sleep between two of its loads through exactly that many of them.) A move to another port and a
- * refreshed age are single stores to the state and keep its generation.
- * An invalid slot keeps its last key, with step 1 already done; the next address only fills it.
+ * and a reader loads state, key, state again (each but the last an acquire). Let the first load
+ * give a valid state of generation g: it was stored in step 3, so the key load sees generation g's
+ * key or a later one. Were it a later one, stored in step 2 after some step 1, the last load would
+ * see that step 1 or something newer, of another generation. So equal generations prove that the
+ * key belongs to the state. (Generations repeat after 16,384 replacements of this one slot; a
+ * reader would have to sleep between two of its loads through exactly that many of them.) A move to
+ * another port and a refreshed age are single stores to the state and keep its generation. An
+ * invalid slot keeps its last key, with step 1 already done; the next address only fills it.
  */
 struct fdb_slot {
 	uint64_t key; /* written under the lock */
@@ -109,8 +110,8 @@ static inline uint64_t fdb_key(uint16_t network, const uint8_t mac[MAC_SIZE])
 	return mac_to_u64(mac) << 16 | network;
 }
 
-/* Keyed: the upper half of a product with a secret factor, folded into the lower one. Its two halves
- * name the two buckets where the key may be. */
+/* Keyed: the upper half of a product with a secret factor, folded into the lower one. Its two
+ * halves name the two buckets where the key may be. */
 static inline uint64_t fdb_hash(const struct fdb *fdb, uint64_t key)
 {
 	unsigned __int128 product = (unsigned __int128)(key ^ fdb->hash_add) * fdb->hash_multiply;
@@ -141,7 +142,8 @@ static inline uint32_t fdb_state_seen(uint64_t state)
 	return (uint32_t)(state >> FDB_SEEN_SHIFT);
 }
 
-/* Seconds since then. A thread whose `now` is a little behind another's sees age 0, not 2^32 - 1. */
+/* Seconds since then. A thread whose `now` is a little behind another's sees age 0, not 2^32 -
+ * 1. */
 static inline uint32_t fdb_age(uint32_t now, uint32_t seen)
 {
 	int32_t age = (int32_t)(now - seen);
@@ -229,7 +231,8 @@ static inline enum fdb_learn_result fdb_learn_key(
 	if (unlikely(!slot || fdb_state_port(state) != port))
 		return fdb_learn_slow(fdb, key, port, now);
 	if (unlikely((int32_t)(now - fdb_state_seen(state)) > 0 && !(state & FDB_STATIC))) {
-		/* Where this fails somebody else refreshed or replaced it: either is newer than we. */
+		/* Where this fails somebody else refreshed or replaced it: either is newer than
+		 * we. */
 		fresh = (state & UINT32_MAX) | (uint64_t)now << FDB_SEEN_SHIFT;
 		__atomic_compare_exchange_n(
 			&slot->state, &state, fresh, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
@@ -274,8 +277,8 @@ unsigned fdb_capacity(const struct fdb *fdb);
 uint64_t fdb_moves(const struct fdb *fdb, uint16_t port);
 uint64_t fdb_evictions(const struct fdb *fdb);
 
-/* Hands out up to `max` addresses that move back and forth between two ports, each once; how many. Any
- * thread. */
+/* Hands out up to `max` addresses that move back and forth between two ports, each once; how many.
+ * Any thread. */
 unsigned fdb_take_flaps(struct fdb *fdb, struct fdb_flap *found, unsigned max);
 
 #endif

@@ -5,8 +5,8 @@
 
 #include "base/common.h"
 
-/* Spreads keys and ports over the table. Whoever makes them collide hides no loop, only slows down its
- * being noticed. */
+/* Spreads keys and ports over the table. Whoever makes them collide hides no loop, only slows down
+ * its being noticed. */
 static struct fdb_flap *place_of(struct fdb_flaps *flaps, uint64_t key, uint16_t low, uint16_t high)
 {
 	uint64_t mixed = (key ^ (uint64_t)low << 40 ^ (uint64_t)high << 52) *
@@ -21,7 +21,8 @@ void fdb_flap_note(struct fdb_flaps *flaps, uint64_t key, uint16_t from, uint16_
 	struct fdb_flap *flap = place_of(flaps, key, low, high);
 	bool fresh = flap->moves && now - flap->since < FDB_FLAP_SECONDS;
 
-	/* What waits to be taken stays, and counts on: the busiest says most about where the loop is. */
+	/* What waits to be taken stays, and counts on: the busiest says most about where the loop
+	 * is. */
 	if (!fresh && flap->moves < FDB_FLAP_MOVES) {
 		*flap = (struct fdb_flap){
 			.key = key, .ports = {low, high}, .since = now, .moves = 1};

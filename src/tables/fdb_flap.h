@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Addresses that move back and forth between two ports: what a loop does to a forwarding database, many
- * times a second. One that moves once (a migration, a VRRP master that gives way) or now and then (two
- * masters that both announce themselves) is none.
+ * Addresses that move back and forth between two ports: what a loop does to a forwarding database,
+ * many times a second. One that moves once (a migration, a VRRP master that gives way) or now and
+ * then (two masters that both announce themselves) is none.
  *
- * A table of fixed size, guarded by the lock of the FDB that notes its moves here. Who comes to
- * a place first has it until its seconds are over, so that of thousands of addresses in one loop some are
- * watched long enough.
+ * A table of fixed size, guarded by the lock of the FDB that notes its moves here. Who comes to a
+ * place first has it until its seconds are over, so that of thousands of addresses in one loop some
+ * are watched long enough.
  */
 #ifndef VSW_TABLES_FDB_FLAP_H
 #define VSW_TABLES_FDB_FLAP_H
 
 #include <stdint.h>
 
-/* Moves between the same two ports within FDB_FLAP_SECONDS, each of them back from where the last one led
- * to, that make a flap. A loop makes thousands; two stations that each announce an address once a second
- * make four. */
+/* Moves between the same two ports within FDB_FLAP_SECONDS, each of them back from where the last
+ * one led to, that make a flap. A loop makes thousands; two stations that each announce an address
+ * once a second make four. */
 #define FDB_FLAP_MOVES   16
 #define FDB_FLAP_SECONDS 2
 #define FDB_FLAP_MAX     256

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The FDB against a dumb model: an array that is searched from end to end. Up to a capacity of eight
- * a full pair of buckets is the full table, so the model can say exactly which entries may be evicted.
+ * The FDB against a dumb model: an array that is searched from end to end. Up to a capacity of
+ * eight a full pair of buckets is the full table, so the model can say exactly which entries may be
+ * evicted.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -118,8 +119,8 @@ static bool holds(struct fdb *fdb, const struct model *model, unsigned address)
 	return port != FDB_PORT_NONE;
 }
 
-/* An address was added to a full table: takes out of the model what the table evicted, which must be
- * exactly one entry, and one that may go. */
+/* An address was added to a full table: takes out of the model what the table evicted, which must
+ * be exactly one entry, and one that may go. */
 static void model_follow_eviction(struct model *model, struct fdb *fdb, unsigned added)
 {
 	unsigned evicted = 0;

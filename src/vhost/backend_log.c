@@ -7,7 +7,8 @@ VHOST_HANDLER(vhost_handle_set_log_base)
 	const struct vhost_log_area *log = &message->payload.log;
 	int status;
 
-	/* The other form, an address in the frontend, is for those that did not negotiate LOG_SHMFD. */
+	/* The other form, an address in the frontend, is for those that did not negotiate
+	 * LOG_SHMFD. */
 	if (message->header.size != sizeof(*log) || message->fd_count != 1)
 		return vhost_refuse(result, "%u bytes with %u descriptors instead of %zu with 1",
 			message->header.size, message->fd_count, sizeof(*log));

@@ -16,8 +16,8 @@
 enum vhost_verdict vhost_refuse(struct vhost_result *result, const char *format, ...) PRINTF(2, 3);
 enum vhost_verdict vhost_hang_up(struct vhost_result *result, const char *format, ...) PRINTF(2, 3);
 
-/* Makes the message's own reply: `id` with a payload of `size` zeroed bytes. Returns the payload.
- * */
+/* Makes the message's own reply: `id` with a payload of `size` zeroed bytes. Returns the
+ * payload. */
 union vhost_payload *vhost_reply(struct vhost_result *result, uint32_t id, uint32_t size);
 
 /* Ring `index`: stops it where it is started, keeps its base, closes its kick and call eventfds. */

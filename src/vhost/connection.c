@@ -84,8 +84,8 @@ void vhost_connection_close(struct vhost_connection *connection)
 		connection_free(connection);
 }
 
-/* Ends the connection for a reason of the peer's. Only from the event loop, and the last act there.
- * */
+/* Ends the connection for a reason of the peer's. Only from the event loop, and the last act
+ * there. */
 static void connection_end(struct vhost_connection *connection, const struct error *reason)
 {
 	connection->busy = true;
@@ -239,7 +239,8 @@ static void on_readable(evutil_socket_t fd, short what, void *argument)
 	int status = 0;
 
 	connection->busy = true;
-	/* A message that changes many rings waits for the workers: there is a limit of time as well. */
+	/* A message that changes many rings waits for the workers: there is a limit of time as
+	 * well. */
 	for (unsigned i = 0; i < VHOST_MESSAGES_PER_WAKE && !connection->closed &&
 			     (i == 0 || clock_now_ns() - begin < VHOST_WAKE_NS);
 		i++) {

@@ -24,8 +24,8 @@ struct vhost_connection;
 /* Header, payload and descriptors are sent together: anything slower is broken or hostile. */
 #define VHOST_MESSAGE_DEADLINE_MS 2000
 
-/* A frontend waits for each reply, so one is the rule; setups that pipeline stay well below this.
- * */
+/* A frontend waits for each reply, so one is the rule; setups that pipeline stay well below
+ * this. */
 #define VHOST_SEND_QUEUE_MAX 64
 
 /* A whole session's set-up is about 30 messages; larger bursts wait for the other connections. */
@@ -44,16 +44,16 @@ struct vhost_connection;
 struct vhost_connection_ops {
 	/* One whole message. The callee owns its descriptors; what it leaves in fds[] is closed. */
 	void (*message)(void *owner, struct vhost_message *message);
-	/* The peer is gone, or broke a rule: the text says so. The connection is freed afterwards.
-	 * */
+	/* The peer is gone, or broke a rule: the text says so. The connection is freed
+	 * afterwards. */
 	void (*closed)(void *owner, const struct error *reason);
 };
 
 /*
- * Wraps a connected stream socket, which becomes the connection's on success. `ops` and `name` (for the
- * log) must outlive it, but for the rest of an operation that closes it. The reaper is shared; it closes
- * what the peer has sent, and the socket. While it is full nothing is read.
- * NULL (and errno) where memory or descriptors are short.
+ * Wraps a connected stream socket, which becomes the connection's on success. `ops` and `name` (for
+ * the log) must outlive it, but for the rest of an operation that closes it. The reaper is shared;
+ * it closes what the peer has sent, and the socket. While it is full nothing is read. NULL (and
+ * errno) where memory or descriptors are short.
  */
 struct vhost_connection *vhost_connection_new(struct event_base *base, int fd, const char *name,
 	struct reaper *reaper, const struct vhost_connection_ops *ops, void *owner);

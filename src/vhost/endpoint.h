@@ -2,9 +2,9 @@
 /*
  * A vhost-user socket path and the one connection it has at a time, in either mode:
  *
- *   server  we listen at the path and accept one peer; a second one is held for a while, then refused
- *           (see second_client.h), and logged with its process id. A stale socket file is replaced, a
- *           live one or another kind of file is not.
+ *   server  we listen at the path and accept one peer; a second one is held for a while, then
+ *           refused (see second_client.h), and logged with its process id. A stale socket file is
+ *           replaced, a live one or another kind of file is not.
  *   client  the peer listens; we connect, and try for ever with a growing delay.
  *
  *   WAITING (listening or dialling) -> CONNECTED -> WAITING -> ... until vhost_endpoint_close()
@@ -28,8 +28,8 @@ struct vhost_endpoint;
 
 enum vhost_mode { VHOST_MODE_SERVER, VHOST_MODE_CLIENT };
 
-/* Delay between attempts to connect: short enough for a restart not to be noticed, bounded in cost.
- * */
+/* Delay between attempts to connect: short enough for a restart not to be noticed, bounded in
+ * cost. */
 #define VHOST_DIAL_FIRST_MS 100
 #define VHOST_DIAL_LAST_MS  1000
 
@@ -78,9 +78,9 @@ void vhost_endpoint_disconnect(struct vhost_endpoint *endpoint, const char *reas
 void vhost_endpoint_close(struct vhost_endpoint *endpoint);
 
 /*
- * Server mode: lets in whom `access` (copied) names from now on, and listens again where the socket file
- * was removed or replaced; a present connection goes on. 1 where it listens anew, else 0, or -errno and a
- * reason: then all is as it was. Client mode: 0.
+ * Server mode: lets in whom `access` (copied) names from now on, and listens again where the socket
+ * file was removed or replaced; a present connection goes on. 1 where it listens anew, else 0, or
+ * -errno and a reason: then all is as it was. Client mode: 0.
  */
 int vhost_endpoint_renew(
 	struct vhost_endpoint *endpoint, const struct host_access *access, struct error *error);

@@ -86,8 +86,8 @@ static void fill_protocol_features(struct vhost_frontend *frontend, struct vhost
 	fill_number(message, frontend->protocol_features);
 }
 
-/* Some backends answer in pairs, some in rings: what they answer is at least the number of pairs.
- * */
+/* Some backends answer in pairs, some in rings: what they answer is at least the number of
+ * pairs. */
 static bool reply_queue_num(struct vhost_frontend *frontend, const struct vhost_message *message)
 {
 	if (message->payload.number == 0) {

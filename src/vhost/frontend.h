@@ -67,8 +67,8 @@ struct vhost_frontend_config {
 
 /* All are required. None may free the frontend; each may call stop(). */
 struct vhost_frontend_ops {
-	/* Features and pairs are agreed: fill frontend->rings[0 .. 2 * queue_pairs). 0 or -errno.
-	 * */
+	/* Features and pairs are agreed: fill frontend->rings[0 .. 2 * queue_pairs). 0 or
+	 * -errno. */
 	int (*negotiated)(
 		void *owner, uint64_t features, unsigned queue_pairs, struct error *error);
 	void (*running)(void *owner);

@@ -133,8 +133,8 @@ enum vhost_protocol_feature {
 /* Largest payload that we read: twice what the largest known message (2056 bytes) needs. */
 #define VHOST_PAYLOAD_MAX 4096
 
-/* The specification's bound on the descriptors of one message, and on the regions of SET_MEM_TABLE.
- * */
+/* The specification's bound on the descriptors of one message, and on the regions of
+ * SET_MEM_TABLE. */
 #define VHOST_MESSAGE_FDS_MAX 8
 
 struct vhost_header {

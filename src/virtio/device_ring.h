@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A virtqueue's device side, split or packed, behind one set of words. The hot functions take the
- * layout as an argument that is constant where they are inlined, so that each layout gets code of its
- * own from one text; the rare ones look at the ring.
+ * layout as an argument that is constant where they are inlined, so that each layout gets code of
+ * its own from one text; the rare ones look at the ring.
  *
  * Ownership, threads, order of use and trust are those of split_device.h and packed_device.h.
  */
@@ -33,20 +33,20 @@ struct device_ring_sizes {
 };
 struct device_ring_sizes device_ring_sizes(unsigned size, uint64_t features);
 
-/* The parts hold as many bytes as device_ring_sizes() says; `base` is SET_VRING_BASE's number. 0, or
- * -EINVAL for a size, base or alignment that is not legal. */
+/* The parts hold as many bytes as device_ring_sizes() says; `base` is SET_VRING_BASE's number. 0,
+ * or -EINVAL for a size, base or alignment that is not legal. */
 int device_ring_init(struct device_ring *ring, const struct guest_memory *memory,
 	const struct device_ring_parts *parts, unsigned size, uint64_t features, uint32_t base);
 
 /* The base at which to go on (GET_VRING_BASE), once all that was taken is given and published. */
 uint32_t device_ring_base(const struct device_ring *ring);
 
-/* Has the ring's writes to guest memory logged as *log says, which the control thread may change while
- * the ring runs, and which lives as long as the ring. After init. */
+/* Has the ring's writes to guest memory logged as *log says, which the control thread may change
+ * while the ring runs, and which lives as long as the ring. After init. */
 void device_ring_set_log(struct device_ring *ring, const struct queue_log *const *log);
 
-/* Has a packed ring's thread note in *place how far it is; NULL: nowhere. A split ring needs no note. After
- * init; the record lives as long as the ring. */
+/* Has a packed ring's thread note in *place how far it is; NULL: nowhere. A split ring needs no
+ * note. After init; the record lives as long as the ring. */
 void device_ring_set_place(struct device_ring *ring, struct ring_place *place);
 
 /* Notifications on: true where there is work already. / off. */
@@ -93,8 +93,8 @@ ALWAYS_INLINE int device_ring_take(struct device_ring *ring, bool packed, struct
 	return count;
 }
 
-/* The next chain if it is of the most common kind: see packed_device_take_simple(). NULL takes nothing.
- * What it took is given, or taken back, before another one is taken. */
+/* The next chain if it is of the most common kind: see packed_device_take_simple(). NULL takes
+ * nothing. What it took is given, or taken back, before another one is taken. */
 ALWAYS_INLINE uint8_t *device_ring_take_simple(struct device_ring *ring, bool packed, bool writable,
 	struct ring_chain *chain, uint32_t *length)
 {

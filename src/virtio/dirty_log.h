@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The dirty log of a live migration: a bitmap, shared with the VMM, of the guest's pages that we wrote.
- * Bit n stands for the 4096 bytes at guest physical address 4096 n. The VMM clears bits and sends the
- * pages again, at any time and while we write; so a bit is set after the bytes are written, by an
- * atomic OR, always: one that is set already may be about to be cleared.
+ * The dirty log of a live migration: a bitmap, shared with the VMM, of the guest's pages that we
+ * wrote. Bit n stands for the 4096 bytes at guest physical address 4096 n. The VMM clears bits and
+ * sends the pages again, at any time and while we write; so a bit is set after the bytes are
+ * written, by an atomic OR, always: one that is set already may be about to be cleared.
  *
  *	struct dirty_log   the bitmap itself (SET_LOG_BASE)
- *	struct queue_log   what of a queue's writes goes into it, and where (SET_FEATURES, SET_VRING_ADDR)
+ *	struct queue_log   what of a queue's writes goes into it, and where (SET_FEATURES,
+ *	                   SET_VRING_ADDR)
  *
- * Ownership: the control thread makes both. A queue_log is immutable once a queue has it; another one
- * is put in its place while the queue runs, and the old one, and its log, are given up after a grace
- * period. Workers call the functions below that write; several may do so at once.
+ * Ownership: the control thread makes both. A queue_log is immutable once a queue has it; another
+ * one is put in its place while the queue runs, and the old one, and its log, are given up after a
+ * grace period. Workers call the functions below that write; several may do so at once.
  *
- * Trust: guest physical addresses come from the guest, the file from the VMM. Bits beyond the log are
- * not set. A log whose file was truncated counts as broken (guest_mapping.h), and so does its queue.
+ * Trust: guest physical addresses come from the guest, the file from the VMM. Bits beyond the log
+ * are not set. A log whose file was truncated counts as broken (guest_mapping.h), and so does its
+ * queue.
  */
 #ifndef VSW_VIRTIO_DIRTY_LOG_H
 #define VSW_VIRTIO_DIRTY_LOG_H
@@ -34,8 +36,8 @@ struct dirty_log;
 
 /*
  * Maps a log of `size` bytes (eight times as many pages) at `offset` of the file `fd`, which is
- * borrowed, within the quota. NULL with *error filled for an empty log, a sum that wraps, or a file that is too short or
- * none. vhost-user: SET_LOG_BASE. Control thread.
+ * borrowed, within the quota. NULL with *error filled for an empty log, a sum that wraps, or a file
+ * that is too short or none. vhost-user: SET_LOG_BASE. Control thread.
  */
 struct dirty_log *dirty_log_new(
 	struct guest_quota *quota, uint64_t size, uint64_t offset, int fd, struct error *error);
@@ -65,8 +67,8 @@ struct queue_log {
 	struct bell *bell;         /* for "something was logged", or NULL; borrowed */
 };
 
-/* What is logged at present: `place` is where the control thread publishes it, NULL for a queue that
- * has no such place. NULL: nothing. */
+/* What is logged at present: `place` is where the control thread publishes it, NULL for a queue
+ * that has no such place. NULL: nothing. */
 static inline const struct queue_log *queue_log_find(const struct queue_log *const *place)
 {
 	return place ? rcu_read(place) : NULL;
@@ -79,8 +81,8 @@ static inline void queue_log_area(const struct queue_log *log, uint64_t offset, 
 		dirty_log_write(log->log, log->device_area + offset, length);
 }
 
-/* Logs `count` elements of `size` bytes from element `first` on of a ring of `entries`, around whose
- * end they may go, and which lies at guest physical `address`. */
+/* Logs `count` elements of `size` bytes from element `first` on of a ring of `entries`, around
+ * whose end they may go, and which lies at guest physical `address`. */
 void queue_log_elements(const struct queue_log *log, uint64_t address, unsigned size,
 	unsigned entries, unsigned first, unsigned count);
 

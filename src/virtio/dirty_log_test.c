@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The dirty log by itself: bits against a dumb model, what is refused, files that shrink. What queues
- * write into it is dirty_queue_test.c's.
+ * The dirty log by itself: bits against a dumb model, what is refused, files that shrink. What
+ * queues write into it is dirty_queue_test.c's.
  */
 #include "virtio/dirty_log.h"
 

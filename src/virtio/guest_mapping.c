@@ -41,13 +41,14 @@ static uint64_t total_limit = GUEST_MAPPINGS_BYTES;
 static uint64_t total_used; /* atomic, as guest_quota.used */
 
 /*
- * Written by the control thread, read by the signal handler, which looks at every entry to find the one
- * that was hit. So an entry that leaves needs a grace period of its own before its mapping is freed, although
- * no worker could touch the mapping even before: a worker in a handler for another mapping may have read
- * the entry already. It is inside a visit, hence has not passed, and the grace period waits for it; one
- * that enters the handler afterwards finds the entry gone. The control thread's own faults are answered
- * before it goes on, so it never waits inside a handler. No other thread touches guest memory. And because
- * the mapping stays mapped until then, no other one can have its addresses while its entry may be read.
+ * Written by the control thread, read by the signal handler, which looks at every entry to find the
+ * one that was hit. So an entry that leaves needs a grace period of its own before its mapping is
+ * freed, although no worker could touch the mapping even before: a worker in a handler for another
+ * mapping may have read the entry already. It is inside a visit, hence has not passed, and the
+ * grace period waits for it; one that enters the handler afterwards finds the entry gone. The
+ * control thread's own faults are answered before it goes on, so it never waits inside a handler.
+ * No other thread touches guest memory. And because the mapping stays mapped until then, no other
+ * one can have its addresses while its entry may be read.
  */
 static struct guest_mapping *guarded[GUEST_MAPPINGS_MAX];
 static unsigned guarded_end; /* entries at and above this were never used */
@@ -200,8 +201,8 @@ static struct guest_mapping *mapping_at(uintptr_t address)
 	return NULL;
 }
 
-/* Puts anonymous memory in the place of what vanished. Nothing is reserved, nothing is dumped, and what
- * is touched of it until the ring stops is charged to us by the small page. */
+/* Puts anonymous memory in the place of what vanished. Nothing is reserved, nothing is dumped, and
+ * what is touched of it until the ring stops is charged to us by the small page. */
 static bool replace(uint8_t *start, uint64_t size)
 {
 	if (mmap(start, size, PROT_READ | PROT_WRITE,
@@ -212,8 +213,9 @@ static bool replace(uint8_t *start, uint64_t size)
 	return true;
 }
 
-/* The whole mapping, so that there is no second fault in it, however many pages are gone, and no more
- * mappings than before. Where the kernel commits no memory in advance for so much, the page. */
+/* The whole mapping, so that there is no second fault in it, however many pages are gone, and no
+ * more mappings than before. Where the kernel commits no memory in advance for so much, the
+ * page. */
 static bool replace_mapping(struct guest_mapping *mapping, uintptr_t address)
 {
 	uint64_t offset = address - (uintptr_t)mapping->start;
@@ -222,8 +224,8 @@ static bool replace_mapping(struct guest_mapping *mapping, uintptr_t address)
 	       replace(mapping->start + (offset & ~(mapping->page_size - 1)), mapping->page_size);
 }
 
-/* Runs on the thread that touched the missing page; only async-signal-safe calls. Two threads may meet in
- * one mapping: the later one replaces what the other put there, which nobody needs. */
+/* Runs on the thread that touched the missing page; only async-signal-safe calls. Two threads may
+ * meet in one mapping: the later one replaces what the other put there, which nobody needs. */
 static void answer_fault(int number, siginfo_t *info, void *context)
 {
 	uintptr_t address = (uintptr_t)info->si_addr;
@@ -236,7 +238,8 @@ static void answer_fault(int number, siginfo_t *info, void *context)
 		errno = saved;
 		return;
 	}
-	/* Not guest memory: a fault of our own, which shall be fatal when the access is repeated. */
+	/* Not guest memory: a fault of our own, which shall be fatal when the access is
+	 * repeated. */
 	signal(number, SIG_DFL);
 	errno = saved;
 }
@@ -262,8 +265,8 @@ uint8_t *guest_mapping_start(const struct guest_mapping *mapping)
 /* Whether a peer's file is of a kind that is allowed. */
 static int check_kind(int fd, const char *what, struct error *error)
 {
-	/* The file systems that keep seals are tmpfs and hugetlbfs. This asks the kernel only: fstat()
-	 * may ask the file's server, which may be the peer and never answer. */
+	/* The file systems that keep seals are tmpfs and hugetlbfs. This asks the kernel only:
+	 * fstat() may ask the file's server, which may be the peer and never answer. */
 	if (!any_file_allowed && fcntl(fd, F_GET_SEALS) < 0)
 		return error_set(error, -EINVAL,
 			"%s's file is neither a memfd nor on tmpfs (/dev/shm) or hugetlbfs: have "

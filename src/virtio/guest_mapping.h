@@ -3,11 +3,12 @@
  * One shared mapping of a file that a VMM gave us: a region of guest memory, or its dirty log.
  *
  * The peer owns the file and may truncate it: touching the mapping then raises SIGBUS. With
- * guest_memory_guard() the first fault is answered by anonymous memory in the place of the whole mapping,
- * which is marked broken for its rings to see: the port dies, not the switch.
+ * guest_memory_guard() the first fault is answered by anonymous memory in the place of the whole
+ * mapping, which is marked broken for its rings to see: the port dies, not the switch.
  *
- * Mappings are made, counted and released by the control thread; it releases one only when no worker
- * can touch it any more. Capacity: GUEST_MAPPINGS_MAX in all; a mapping beyond them is refused.
+ * Mappings are made, counted and released by the control thread; it releases one only when no
+ * worker can touch it any more. Capacity: GUEST_MAPPINGS_MAX in all; a mapping beyond them is
+ * refused.
  */
 #ifndef VSW_VIRTIO_GUEST_MAPPING_H
 #define VSW_VIRTIO_GUEST_MAPPING_H
@@ -28,10 +29,10 @@ struct guest_mapping;
 #define GUEST_MAPPINGS_BYTES (64ULL << 40)
 
 /*
- * What one peer may have mapped. Sizes are those of mappings, from the beginning of each file to the
- * region's end: a VM with a hole below 4 GiB has twice its memory, and while one memory table takes the
- * place of another both count. Sparse memory counts whole, though it has no pages yet: they come when
- * somebody touches them, and if that is the switch its cgroup pays.
+ * What one peer may have mapped. Sizes are those of mappings, from the beginning of each file to
+ * the region's end: a VM with a hole below 4 GiB has twice its memory, and while one memory table
+ * takes the place of another both count. Sparse memory counts whole, though it has no pages yet:
+ * they come when somebody touches them, and if that is the switch its cgroup pays.
  *
  * Made by the control thread, and freed when the last mapping is.
  */
@@ -48,17 +49,18 @@ void guest_quota_put(struct guest_quota *quota);
 uint64_t guest_quota_used(const struct guest_quota *quota);
 
 /*
- * For all peers, from now on. any_file: memory may lie in a file of any file system. Otherwise only on tmpfs
- * and hugetlbfs (memfd, /dev/shm, huge pages), because of a file system that does not answer (FUSE, NFS)
- * a page fault waits, in a thread of ours. total: bytes of all peers. Control thread.
+ * For all peers, from now on. any_file: memory may lie in a file of any file system. Otherwise only
+ * on tmpfs and hugetlbfs (memfd, /dev/shm, huge pages), because of a file system that does not
+ * answer (FUSE, NFS) a page fault waits, in a thread of ours. total: bytes of all peers. Control
+ * thread.
  */
 void guest_mapping_set_rules(bool any_file, uint64_t total);
 
 /*
  * Maps the file `fd`, which is borrowed (the mapping keeps the file alive), from its beginning to
  * `end` bytes, rounded up to its page size, for reading and writing. The file must be a regular one
- * of an allowed kind that holds `end` bytes, and within the quota (NULL: without limit). `what` names it in
- * errors. 0 or a negative errno with *error filled.
+ * of an allowed kind that holds `end` bytes, and within the quota (NULL: without limit). `what`
+ * names it in errors. 0 or a negative errno with *error filled.
  */
 int guest_mapping_new(struct guest_mapping **mapping, struct guest_quota *quota, int fd,
 	uint64_t end, const char *what, struct error *error);
@@ -71,12 +73,12 @@ int guest_mapping_new_own(struct guest_mapping **mapping, int fd, uint64_t end, 
 /* One user more. */
 void guest_mapping_hold(struct guest_mapping *mapping);
 
-/* One user less; with the last one it is unmapped, by the quota's reaper where it has one. Waits for a grace
- * period. */
+/* One user less; with the last one it is unmapped, by the quota's reaper where it has one. Waits
+ * for a grace period. */
 void guest_mapping_release(struct guest_mapping *mapping);
 
-/* The same in two halves, so that many share one grace period: with its last user a mapping is retired;
- * what is retired is unmapped. */
+/* The same in two halves, so that many share one grace period: with its last user a mapping is
+ * retired; what is retired is unmapped. */
 void guest_mapping_retire(struct guest_mapping *mapping);
 void guest_mapping_reclaim(void);
 

@@ -6,7 +6,8 @@
  * A `struct guest_memory` is built by the control thread and immutable once a ring uses it; changes
  * make a new one that shares the mappings (counted, control thread only). Workers translate.
  *
- * The peer owns the file behind a region and may truncate it; guest_mapping.h says what happens then.
+ * The peer owns the file behind a region and may truncate it; guest_mapping.h says what happens
+ * then.
  */
 #ifndef VSW_VIRTIO_GUEST_MEMORY_H
 #define VSW_VIRTIO_GUEST_MEMORY_H
@@ -43,9 +44,9 @@ struct guest_memory *guest_memory_new(void);
 struct guest_memory *guest_memory_copy(const struct guest_memory *memory);
 
 /*
- * Maps a region: `size` bytes at `offset` of the file `fd`, which is borrowed (the mapping keeps the
- * file alive). Checks every sum, the file's size, and overlap with other regions. 0 or a negative
- * errno with *error filled. vhost-user: SET_MEM_TABLE, ADD_MEM_REG.
+ * Maps a region: `size` bytes at `offset` of the file `fd`, which is borrowed (the mapping keeps
+ * the file alive). Checks every sum, the file's size, and overlap with other regions. 0 or a
+ * negative errno with *error filled. vhost-user: SET_MEM_TABLE, ADD_MEM_REG.
  */
 int guest_memory_add(struct guest_memory *memory, uint64_t guest_address, uint64_t size,
 	uint64_t user_address, uint64_t offset, int fd, struct error *error);
@@ -63,12 +64,13 @@ uint64_t guest_memory_size(const struct guest_memory *memory);
 /* The highest guest physical address of any region, 0 where there is none. */
 uint64_t guest_memory_last(const struct guest_memory *memory);
 
-/* A pointer to [user, user + length) of the frontend's addresses, NULL unless it lies in one region. */
+/* A pointer to [user, user + length) of the frontend's addresses, NULL unless it lies in one
+ * region. */
 void *guest_memory_from_user(const struct guest_memory *memory, uint64_t user, uint64_t length);
 
 /*
- * The guest physical address of a byte that guest_memory_translate() found, in *address; false where
- * no region has it. *hint as there.
+ * The guest physical address of a byte that guest_memory_translate() found, in *address; false
+ * where no region has it. *hint as there.
  */
 bool guest_memory_to_guest(
 	const struct guest_memory *memory, const void *host, uint64_t *address, unsigned *hint);

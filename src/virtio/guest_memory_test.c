@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Guest memory: translation against a map that says for every byte where it is, what is refused, how
- * long mappings live, and files that are truncated while we use them.
+ * Guest memory: translation against a map that says for every byte where it is, what is refused,
+ * how long mappings live, and files that are truncated while we use them.
  */
 #include "virtio/test_ring.h"
 

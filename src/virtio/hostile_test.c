@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Rings as a hostile driver lays them, one fault at a time, and what the device side makes of each;
- * hostile devices against the driver side; and a driver that changes descriptors while they are read.
+ * hostile devices against the driver side; and a driver that changes descriptors while they are
+ * read.
  */
 #include "virtio/test_ring.h"
 
@@ -378,8 +379,8 @@ static void driver_does_not_believe_the_device(void **state)
 	}
 }
 
-/* A driver that moves its index on while chains are in our hands: what is put back is never more than the
- * ring has, and one chain more breaks it. */
+/* A driver that moves its index on while chains are in our hands: what is put back is never more
+ * than the ring has, and one chain more breaks it. */
 static void a_driver_that_goes_round_is_stopped(void **state)
 {
 	struct iovec pieces[2];

@@ -90,14 +90,15 @@ ALWAYS_INLINE void show_burst(struct packed_device *queue)
 	ring_place_published(queue->place, queue->given);
 }
 
-/* Slots of the burst. With a ring shorter than a batch, a driver that makes buffers available while we
- * take them may have had us go round. */
+/* Slots of the burst. With a ring shorter than a batch, a driver that makes buffers available while
+ * we take them may have had us go round. */
 ALWAYS_INLINE unsigned burst_slots(const struct packed_device *queue)
 {
 	return MIN(queue->burst, queue->size);
 }
 
-/* The same, logged: the used descriptors before they are visible, and the first one's word after. */
+/* The same, logged: the used descriptors before they are visible, and the first one's word
+ * after. */
 static NO_INLINE void show_burst_logged(struct packed_device *queue, const struct queue_log *log)
 {
 	const uint64_t element = sizeof(struct vring_packed_desc);

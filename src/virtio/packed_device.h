@@ -4,8 +4,8 @@
  * available, hands out their buffers, and returns them as used.
  *
  * Ownership: the control thread fills the struct with packed_device_init() while no worker sees it.
- * After that exactly one thread at a time calls the functions below (a queue's worker, or the holder
- * of the port's send lock).
+ * After that exactly one thread at a time calls the functions below (a queue's worker, or the
+ * holder of the port's send lock).
  *
  * Order of use, a burst at a time, as with a split ring; but where a chain ends and what its id is
  * shows only when it is walked, so that taking a chain and finding its buffers is one step:
@@ -16,17 +16,18 @@
  *	packed_device_give() ...                  returned, in any order, not yet visible
  *	packed_device_publish()                   visible; says whether to signal the driver
  *
- * Used descriptors are written where they belong as chains are given, all but the first one's word of
- * a burst: a driver looks at that one first, so that nothing is visible before publish writes it.
+ * Used descriptors are written where they belong as chains are given, all but the first one's word
+ * of a burst: a driver looks at that one first, so that nothing is visible before publish writes
+ * it.
  *
  * Trust: nothing in the ring is believed. A chain that is invalid in any way sets `broken`; from
- * then on the queue yields nothing until it is set up again. Steps are bounded by the queue's size. What
- * is taken and not yet published never exceeds the ring, however often the driver makes a descriptor
- * available meanwhile: packed_device_take() breaks the queue where a chain does not fit beside the others.
- * So `taken` is at most one lap ahead of `given`, and putting back whatever was taken moves back by at
- * most one lap.
- * Ids are the driver's own and are returned as they came. A driver that makes a descriptor available
- * again before it was used gets nonsense back, within its own ring.
+ * then on the queue yields nothing until it is set up again. Steps are bounded by the queue's size.
+ * What is taken and not yet published never exceeds the ring, however often the driver makes a
+ * descriptor available meanwhile: packed_device_take() breaks the queue where a chain does not fit
+ * beside the others. So `taken` is at most one lap ahead of `given`, and putting back whatever was
+ * taken moves back by at most one lap. Ids are the driver's own and are returned as they came. A
+ * driver that makes a descriptor available again before it was used gets nonsense back, within its
+ * own ring.
  */
 #ifndef VSW_VIRTIO_PACKED_DEVICE_H
 #define VSW_VIRTIO_PACKED_DEVICE_H
@@ -52,8 +53,8 @@ struct packed_device {
 	bool event_index;
 	bool indirect; /* VIRTIO_F_INDIRECT_DESC acknowledged */
 	bool in_order; /* VIRTIO_F_IN_ORDER acknowledged: chains are given in the order taken */
-	/* Where to find what is logged at present; not in here, because the control thread writes it
-	 * while the queue runs. NULL: nothing ever. */
+	/* Where to find what is logged at present; not in here, because the control thread writes
+	 * it while the queue runs. NULL: nothing ever. */
 	const struct queue_log *const *log;
 	struct ring_place *place; /* where the ring's thread notes how far it is; NULL: nowhere */
 
@@ -75,11 +76,11 @@ struct packed_device {
 
 /*
  * Pointers to the three parts (descriptors, driver's and device's event suppression structure) are
- * checked by the caller to hold as many bytes as packed_*_size() ask for. `base` says where to go on:
- * bits 0-14 the slot of the next available chain, bit 15 its wrap counter, bits 16-30 and 31 the same
- * of the next used descriptor; an upper half of zero comes from peers that know one place only, which
- * is then both. -EINVAL where size, base or an alignment is not legal, or the two places are more than
- * one lap apart.
+ * checked by the caller to hold as many bytes as packed_*_size() ask for. `base` says where to go
+ * on: bits 0-14 the slot of the next available chain, bit 15 its wrap counter, bits 16-30 and 31
+ * the same of the next used descriptor; an upper half of zero comes from peers that know one place
+ * only, which is then both. -EINVAL where size, base or an alignment is not legal, or the two
+ * places are more than one lap apart.
  */
 int packed_device_init(struct packed_device *queue, const struct guest_memory *memory,
 	void *descriptors, void *driver_event, void *device_event, unsigned size, uint64_t features,
@@ -106,8 +107,8 @@ ALWAYS_INLINE unsigned packed_device_outstanding(const struct packed_device *que
 }
 
 /*
- * 1 where a chain may be taken, else 0. The word that tells is the one that take needs next, so that
- * asking before each take costs less than counting ahead would.
+ * 1 where a chain may be taken, else 0. The word that tells is the one that take needs next, so
+ * that asking before each take costs less than counting ahead would.
  */
 ALWAYS_INLINE unsigned packed_device_available(struct packed_device *queue)
 {
@@ -120,23 +121,23 @@ ALWAYS_INLINE unsigned packed_device_available(struct packed_device *queue)
 
 /*
  * Takes the next chain; the caller knows that one is available. Its buffers become pieces of our
- * address space, in order; it must be entirely device-writable or entirely device-readable as asked.
- * Returns the number of pieces, the sum of their bytes in *length and what give needs in *chain; or
- * -1, sets `broken`, takes nothing and leaves *chain with no slots: a chain longer than the ring, a
- * nested, empty, oversized or un-negotiated indirect table or one with NEXT, a wrong direction, an
- * empty buffer, an address outside guest memory, more than pieces_max pieces, a sum of 4 GiB or more,
- * a chain that is no longer available, or one that does not fit into the ring beside those that are
- * taken and not yet published.
+ * address space, in order; it must be entirely device-writable or entirely device-readable as
+ * asked. Returns the number of pieces, the sum of their bytes in *length and what give needs in
+ * *chain; or -1, sets `broken`, takes nothing and leaves *chain with no slots: a chain longer than
+ * the ring, a nested, empty, oversized or un-negotiated indirect table or one with NEXT, a wrong
+ * direction, an empty buffer, an address outside guest memory, more than pieces_max pieces, a sum
+ * of 4 GiB or more, a chain that is no longer available, or one that does not fit into the ring
+ * beside those that are taken and not yet published.
  */
 int packed_device_take(struct packed_device *queue, struct ring_chain *chain, bool writable,
 	struct iovec *pieces, unsigned pieces_max, uint32_t *length);
 
 /*
- * By far the most common chain: one direct buffer inside one region, in the direction asked. Takes it
- * and returns where it is, its bytes in *length; otherwise takes nothing and returns NULL, and
- * packed_device_take() looks again, from the beginning. The caller knows that a chain is available and
- * that nothing is outstanding: it gives this chain, or takes it back, before it takes another, which is why
- * nothing is counted here.
+ * By far the most common chain: one direct buffer inside one region, in the direction asked. Takes
+ * it and returns where it is, its bytes in *length; otherwise takes nothing and returns NULL, and
+ * packed_device_take() looks again, from the beginning. The caller knows that a chain is available
+ * and that nothing is outstanding: it gives this chain, or takes it back, before it takes another,
+ * which is why nothing is counted here.
  */
 ALWAYS_INLINE uint8_t *packed_device_take_simple(
 	struct packed_device *queue, bool writable, struct ring_chain *chain, uint32_t *length)
@@ -164,15 +165,15 @@ ALWAYS_INLINE void packed_device_untake_simple(struct packed_device *queue)
 	packed_place_retreat(&queue->taken, 1, queue->size);
 }
 
-/* Puts back the last chains taken, of which none was given: `slots` is the sum of their counts. More than
- * is outstanding, which would be a mistake of the caller's, breaks the queue. */
+/* Puts back the last chains taken, of which none was given: `slots` is the sum of their counts.
+ * More than is outstanding, which would be a mistake of the caller's, breaks the queue. */
 void packed_device_untake(struct packed_device *queue, unsigned slots);
 
 /*
- * Returns a chain with `written` bytes written into it; visible after the next publish. With IN_ORDER
- * chains that nothing was written into share one used descriptor, which carries the id of the last
- * (2.8.12); the driver takes the others for used completely, so that a device-writable chain must be
- * given with the length that was written, not 0.
+ * Returns a chain with `written` bytes written into it; visible after the next publish. With
+ * IN_ORDER chains that nothing was written into share one used descriptor, which carries the id of
+ * the last (2.8.12); the driver takes the others for used completely, so that a device-writable
+ * chain must be given with the length that was written, not 0.
  */
 ALWAYS_INLINE void packed_device_give(
 	struct packed_device *queue, struct ring_chain chain, uint32_t written)
@@ -200,7 +201,8 @@ ALWAYS_INLINE void packed_device_give(
 /* Makes given chains visible; true where the driver wants to be signalled for them (2.8.10). */
 bool packed_device_publish(struct packed_device *queue);
 
-/* True where the ring can no longer be served: broken, or its memory vanished. Call once a visit. */
+/* True where the ring can no longer be served: broken, or its memory vanished. Call once a
+ * visit. */
 ALWAYS_INLINE bool packed_device_failed(struct packed_device *queue)
 {
 	unsigned faults = __atomic_load_n(&guest_memory_faults, __ATOMIC_ACQUIRE);

@@ -190,7 +190,8 @@ bool packed_driver_take(struct packed_driver *driver, uint64_t *token, uint32_t 
 		return false;
 	id = driver->oldest;
 	chain = &driver->chains[id];
-	/* The device tells of a batch's last chain only; it used those before completely (2.8.12). */
+	/* The device tells of a batch's last chain only; it used those before completely
+	 * (2.8.12). */
 	driver->batch = id != driver->batch_id;
 	*written = driver->batch ? chain->writable : driver->batch_written;
 	*token = chain->token;

@@ -4,10 +4,11 @@
  * software NIC and load generator, and as the other half of every test of the device side.
  *
  * Buffers are named by the addresses that the device understands (guest physical). A chain carries
- * a token, any number of the caller's, which comes back when the device has used the chain. The device
- * is not trusted either: what it returns is checked, and a fault makes the driver `broken`.
+ * a token, any number of the caller's, which comes back when the device has used the chain. The
+ * device is not trusted either: what it returns is checked, and a fault makes the driver `broken`.
  *
- * One thread owns a driver. Room: as many descriptors as the queue's size; an indirect chain takes one.
+ * One thread owns a driver. Room: as many descriptors as the queue's size; an indirect chain takes
+ * one.
  */
 #ifndef VSW_VIRTIO_PACKED_DRIVER_H
 #define VSW_VIRTIO_PACKED_DRIVER_H
@@ -55,16 +56,16 @@ struct packed_driver {
 	struct packed_driver_chain *chains; /* [size] by id, owned */
 };
 
-/* Lays a driver over a ring's three parts (sizes: packed_*_size()), which it zeroes; the ring begins
- * at PACKED_BASE_FRESH. 0, -EINVAL for a size or an alignment that is not legal, -ENOMEM. */
+/* Lays a driver over a ring's three parts (sizes: packed_*_size()), which it zeroes; the ring
+ * begins at PACKED_BASE_FRESH. 0, -EINVAL for a size or an alignment that is not legal, -ENOMEM. */
 int packed_driver_init(struct packed_driver *driver, void *descriptors, void *driver_event,
 	void *device_event, unsigned size, uint64_t features);
 void packed_driver_fini(struct packed_driver *driver);
 
 /*
- * Adds a chain: first `readable` buffers for the device to read, then `writable` ones for it to write.
- * With a table the chain is indirect. Not visible before the next publish. -ENOSPC where descriptors
- * or the table are short, -EINVAL for an empty chain.
+ * Adds a chain: first `readable` buffers for the device to read, then `writable` ones for it to
+ * write. With a table the chain is indirect. Not visible before the next publish. -ENOSPC where
+ * descriptors or the table are short, -EINVAL for an empty chain.
  */
 int packed_driver_add(struct packed_driver *driver, const struct driver_buffer *buffers,
 	unsigned readable, unsigned writable, const struct packed_driver_table *table,

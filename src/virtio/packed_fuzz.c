@@ -2,8 +2,8 @@
 /*
  * Fuzz target: any bytes as the memory of a guest with a packed ring in it, and any sequence of
  * operations: of our device side against a driver that writes what it likes between them, or of our
- * driver side against such a device. The sanitizers watch our memory; here it is checked that buffers
- * lie in guest memory and that the books of what is taken and in flight stay balanced.
+ * driver side against such a device. The sanitizers watch our memory; here it is checked that
+ * buffers lie in guest memory and that the books of what is taken and in flight stay balanced.
  *
  * Input: the prefix, then as many operations as it says, two bytes each; the rest is the memory.
  */

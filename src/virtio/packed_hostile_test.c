@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Packed rings as a hostile driver lays them, one fault at a time, and what the device side makes of
- * each; and a driver that changes descriptors while they are read.
+ * Packed rings as a hostile driver lays them, one fault at a time, and what the device side makes
+ * of each; and a driver that changes descriptors while they are read.
  */
 #include "virtio/test_ring.h"
 
@@ -390,7 +390,8 @@ static void sizes_bases_and_places_are_checked(void **state)
 	require(packed_descriptors_size(3) == 48 && packed_event_size() == 4);
 }
 
-/* Makes every slot an available chain of `count` buffers in the lap in which the device takes it next. */
+/* Makes every slot an available chain of `count` buffers in the lap in which the device takes it
+ * next. */
 static void offer_everything(unsigned count)
 {
 	struct packed_place place = device.taken;
@@ -402,8 +403,8 @@ static void offer_everything(unsigned count)
 	}
 }
 
-/* Chains that are made available again while they are in our hands, taken until none is left to take:
- * what is put back is less than a lap, and what was not taken breaks the ring. */
+/* Chains that are made available again while they are in our hands, taken until none is left to
+ * take: what is put back is less than a lap, and what was not taken breaks the ring. */
 static void a_driver_that_goes_round_is_stopped(void **state)
 {
 	for (unsigned count = 1; count <= SIZE; count++)

@@ -42,8 +42,8 @@ static bool any_slot(const struct vring_packed_desc *descriptors, unsigned size,
 	return false;
 }
 
-/* True where the ring is one that its driver has zeroed, and made some descriptors of available, and that
- * nobody has served: a slot that was ever used has an address. */
+/* True where the ring is one that its driver has zeroed, and made some descriptors of available,
+ * and that nobody has served: a slot that was ever used has an address. */
 static bool is_fresh(const struct vring_packed_desc *descriptors, unsigned size)
 {
 	for (unsigned slot = 0; slot < size; slot++) {
@@ -55,7 +55,8 @@ static bool is_fresh(const struct vring_packed_desc *descriptors, unsigned size)
 	return true;
 }
 
-/* True where the slot that is to be used next at `base` is used in its lap: a device was there already. */
+/* True where the slot that is to be used next at `base` is used in its lap: a device was there
+ * already. */
 static bool is_used(const struct vring_packed_desc *descriptors, unsigned size, uint32_t base)
 {
 	struct packed_place place = packed_place_used(base >> 16 & 0x7fff, base >> 31);
@@ -108,8 +109,8 @@ static bool walk_first(const struct vring_packed_desc *descriptors, unsigned siz
 }
 
 /*
- * Finds what was written over behind the first chain: no slot there can be used in this lap but by the
- * burst. In a ring that we write into, those lose their length.
+ * Finds what was written over behind the first chain: no slot there can be used in this lap but by
+ * the burst. In a ring that we write into, those lose their length.
  */
 static bool find_burst(struct vring_packed_desc *descriptors, unsigned size,
 	const struct recorded *recorded, bool writable, struct burst *burst)
@@ -196,7 +197,8 @@ enum packed_resume packed_resume(struct vring_packed_desc *descriptors, unsigned
 	/* A frontend that was told nothing since then repeats where the ring began. */
 	running = recorded && ring_load(place->state) == RING_PLACE_RUNNING &&
 		  widen(ring_load(place->base)) == asked;
-	/* A frontend that knows the place may be believed, but where the ring was served beyond it. */
+	/* A frontend that knows the place may be believed, but where the ring was served beyond
+	 * it. */
 	if (asked && !running && asked != PACKED_BASE_FRESH)
 		return is_used(descriptors, size, asked) ? PACKED_RESUME_LOST : PACKED_RESUME_BASE;
 	if (asked == PACKED_BASE_FRESH && is_fresh(descriptors, size))

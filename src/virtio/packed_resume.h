@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Going on with a packed ring that a predecessor of this process served, from its record (ring_place.h)
- * and the ring's own flags. Control thread, while the ring is out of service.
+ * Going on with a packed ring that a predecessor of this process served, from its record
+ * (ring_place.h) and the ring's own flags. Control thread, while the ring is out of service.
  *
- * Trust: neither the record nor the ring is believed. Slots are bounded by the ring's size, which the
- * caller has checked; no step depends on anything else. A driver that lies gets nonsense back within its
- * own ring, and a record that the flags do not confirm is refused.
+ * Trust: neither the record nor the ring is believed. Slots are bounded by the ring's size, which
+ * the caller has checked; no step depends on anything else. A driver that lies gets nonsense back
+ * within its own ring, and a record that the flags do not confirm is refused.
  *
  * docs/decisions/ring-positions.md says why this loses and corrupts nothing.
  */
@@ -21,9 +21,9 @@ enum packed_resume {
 };
 
 /*
- * Judges a ring that starts with *base, laid over `size` descriptors. `place`: its record, NULL where there
- * is none. A burst that the predecessor had given in part is made visible whole, into a ring that
- * we write into (`writable`) with lengths of 0, since nobody knows what was copied.
+ * Judges a ring that starts with *base, laid over `size` descriptors. `place`: its record, NULL
+ * where there is none. A burst that the predecessor had given in part is made visible whole, into a
+ * ring that we write into (`writable`) with lengths of 0, since nobody knows what was copied.
  */
 enum packed_resume packed_resume(struct vring_packed_desc *descriptors, unsigned size,
 	struct ring_place *place, const struct ring_identity *identity, bool writable,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Killing the device side of a packed ring at every instruction of a burst. A child process serves a ring
- * that is shared with this one, which has it execute one instruction at a time and keeps each state of
- * the shared memory: all that a successor could find. From each of them a successor goes on, with a driver
- * that stood still or that went on meanwhile. The driver must get every chain back once, in order, with the
- * length that was written or none; and the ring must then work for two laps.
+ * Killing the device side of a packed ring at every instruction of a burst. A child process serves
+ * a ring that is shared with this one, which has it execute one instruction at a time and keeps
+ * each state of the shared memory: all that a successor could find. From each of them a successor
+ * goes on, with a driver that stood still or that went on meanwhile. The driver must get every
+ * chain back once, in order, with the length that was written or none; and the ring must then work
+ * for two laps.
  */
 #include "virtio/test_ring.h"
 
@@ -155,7 +156,8 @@ static void note_state(void)
 	states[state_count++] = *shared;
 }
 
-/* Has a child serve the burst, and keeps every state of the memory. False where that is not allowed. */
+/* Has a child serve the burst, and keeps every state of the memory. False where that is not
+ * allowed. */
 static bool collect_states(void)
 {
 	pid_t child = fork();
@@ -205,8 +207,8 @@ static void go_on(const struct shared *state, bool driver_went_on)
 			;
 		packed_driver_publish(&driver);
 	}
-	/* Nothing but the frontend's word tells some rings from fresh ones: where a chain goes around the
-	 * end, and all else is available. */
+	/* Nothing but the frontend's word tells some rings from fresh ones: where a chain goes
+	 * around the end, and all else is available. */
 	if (ask(PACKED_BASE_FRESH, &shared->place, &base) == PACKED_RESUME_BASE) {
 		require(ask(0, &shared->place, &base) == PACKED_RESUME_RECORDED);
 		if (base != PACKED_BASE_FRESH)
@@ -338,7 +340,8 @@ static void who_is_believed(void **state)
 	}
 }
 
-/* Whatever the record says: nothing outside the ring is touched, and what the ring cannot be at is refused. */
+/* Whatever the record says: nothing outside the ring is touched, and what the ring cannot be at is
+ * refused. */
 static void wrong_records_are_refused(void **state)
 {
 	uint64_t random = 1;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What both sides of a packed virtqueue share (VIRTIO 1.3, 2.8): a descriptor as two words, places in
- * the ring with their lap, and the event suppression structures as one word each.
+ * What both sides of a packed virtqueue share (VIRTIO 1.3, 2.8): a descriptor as two words, places
+ * in the ring with their lap, and the event suppression structures as one word each.
  *
- * A descriptor's second word holds length, buffer id and flags. It is read and written whole, by one
- * access, so that what it says about being available or used can never belong to another length or id
- * than the ones beside it. Our peers may write the three fields one by one: flags last.
+ * A descriptor's second word holds length, buffer id and flags. It is read and written whole, by
+ * one access, so that what it says about being available or used can never belong to another length
+ * or id than the ones beside it. Our peers may write the three fields one by one: flags last.
  *
  * No state of its own, no errors; any thread.
  */
@@ -66,7 +66,8 @@ ALWAYS_INLINE struct packed_descriptor packed_read(const struct vring_packed_des
 
 /*
  * A place in the ring. `flags` are the state flags that a descriptor at this place carries in this
- * lap once it is available (one kind of place) or used (the other kind); they flip at the ring's end.
+ * lap once it is available (one kind of place) or used (the other kind); they flip at the ring's
+ * end.
  */
 struct packed_place {
 	uint16_t slot;
@@ -151,7 +152,8 @@ static inline bool packed_event_wanted(uint32_t event, bool event_index, bool al
 		return false;
 	if (flags != VRING_PACKED_EVENT_FLAG_DESC || !event_index || always)
 		return true;
-	/* Not of the lap of `after`: of the one before, or so far ahead that it is not passed either. */
+	/* Not of the lap of `after`: of the one before, or so far ahead that it is not passed
+	 * either. */
 	if ((off_wrap ^ packed_place_encode(after)) & 0x8000)
 		slot -= (uint16_t)size;
 	return ring_event_passed(slot, after.slot, (uint16_t)(after.slot - count));

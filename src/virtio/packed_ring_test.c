@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The arithmetic of packed rings: places and laps, and windows of events, against counting step by step.
+ * The arithmetic of packed rings: places and laps, and windows of events, against counting step by
+ * step.
  */
 #include "virtio/test_ring.h"
 
@@ -109,7 +110,8 @@ static void event_windows_hold_in_the_largest_ring(void **state)
 static void event_flags_are_obeyed(void **state)
 {
 	const struct packed_place after = packed_place_used(2, true);
-	/* Slot 1 of this lap, which a burst of one slot has passed, and slot 2, which it has not. */
+	/* Slot 1 of this lap, which a burst of one slot has passed, and slot 2, which it has
+	 * not. */
 	const uint16_t passed = 0x8001, ahead = 0x8002;
 
 	require(packed_event_wanted(packed_event(ahead, 0), true, false, after, 1, 4));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Driver and device of a packed ring as two threads, as they are in life: no chain is lost, doubled or
- * seen before its content, and a side that sleeps is woken. A wake-up that is lost ends in a time-out.
+ * Driver and device of a packed ring as two threads, as they are in life: no chain is lost, doubled
+ * or seen before its content, and a side that sleeps is woken. A wake-up that is lost ends in a
+ * time-out.
  */
 #include "virtio/test_ring.h"
 

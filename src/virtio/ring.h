@@ -27,7 +27,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "virtio 1 rings are li
 #define ring_store(field, value)         __atomic_store_n(&(field), value, __ATOMIC_RELAXED)
 #define ring_store_release(field, value) __atomic_store_n(&(field), value, __ATOMIC_RELEASE)
 
-/* Orders our write of an index before our read of the other side's wish to be notified (2.6.7.1). */
+/* Orders our write of an index before our read of the other side's wish to be notified
+ * (2.6.7.1). */
 static inline void ring_full_barrier(void)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Where a packed ring stands, written down as it moves, so that a successor of this process can go on
- * (docs/decisions/ring-positions.md). One record a ring, in memory of ours that outlives the process; no
- * peer ever sees it. A split ring needs none: its used index lies in the guest's memory.
+ * Where a packed ring stands, written down as it moves, so that a successor of this process can go
+ * on (docs/decisions/ring-positions.md). One record a ring, in memory of ours that outlives the
+ * process; no peer ever sees it. A split ring needs none: its used index lies in the guest's
+ * memory.
  *
- * Writers: the control thread while the ring is out of service; the moving part the ring's thread, while
- * it runs. The next process reads it, and believes nothing that the ring's own flags do not confirm
- * (packed_resume.h). A process that is killed has executed a prefix of its instructions, and what it
- * stored stays: so only the compiler must keep the stores below in order.
+ * Writers: the control thread while the ring is out of service; the moving part the ring's thread,
+ * while it runs. The next process reads it, and believes nothing that the ring's own flags do not
+ * confirm (packed_resume.h). A process that is killed has executed a prefix of its instructions,
+ * and what it stored stays: so only the compiler must keep the stores below in order.
  *
  * No errors. All zero: no record.
  */
@@ -44,8 +45,8 @@ struct ring_place {
 			struct packed_place ahead; /* once the burst before that is published */
 		};
 	};
-	/* The last chain of several slots in the burst that is not published: slot, and slots << 16;
-	 * 0: there is none. */
+	/* The last chain of several slots in the burst that is not published: slot, and slots <<
+	 * 16; 0: there is none. */
 	uint32_t chain;
 
 	uint32_t state; /* enum ring_place_state; written last */

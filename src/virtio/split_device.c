@@ -62,7 +62,8 @@ int split_device_init(struct split_device *queue, const struct guest_memory *mem
 		.seen = next,
 		.faults = __atomic_load_n(&guest_memory_faults, __ATOMIC_ACQUIRE),
 	};
-	/* The used index is in memory: that of a ring which a predecessor served goes on from there. */
+	/* The used index is in memory: that of a ring which a predecessor served goes on from
+	 * there. */
 	queue->next_given = queue->published = split_used_index(used);
 	queue->distance = (uint16_t)(next - queue->next_given);
 	split_device_disarm(queue);
@@ -180,7 +181,8 @@ static bool walk_indirect(const struct split_device *queue, struct chain_walk *w
 	unsigned index = 0;
 	uint64_t end;
 
-	/* 2.7.5.3.1: a table is alone at its place in the chain, whole, and no longer than the queue. */
+	/* 2.7.5.3.1: a table is alone at its place in the chain, whole, and no longer than the
+	 * queue. */
 	if (!queue->indirect || table->flags & VRING_DESC_F_NEXT ||
 		table->length % sizeof(struct vring_desc) || !entries || entries > queue->size ||
 		!checked_add(table->address, table->length, &end))

@@ -4,21 +4,22 @@
  * available, hands out their buffers, and returns them as used.
  *
  * Ownership: the control thread fills the struct with split_device_init() while no worker sees it.
- * After that exactly one thread at a time calls the functions below (a queue's worker, or the holder
- * of the port's send lock).
+ * After that exactly one thread at a time calls the functions below (a queue's worker, or the
+ * holder of the port's send lock).
  *
  * Order of use, a burst at a time:
  *
  *	n = split_device_available()              chains that may be taken now
- *	split_device_take() ...                   the next chain's head; split_device_untake() undoes
+ *	split_device_take() ...                   the next chain's head; split_device_untake()
+ *	                                          undoes
  *	split_device_buffers()                    its buffers, translated
  *	split_device_give() ...                   returned, in any order, not yet visible
  *	split_device_publish()                    visible; says whether to signal the driver
  *
  * Trust: nothing in the ring is believed. A chain that is invalid in any way sets `broken`; from
- * then on the queue yields nothing until it is set up again. Steps are bounded by the queue's size. What
- * is taken and not yet given never exceeds the ring, however often the driver moves its index meanwhile:
- * split_device_buffers() breaks the queue where it does.
+ * then on the queue yields nothing until it is set up again. Steps are bounded by the queue's size.
+ * What is taken and not yet given never exceeds the ring, however often the driver moves its index
+ * meanwhile: split_device_buffers() breaks the queue where it does.
  */
 #ifndef VSW_VIRTIO_SPLIT_DEVICE_H
 #define VSW_VIRTIO_SPLIT_DEVICE_H
@@ -41,8 +42,8 @@ struct split_device {
 	uint16_t size; /* a power of two */
 	bool event_index;
 	bool indirect; /* VIRTIO_F_INDIRECT_DESC acknowledged */
-	/* Where to find what is logged at present; not in here, because the control thread writes it
-	 * while the queue runs. NULL: nothing ever. */
+	/* Where to find what is logged at present; not in here, because the control thread writes
+	 * it while the queue runs. NULL: nothing ever. */
 	const struct queue_log *const *log;
 
 	/* Written by the one thread that runs the queue. */
@@ -69,8 +70,8 @@ uint64_t split_descriptors_size(unsigned size);
 uint64_t split_available_size(unsigned size);
 uint64_t split_used_size(unsigned size);
 
-/* How many chains of a ring were returned, as its used ring says, modulo 2^16. A ring at rest owes its
- * driver nothing, so that this is also the base at which to go on. */
+/* How many chains of a ring were returned, as its used ring says, modulo 2^16. A ring at rest owes
+ * its driver nothing, so that this is also the base at which to go on. */
 uint16_t split_used_index(const void *used);
 
 /* The descriptor at which the next chain will probably begin: drivers use them in turn. A hint. */
@@ -112,8 +113,8 @@ ALWAYS_INLINE uint16_t split_device_take(struct split_device *queue)
 }
 
 /*
- * By far the most common chain: one direct buffer inside one region, in the direction asked. Takes it
- * and returns where it is, its bytes in *length; otherwise takes nothing and returns NULL, and
+ * By far the most common chain: one direct buffer inside one region, in the direction asked. Takes
+ * it and returns where it is, its bytes in *length; otherwise takes nothing and returns NULL, and
  * split_device_take() and split_device_buffers() look again, from the beginning. The caller knows
  * that a chain is available.
  */
@@ -150,10 +151,10 @@ ALWAYS_INLINE void split_device_untake(struct split_device *queue, unsigned coun
 /*
  * The buffers of the chain at `head` as pieces of our address space, in order; the chain must be
  * entirely device-writable or entirely device-readable as asked. Returns the number of pieces and
- * the sum of their bytes in *length, or -1 and sets `broken`: head or next out of bounds, a loop,
- * a nested, empty, oversized or un-negotiated indirect table, a wrong direction, an empty buffer, an
- * address outside guest memory, more than pieces_max pieces, a sum of 4 GiB or more, or more chains taken
- * and not given than the ring has entries.
+ * the sum of their bytes in *length, or -1 and sets `broken`: head or next out of bounds, a loop, a
+ * nested, empty, oversized or un-negotiated indirect table, a wrong direction, an empty buffer, an
+ * address outside guest memory, more than pieces_max pieces, a sum of 4 GiB or more, or more chains
+ * taken and not given than the ring has entries.
  */
 int split_device_buffers(struct split_device *queue, uint16_t head, bool writable,
 	struct iovec *pieces, unsigned pieces_max, uint32_t *length);
@@ -171,7 +172,8 @@ ALWAYS_INLINE void split_device_give(struct split_device *queue, uint16_t head, 
 /* Makes given chains visible; true where the driver wants to be signalled for them (2.7.7.2). */
 bool split_device_publish(struct split_device *queue);
 
-/* True where the ring can no longer be served: broken, or its memory vanished. Call once a visit. */
+/* True where the ring can no longer be served: broken, or its memory vanished. Call once a
+ * visit. */
 ALWAYS_INLINE bool split_device_failed(struct split_device *queue)
 {
 	unsigned faults = __atomic_load_n(&guest_memory_faults, __ATOMIC_ACQUIRE);

@@ -4,10 +4,11 @@
  * software NIC and load generator, and as the other half of every test of the device side.
  *
  * Buffers are named by the addresses that the device understands (guest physical). A chain carries
- * a token, any number of the caller's, which comes back when the device has used the chain. The device
- * is not trusted either: what it returns is checked, and a fault makes the driver `broken`.
+ * a token, any number of the caller's, which comes back when the device has used the chain. The
+ * device is not trusted either: what it returns is checked, and a fault makes the driver `broken`.
  *
- * One thread owns a driver. Room: as many descriptors as the queue's size; an indirect chain takes one.
+ * One thread owns a driver. Room: as many descriptors as the queue's size; an indirect chain takes
+ * one.
  */
 #ifndef VSW_VIRTIO_SPLIT_DRIVER_H
 #define VSW_VIRTIO_SPLIT_DRIVER_H
@@ -42,16 +43,16 @@ struct split_driver {
 	struct split_driver_chain *chains; /* [size], owned */
 };
 
-/* Lays a driver over a ring's three parts (sizes: split_*_size()), which it zeroes. 0, -EINVAL for a
- * size that is not legal, -ENOMEM. */
+/* Lays a driver over a ring's three parts (sizes: split_*_size()), which it zeroes. 0, -EINVAL for
+ * a size that is not legal, -ENOMEM. */
 int split_driver_init(struct split_driver *driver, void *descriptors, void *available, void *used,
 	unsigned size, uint64_t features);
 void split_driver_fini(struct split_driver *driver);
 
 /*
- * Adds a chain: first `readable` buffers for the device to read, then `writable` ones for it to write.
- * With a table the chain is indirect. Not visible before the next publish. -ENOSPC where descriptors
- * or the table are short, -EINVAL for an empty chain.
+ * Adds a chain: first `readable` buffers for the device to read, then `writable` ones for it to
+ * write. With a table the chain is indirect. Not visible before the next publish. -ENOSPC where
+ * descriptors or the table are short, -EINVAL for an empty chain.
  */
 int split_driver_add(struct split_driver *driver, const struct driver_buffer *buffers,
 	unsigned readable, unsigned writable, const struct split_driver_table *table,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Both sides of a split ring, driven by every sequence of operations up to a length, on rings of 1, 2
- * and 4 entries, against a model that knows only the order of things: chains are numbered as they are
- * added, the device takes them in that order, and the driver gets them back as the device gave them.
- * A side that was told "nothing pending" when it armed must be notified of the next publish.
+ * Both sides of a split ring, driven by every sequence of operations up to a length, on rings of 1,
+ * 2 and 4 entries, against a model that knows only the order of things: chains are numbered as they
+ * are added, the device takes them in that order, and the driver gets them back as the device gave
+ * them. A side that was told "nothing pending" when it armed must be notified of the next publish.
  */
 #include "virtio/test_ring.h"
 

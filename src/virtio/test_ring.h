@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * For the tests of this folder: a check that tells where it failed and costs nothing where it holds,
- * random numbers from a fixed seed, and guest memory made of plain arrays, so that the address
- * sanitizer knows where it ends.
+ * For the tests of this folder: a check that tells where it failed and costs nothing where it
+ * holds, random numbers from a fixed seed, and guest memory made of plain arrays, so that the
+ * address sanitizer knows where it ends.
  */
 #ifndef VSW_VIRTIO_TEST_RING_H
 #define VSW_VIRTIO_TEST_RING_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What queues write into guest memory is in the dirty log. The oracle is a copy of all memory from
- * before: each byte that differs afterwards must be logged, wherever it is. Random traffic over both
- * layouts, both directions and every combination of what a VMM may ask to be logged; then, as a VMM
- * does it, a copy of memory that is kept up to date by the log alone while another thread works.
+ * before: each byte that differs afterwards must be logged, wherever it is. Random traffic over
+ * both layouts, both directions and every combination of what a VMM may ask to be logged; then, as
+ * a VMM does it, a copy of memory that is kept up to date by the log alone while another thread
+ * works.
  */
 #include <sys/eventfd.h>
 #include <sys/mman.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The driver side of virtio-net queues (VIRTIO 1.3, 5.1.6): frames in and out of virtqueues that lie,
- * with their buffers, in memory of our own which we share with the device. For the software NIC and
- * the load generator.
+ * The driver side of virtio-net queues (VIRTIO 1.3, 5.1.6): frames in and out of virtqueues that
+ * lie, with their buffers, in memory of our own which we share with the device. For the software
+ * NIC and the load generator.
  *
- * A queue owns an equal share of the memory it is given: the ring's three parts, and one buffer slot a
- * descriptor. One thread owns a queue.
+ * A queue owns an equal share of the memory it is given: the ring's three parts, and one buffer
+ * slot a descriptor. One thread owns a queue.
  */
 #ifndef VSW_VIRTIO_NET_DRIVER_H
 #define VSW_VIRTIO_NET_DRIVER_H
@@ -52,8 +52,9 @@ void net_driver_offer(struct net_driver_queue *queue, uint64_t index);
 /* Receiveq: makes every slot available. Publish afterwards. */
 void net_driver_fill(struct net_driver_queue *queue);
 
-/* Receiveq: copies the next received frame to `frame` (`size` bytes) and makes its buffers available
- * again. Returns its length, 0 where there is none, -EMSGSIZE for one that was too long and is gone. */
+/* Receiveq: copies the next received frame to `frame` (`size` bytes) and makes its buffers
+ * available again. Returns its length, 0 where there is none, -EMSGSIZE for one that was too long
+ * and is gone. */
 int net_driver_receive(struct net_driver_queue *queue, uint8_t *frame, uint32_t size);
 
 /* Transmitq: takes back what the device has sent. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Files that are truncated under as many pages as a ring can reach: one fault for each mapping, no mapping
- * more than before, next to no memory; and mappings that leave while a handler looks at the list of all.
+ * Files that are truncated under as many pages as a ring can reach: one fault for each mapping, no
+ * mapping more than before, next to no memory; and mappings that leave while a handler looks at the
+ * list of all.
  */
 #include "virtio/test_ring.h"
 

@@ -140,7 +140,8 @@ static bool rebuild_checksum(const struct virtio_net_hdr *header, struct packet 
 	return true;
 }
 
-/* The offload that a gso_type (without the ECN bit) asks for; 0 where it does not fit the packet. */
+/* The offload that a gso_type (without the ECN bit) asks for; 0 where it does not fit the
+ * packet. */
 static uint8_t segmentation(uint8_t gso_type, const struct packet *packet)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(segmentations); i++)

@@ -8,8 +8,8 @@
  * parse alone. A request that does not fit the packet, or was not negotiated, drops the packet
  * (DROP_BAD_NET_HEADER). A packet that asks for nothing costs one test in each direction.
  *
- *	guest's header --net_offload_receive()--> packet->offload --packet/egress.h--> net_offload_header()
- *	                 (or dropped)
+ *	guest's header --net_offload_receive()--> packet->offload (or dropped)
+ *	               --packet/egress.h--> net_offload_header()
  *
  * Nothing here has state, allocates or looks at the packet's tail. The worker that owns the batch.
  */
@@ -41,7 +41,8 @@ bool net_offload_rebuild(
  * header asks for anything, and writes the sum of the pseudo header into the checksum field, as it
  * should be already. False where the packet must be dropped: DROP_BAD_NET_HEADER.
  *
- * DATA_VALID is ignored (a guest's word is worth nothing), as are flags that do not exist (5.1.6.2.2).
+ * DATA_VALID is ignored (a guest's word is worth nothing), as are flags that do not exist
+ * (5.1.6.2.2).
  */
 static inline bool net_offload_receive(
 	const struct virtio_net_hdr *header, uint8_t requests, struct packet *packet)

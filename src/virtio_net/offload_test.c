@@ -288,7 +288,8 @@ static void test_ecn(void **state)
 	assert_false(test.packet.offload.needs & OFFLOAD_ECN);
 }
 
-/* DATA_VALID, RSC_INFO and flags to come mean nothing from a guest, and lengths of its own neither. */
+/* DATA_VALID, RSC_INFO and flags to come mean nothing from a guest, and lengths of its own
+ * neither. */
 static void test_ignored(void **state)
 {
 	struct test_request request = {TSO4(4000)};

@@ -8,8 +8,9 @@ void net_outlook_begin(struct net_outlook *outlook, const struct device_ring *ri
 }
 
 /*
- * Each makes a ring of its own out of what taking a chain reads: what is left zero is not used, so that the
- * compiler keeps all of it in registers. A copy of the whole would cost more than the look itself.
+ * Each makes a ring of its own out of what taking a chain reads: what is left zero is not used, so
+ * that the compiler keeps all of it in registers. A copy of the whole would cost more than the look
+ * itself.
  */
 static const uint8_t *fetch_packed(const struct packed_device *start, union net_outlook_place place)
 {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Where the next frame will probably be put in a receiveq. Whoever reads a frame can have the receiver's
- * cache lines fetched meanwhile, before it holds the lock that sending needs: what the guest wrote there
- * lies in another core's cache, as the frame itself does, and two waits become one.
+ * Where the next frame will probably be put in a receiveq. Whoever reads a frame can have the
+ * receiver's cache lines fetched meanwhile, before it holds the lock that sending needs: what the
+ * guest wrote there lies in another core's cache, as the frame itself does, and two waits become
+ * one.
  *
- * A hint only. It may be old, and it believes the ring no more than sending does; nothing is changed.
+ * A hint only. It may be old, and it believes the ring no more than sending does; nothing is
+ * changed.
  *
- * Threads: the control thread begins, while no worker sees the ring; from then on whoever sends notes
- * where the ring is, and any worker may fetch while the ring is in service.
+ * Threads: the control thread begins, while no worker sees the ring; from then on whoever sends
+ * notes where the ring is, and any worker may fetch while the ring is in service.
  */
 #ifndef VSW_VIRTIO_NET_OUTLOOK_H
 #define VSW_VIRTIO_NET_OUTLOOK_H
@@ -60,8 +62,9 @@ ALWAYS_INLINE void net_outlook_note(
 }
 
 /*
- * Asks for the cache lines that sending one frame needs: the next chain's descriptor and buffer, and the
- * place where it is returned. Returns the buffer, NULL where the next chain is not a plain one.
+ * Asks for the cache lines that sending one frame needs: the next chain's descriptor and buffer,
+ * and the place where it is returned. Returns the buffer, NULL where the next chain is not a plain
+ * one.
  */
 const uint8_t *net_outlook_fetch(const struct net_outlook *outlook);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Where the next frame will be put: told right for both layouts, on every lap and in any region; nothing
- * told of chains that are not plain ones; nothing changed by asking, also beside a thread that sends.
+ * Where the next frame will be put: told right for both layouts, on every lap and in any region;
+ * nothing told of chains that are not plain ones; nothing changed by asking, also beside a thread
+ * that sends.
  */
 #include "virtio/test_ring.h"
 
@@ -202,7 +203,8 @@ static void *look_ahead(void *argument)
 	return good ? argument : NULL;
 }
 
-/* All buffers are offered before, because a guest's writes are ordered with nobody's looks ahead. */
+/* All buffers are offered before, because a guest's writes are ordered with nobody's looks
+ * ahead. */
 static void another_thread_may_ask(void **state)
 {
 	for (unsigned layout = 0; layout < 2; layout++) {

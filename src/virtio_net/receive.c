@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Receiving from a transmitq: the first pass finds buffers and asks for their cache lines, the second
- * copies heads. See virtio_net/device.h.
+ * Receiving from a transmitq: the first pass finds buffers and asks for their cache lines, the
+ * second copies heads. See virtio_net/device.h.
  */
 #include <linux/if_ether.h>
 #include <string.h>
@@ -74,7 +74,8 @@ ALWAYS_INLINE unsigned take_simple(
 
 		if (unlikely(!from))
 			break;
-		/* Long frames are for the general case, which counts bytes; so are too short ones. */
+		/* Long frames are for the general case, which counts bytes; so are too short
+		 * ones. */
 		if (unlikely(length - header_size - ETH_HLEN > SIMPLE_LENGTH_MAX)) {
 			device_ring_untake_simple(&ring, packed);
 			break;

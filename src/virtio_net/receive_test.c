@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Frames from the guest through the device side of a transmitq: chains of every legal shape under every
- * combination of the features that matter, each reason to drop, and what bounds a visit.
+ * Frames from the guest through the device side of a transmitq: chains of every legal shape under
+ * every combination of the features that matter, each reason to drop, and what bounds a visit.
  */
 #include "virtio_net/test_net.h"
 
@@ -23,7 +23,8 @@ static uint64_t reserve(uint32_t length)
 	return address;
 }
 
-/* Sends header and frame (already one after the other in `bytes`) as one chain of `count` buffers. */
+/* Sends header and frame (already one after the other in `bytes`) as one chain of `count`
+ * buffers. */
 static void transmit(const struct driver_buffer *buffers, unsigned count, uint8_t *bytes,
 	uint32_t total, bool indirect)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Frames towards the guest through the device side of a receiveq, into chains of every legal shape, each
- * reason to drop; and our own driver with our own device, in both directions.
+ * Frames towards the guest through the device side of a receiveq, into chains of every legal shape,
+ * each reason to drop; and our own driver with our own device, in both directions.
  */
 #include "packet/headers.h"
 #include "packet/parse.h"
@@ -249,8 +249,8 @@ static void driver_and_device_understand_each_other(void **state)
 		}
 }
 
-/* Buffers for some of a packet's pieces: the others are counted with the first that has none, and the packet
- * is as it was for the next receiver. */
+/* Buffers for some of a packet's pieces: the others are counted with the first that has none, and
+ * the packet is as it was for the next receiver. */
 static void cutting_ends_where_the_ring_is_full(void **state)
 {
 	const uint32_t length = 54 + 10000;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * For the tests of virtio-net queues: one queue over a split ring, its driver, and guest memory that
- * has a border in the midst of its buffers. begin() and end() enclose each case.
+ * For the tests of virtio-net queues: one queue over a split ring, its driver, and guest memory
+ * that has a border in the midst of its buffers. begin() and end() enclose each case.
  */
 #ifndef VSW_VIRTIO_NET_TEST_NET_H
 #define VSW_VIRTIO_NET_TEST_NET_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Sends one packet with a virtio-net header through ingress and egress of virtio_net/offload.h, finishing it
- * in software where the receiver cannot, and requires that all that leaves is consistent, whatever
- * came in. For the property test and the fuzz target; a fault aborts.
+ * Sends one packet with a virtio-net header through ingress and egress of virtio_net/offload.h,
+ * finishing it in software where the receiver cannot, and requires that all that leaves is
+ * consistent, whatever came in. For the property test and the fuzz target; a fault aborts.
  */
 #ifndef VSW_VIRTIO_NET_TEST_OFFLOAD_H
 #define VSW_VIRTIO_NET_TEST_OFFLOAD_H
@@ -90,7 +90,8 @@ static inline void check_header(
 		require(abilities & OFFLOAD_ECN && (gso_type == 1 || gso_type == 4));
 }
 
-/* One piece of a TCP packet or of datagrams: its header is the packet's but for what must differ. */
+/* One piece of a TCP packet or of datagrams: its header is the packet's but for what must
+ * differ. */
 static inline void check_piece_headers(const uint8_t *whole, const struct verified *original,
 	const uint8_t *frame, const struct verified *found, unsigned index, unsigned done)
 {

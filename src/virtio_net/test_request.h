@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The frames of packet/test_request.h with the virtio-net header in which a correct guest asks for what
- * they leave undone.
+ * The frames of packet/test_request.h with the virtio-net header in which a correct guest asks for
+ * what they leave undone.
  */
 #ifndef VSW_VIRTIO_NET_TEST_REQUEST_H
 #define VSW_VIRTIO_NET_TEST_REQUEST_H

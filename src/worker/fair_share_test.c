@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Sharing a worker's time between queues whose visits cost what a test says: what each gets of it, who waits
- * for whom, and how long a visit may become.
+ * Sharing a worker's time between queues whose visits cost what a test says: what each gets of it,
+ * who waits for whom, and how long a visit may become.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,8 +20,8 @@
 struct simulated {
 	unsigned frames;       /* at hand in each round; PACKET_BATCH or more: a backlog */
 	uint64_t frame_cycles; /* that each costs */
-	uint64_t
-		refill; /* cycles between two frames that its peer adds up to so many; 0: none lacks */
+	/* cycles between two frames that its peer adds up to so many; 0: none lacks */
+	uint64_t refill;
 
 	unsigned at_hand; /* where the peer refills */
 	uint64_t refilled_at;
@@ -144,7 +144,8 @@ static void neither_do_several(void **state)
 		has_share(i, 0.25);
 }
 
-/* A queue of few buffers, refilled as soon as they are back, never shows a backlog, and pays all the same. */
+/* A queue of few buffers, refilled as soon as they are back, never shows a backlog, and pays all
+ * the same. */
 static void neither_do_short_visits(void **state)
 {
 	begin(3);
@@ -178,8 +179,8 @@ static void a_trickle_holds_nobody_up(void **state)
 	assert_int_equal(queues[1].left_out, 0);
 }
 
-/* A peer that fills its ring of 256 almost as fast as it is emptied has no more than that ready after each visit
- * of the dear one: it has its share all the same, since it is not found empty. */
+/* A peer that fills its ring of 256 almost as fast as it is emptied has no more than that ready
+ * after each visit of the dear one: it has its share all the same, since it is not found empty. */
 static void a_short_ring_is_no_disadvantage(void **state)
 {
 	for (unsigned count = 2; count <= QUEUES; count++) {
@@ -194,7 +195,8 @@ static void a_short_ring_is_no_disadvantage(void **state)
 	}
 }
 
-/* One whose peer does not need its share, and is found empty again and again, leaves it to the others. */
+/* One whose peer does not need its share, and is found empty again and again, leaves it to the
+ * others. */
 static void a_slow_peer_holds_nobody_up(void **state)
 {
 	begin(2);

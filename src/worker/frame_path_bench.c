@@ -6,9 +6,9 @@
  *
  * usage: frame_path_bench split|packed BYTES ROUNDS [BURST]
  *
- * Prints cycles (of the time stamp counter) a frame, of a batch of BURST (64). bench/instructions runs it
- * under callgrind and counts the instructions below frame_path(), which do not depend on the machine's
- * mood.
+ * Prints cycles (of the time stamp counter) a frame, of a batch of BURST (64). bench/instructions
+ * runs it under callgrind and counts the instructions below frame_path(), which do not depend on
+ * the machine's mood.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,8 +29,8 @@
 #define MEMORY_SIZE (4u << 20)
 #define SLOTS       (1u << 20) /* where a queue's buffers begin, within its half of the memory */
 
-/* One queue of one guest, both ends. Slots are used in turn, so what the driver has in flight needs no
- * book-keeping. */
+/* One queue of one guest, both ends. Slots are used in turn, so what the driver has in flight needs
+ * no book-keeping. */
 struct link {
 	struct split_driver split;
 	struct packed_driver packed;

@@ -33,8 +33,8 @@ struct roster {
 	/* Of fair_share.h; cycles. */
 	uint64_t served; /* what a queue has had that got no more than its share */
 	uint64_t limit;  /* beyond which a queue is left out */
-	uint64_t
-		small; /* which need not be charged at once; 0: somebody is left out, or it is the first round */
+	/* which need not be charged at once; 0: somebody is left out, or it is the first round */
+	uint64_t small;
 	uint64_t least; /* this round: what one has had that wants more; UINT64_MAX: none does */
 	uint64_t most;  /* this round: what any has had that was charged or left out */
 	struct visit *visits;  /* sorted by port index, then queue */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How many workers there are, and how they wait for work. Set when a pool is made (worker.h), constant then.
+ * How many workers there are, and how they wait for work. Set when a pool is made (worker.h),
+ * constant then.
  */
 #ifndef VSW_WORKER_SETTINGS_H
 #define VSW_WORKER_SETTINGS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * For the tests of workers: a pool of them that serves memory ports of one network, and numbered frames
- * from one port's address to another's. begin() and end() enclose each case.
+ * For the tests of workers: a pool of them that serves memory ports of one network, and numbered
+ * frames from one port's address to another's. begin() and end() enclose each case.
  */
 #ifndef VSW_WORKER_TEST_POOL_H
 #define VSW_WORKER_TEST_POOL_H

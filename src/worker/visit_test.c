@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a worker does in its visits to a queue, seen by ports that exist for that: queues that do not
- * notify are served, likely receivers are told, cycles are put down to the right stage. Meant for the
- * thread sanitizer, too.
+ * What a worker does in its visits to a queue, seen by ports that exist for that: queues that do
+ * not notify are served, likely receivers are told, cycles are put down to the right stage. Meant
+ * for the thread sanitizer, too.
  */
 #include "worker/test_pool.h"
 
@@ -66,7 +66,8 @@ static void exchange_slowly(void)
 	}
 }
 
-/* A queue that does not notify is served all the same, also while another keeps its worker awake. */
+/* A queue that does not notify is served all the same, also while another keeps its worker
+ * awake. */
 static void queues_without_notification_are_served(void **state)
 {
 	struct port chatter, *quiet;
@@ -144,7 +145,8 @@ static void receivers_expect_what_comes(void **state)
 	} while (count < 1000);
 	memcpy(ports, usual, sizeof(usual));
 	publish(PORTS);
-	/* Port 2's go to both others: no one is expected to be next. Nor is anyone by the first frame. */
+	/* Port 2's go to both others: no one is expected to be next. Nor is anyone by the first
+	 * frame. */
 	for (unsigned i = 0; i < 2; i++)
 		require(lone[i].expected == lone[!i].port.counters[0].rx.packets - 1);
 	require(!lone[2].expected && !lone[2].sent && lone[2].port.counters[0].rx.packets > 100);
@@ -153,8 +155,8 @@ static void receivers_expect_what_comes(void **state)
 	end();
 }
 
-/* A port that always has a full batch of frames at hand, from addresses of its own to one nobody has.
- * Two of them feed and receive; one of the stages that are a port's own wastes time. */
+/* A port that always has a full batch of frames at hand, from addresses of its own to one nobody
+ * has. Two of them feed and receive; one of the stages that are a port's own wastes time. */
 static struct packet_batch prepared[2];
 static enum worker_stage slow_stage; /* written before the ports are published */
 
@@ -244,8 +246,8 @@ static bool sample_agrees(const struct worker_stats *stats)
 	       sum < stats->cycles_per_frame * 3;
 }
 
-/* The stage that wastes time has most of the cycles. On a busy machine whatever is interrupted seems
- * slow, so that one of several attempts has to show it. */
+/* The stage that wastes time has most of the cycles. On a busy machine whatever is interrupted
+ * seems slow, so that one of several attempts has to show it. */
 static void slow_stage_is_seen(enum worker_stage stage)
 {
 	struct port sources[2], *usual[2] = {ports[0], ports[1]};

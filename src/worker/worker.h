@@ -2,9 +2,9 @@
 /*
  * Worker threads: the only place where ports meet forwarding.
  *
- * Every queue of every port is assigned to one worker, which visits it: receive a batch, forward it,
- * send it to each output port, release it. A queue is either *polled* (visited in every round, its
- * notifications off) or *armed* (its notifications on, visited when its descriptor says so). It
+ * Every queue of every port is assigned to one worker, which visits it: receive a batch, forward
+ * it, send it to each output port, release it. A queue is either *polled* (visited in every round,
+ * its notifications off) or *armed* (its notifications on, visited when its descriptor says so). It
  * becomes polled when it is notified, and armed again when it has been empty for the idle window. A
  * worker with no polled queue sleeps in epoll.
  *
@@ -37,9 +37,10 @@ struct worker_pool *worker_pool_new(
 void worker_pool_free(struct worker_pool *pool);
 
 /*
- * Makes the workers use this snapshot and these ports (ports[i]->index < topology.port_count). What leaves by
- * a port of the topology that is not among them is dropped as DROP_RECEIVER_NOT_READY. The snapshot is taken
- * over (freed when replaced); the array is copied. 0 or -ENOMEM (nothing has changed then).
+ * Makes the workers use this snapshot and these ports (ports[i]->index < topology.port_count). What
+ * leaves by a port of the topology that is not among them is dropped as DROP_RECEIVER_NOT_READY.
+ * The snapshot is taken over (freed when replaced); the array is copied. 0 or -ENOMEM (nothing has
+ * changed then).
  */
 int worker_pool_publish(struct worker_pool *pool, struct snapshot *snapshot,
 	struct port *const *ports, unsigned port_count);
@@ -48,8 +49,8 @@ int worker_pool_publish(struct worker_pool *pool, struct snapshot *snapshot,
 const struct port_notifier *worker_pool_notifier(struct worker_pool *pool);
 
 /*
- * For a watchdog: the first worker that has neither slept nor finished a round over its queues since the
- * last call, or -1 where all are well. Calls must be further apart than a round may take.
+ * For a watchdog: the first worker that has neither slept nor finished a round over its queues
+ * since the last call, or -1 where all are well. Calls must be further apart than a round may take.
  */
 int worker_pool_stuck(struct worker_pool *pool);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The worker pool with memory ports: frames flow, the plan changes under traffic, ports come and go,
- * queues are slept on. Meant for the thread sanitizer, too.
+ * The worker pool with memory ports: frames flow, the plan changes under traffic, ports come and
+ * go, queues are slept on. Meant for the thread sanitizer, too.
  */
 #include "worker/test_pool.h"
 
@@ -174,8 +174,8 @@ static enum port_arm arm_never(struct port *port, unsigned queue)
 	return PORT_PENDING;
 }
 
-/* What a watchdog asks: workers that sleep, or poll with or without frames, are well; one that does not
- * come back from a visit is not. */
+/* What a watchdog asks: workers that sleep, or poll with or without frames, are well; one that does
+ * not come back from a visit is not. */
 static void a_stuck_worker_is_found(void **state)
 {
 	const struct port_class *memory;
@@ -233,7 +233,8 @@ static void idle_workers_sleep_and_wake(void **state)
 	end();
 }
 
-/* A port of the topology that the pool was not given: what should leave there is counted where it came in. */
+/* A port of the topology that the pool was not given: what should leave there is counted where it
+ * came in. */
 static void frames_for_a_port_that_is_not_there(void **state)
 {
 	uint64_t begin_ns = clock_now_ns();

@@ -12,21 +12,22 @@
 #include "packet/fate.h"
 #include "worker/fair_share.h"
 
-/* Rounds over the polled queues between two looks at the armed ones, when there are both: a look is a
- * system call (~300 ns), a round over busy queues takes microseconds. */
+/* Rounds over the polled queues between two looks at the armed ones, when there are both: a look is
+ * a system call (~300 ns), a round over busy queues takes microseconds. */
 #define ROUNDS_PER_LOOK 64
 
-/* Empty visits of a queue between two looks at the clock: either costs about as much as the other. */
+/* Empty visits of a queue between two looks at the clock: either costs about as much as the
+ * other. */
 #define EMPTY_VISITS_PER_CLOCK 16
 
 /* Events taken from epoll at once; more stay queued for the next look. */
 #define EVENTS_MAX 64
 
 /*
- * From one measured batch to the next it is MEASURE_GAP / 2 batches and up to MEASURE_GAP more, about
- * 256 on average: the looks at the cycle counter cost a measured batch some 150 cycles, and that must not
- * be what the slowest of a hundred frames saw. How many more is as good as random, because a fixed
- * distance could meet the same queue of several every time.
+ * From one measured batch to the next it is MEASURE_GAP / 2 batches and up to MEASURE_GAP more,
+ * about 256 on average: the looks at the cycle counter cost a measured batch some 150 cycles, and
+ * that must not be what the slowest of a hundred frames saw. How many more is as good as random,
+ * because a fixed distance could meet the same queue of several every time.
  */
 #define MEASURE_GAP 256
 
@@ -98,8 +99,8 @@ void carrier_send(struct carrier *carrier, struct port *const *ports, struct cou
 	forward_output_clear(output);
 }
 
-/* The frames of a queue mostly go where the last ones went. While the first of them are on their way into
- * the cache, so may the receiver's lines be. */
+/* The frames of a queue mostly go where the last ones went. While the first of them are on their
+ * way into the cache, so may the receiver's lines be. */
 ALWAYS_INLINE void expect_output(const struct visit *visit, const struct packet_batch *batch)
 {
 	struct port *port = visit->expected;
@@ -108,8 +109,8 @@ ALWAYS_INLINE void expect_output(const struct visit *visit, const struct packet_
 		port->class->expect(port);
 }
 
-/* Takes one batch from a queue through the switch; returns its frames. watch: NULL where the visit is
- * not measured; its cycles are complete where there were frames. */
+/* Takes one batch from a queue through the switch; returns its frames. watch: NULL where the visit
+ * is not measured; its cycles are complete where there were frames. */
 ALWAYS_INLINE unsigned visit_queue(struct worker *worker, const struct plan *plan,
 	struct visit *visit, struct stage_watch *watch)
 {
@@ -234,7 +235,8 @@ static void visit_round(struct worker *worker, const struct plan *plan, struct r
 			counter_add(&worker->counters.batches, 1);
 			counter_add(&worker->counters.busy_cycles, after - before);
 		}
-		/* The last visit of the list takes the place of one that stopped: i stands for it. */
+		/* The last visit of the list takes the place of one that stopped: i stands for
+		 * it. */
 		if (frames || !idle_window_over(worker, visit) || !stop_polling(roster, i))
 			i++;
 		before = after;
@@ -315,7 +317,8 @@ void *worker_main(void *argument)
 		struct roster *roster = &plan->rosters[worker->id];
 
 		if (plan->generation != current) {
-			/* Every queue is visited once: what was announced under the old plan is seen. */
+			/* Every queue is visited once: what was announced under the old plan is
+			 * seen. */
 			current = plan->generation;
 			worker->carrier->context.snapshot = plan->snapshot;
 			poll_all(roster, false);

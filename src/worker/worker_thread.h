@@ -54,8 +54,8 @@ static inline uint64_t worker_event_data(uint16_t port, unsigned queue)
 /* The thread's main function; argument is the struct worker. */
 void *worker_main(void *argument);
 
-/* Decide, in two halves, where the batch of *carrier goes, counting it in *ingress. Any thread, with a
- * carrier of its own. */
+/* Decide, in two halves, where the batch of *carrier goes, counting it in *ingress. Any thread,
+ * with a carrier of its own. */
 void carrier_classify(struct carrier *carrier, struct counters *ingress);
 void carrier_decide(struct carrier *carrier, struct counters *ingress);
 

@@ -35,7 +35,8 @@ static int take_errors(int rc, struct config_errors *errors, struct show_failure
 	return rc < 0 ? -1 : 0;
 }
 
-/* The configuration that a request carries: {"file": name, "text": YAML}. 0 or -1, *failure filled. */
+/* The configuration that a request carries: {"file": name, "text": YAML}. 0 or -1, *failure
+ * filled. */
 static int read_config(
 	const json_t *params, struct model *model, const char **file, struct show_failure *failure)
 {

@@ -5,8 +5,8 @@
 
 #include <jansson.h>
 
-/* Text of anybody's as a JSON string: what is no UTF-8 in it is replaced. A new reference, or NULL where
- * memory is short. */
+/* Text of anybody's as a JSON string: what is no UTF-8 in it is replaced. A new reference, or NULL
+ * where memory is short. */
 json_t *json_text(const char *text);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Methods that change how the running switch counts and logs, and nothing of its configuration; show.h
- * has their signature. Control thread.
+ * Methods that change how the running switch counts and logs, and nothing of its configuration;
+ * show.h has their signature. Control thread.
  *
- *   port.reset  {"names": [NAME, ...]}  the ports' figures start at zero; the names. All of them or none.
+ *   port.reset  {"names": [NAME, ...]} the ports' figures start at zero; the names. All of them or
+ *               none.
  *   log.show    {}                      {"level": LEVEL}
  *   log.level   {"level": LEVEL}        lines above LEVEL are dropped from now on; {"level": LEVEL}
  */

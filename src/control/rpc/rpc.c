@@ -220,7 +220,8 @@ static bool is_privileged(int fd)
 	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
-/* The client among those of its kind that has been idle longest; NULL where none has been for long. */
+/* The client among those of its kind that has been idle longest; NULL where none has been for
+ * long. */
 static struct rpc_client *find_idle(struct rpc *rpc, bool privileged, uint64_t now)
 {
 	struct rpc_client *oldest = NULL;
@@ -323,7 +324,8 @@ static int open_socket(struct rpc *rpc, struct host_file *made, struct error *er
 	return status;
 }
 
-/* Opens the socket and listens at it, in place of where it listened before, if at all. 0 or -errno. */
+/* Opens the socket and listens at it, in place of where it listened before, if at all. 0 or
+ * -errno. */
 static int start_listening(struct rpc *rpc, struct error *error)
 {
 	struct host_socket anew = rpc->socket;

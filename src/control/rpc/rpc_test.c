@@ -218,8 +218,8 @@ static json_t *ask(const char *method)
 	return ask_with(method, "{}");
 }
 
-/* Every member of every object is snake_case, or an old spelling that aliases.h lists; the members of
- * `drops` and `ports` are names. */
+/* Every member of every object is snake_case, or an old spelling that aliases.h lists; the members
+ * of `drops` and `ports` are names. */
 static void assert_spelling(const json_t *value)
 {
 	const char *key;

@@ -20,8 +20,9 @@
 /* Frames asked for at once by a queue that had none: one, and the answer that there is no other. */
 #define WINDOW_MIN 2u
 
-/* After it was found empty a TAP is left alone for a microsecond or two, by clock_cycles(): looking is a system
- * call, and what else the worker has to do, its look at sleeping queues included, shall not wait for many. */
+/* After it was found empty a TAP is left alone for a microsecond or two, by clock_cycles(): looking
+ * is a system call, and what else the worker has to do, its look at sleeping queues included, shall
+ * not wait for many. */
 #define REST_CYCLES 4000u
 
 /* Pieces that wait to be written; a frame of more, which no driver makes, is not sent. */
@@ -59,7 +60,8 @@ struct visit {
 	struct iovec pieces[PACKET_BATCH][2];
 };
 
-/* Where frame `slot` goes: header and head to where they are edited, the rest to the queue's own. */
+/* Where frame `slot` goes: header and head to where they are edited, the rest to the queue's
+ * own. */
 static void make_room(struct visit *visit, unsigned slot, struct tap_io *io)
 {
 	uint8_t *head = packet_buffer(visit->batch, slot);
@@ -112,8 +114,8 @@ static unsigned choose_window(const struct visit *visit)
 	return MIN(visit->queue->window, room);
 }
 
-/* Asks for frames once; false where the TAP has no more. A frame that comes meanwhile is taken by one read
- * although the one before has found none. */
+/* Asks for frames once; false where the TAP has no more. A frame that comes meanwhile is taken by
+ * one read although the one before has found none. */
 static bool read_some(struct visit *visit)
 {
 	struct tap_queue *queue = visit->queue;
@@ -188,8 +190,8 @@ enum port_arm tap_port_arm(struct port *port, unsigned index)
 
 	if (!queues)
 		return PORT_ARMED;
-	/* Each frame that comes from now on wakes whoever watches the descriptor. Those that came before may
-	 * have done so already, while nobody slept. */
+	/* Each frame that comes from now on wakes whoever watches the descriptor. Those that came
+	 * before may have done so already, while nobody slept. */
 	look.fd = queues[index].fd;
 	return poll(&look, 1, 0) > 0 && look.revents & POLLIN ? PORT_PENDING : PORT_ARMED;
 }
@@ -268,8 +270,8 @@ static enum drop_reason flush(struct sending *sending)
 	return reason;
 }
 
-/* Puts a frame of packet `i`, which the kernel takes as it is, among those to be written, with its header
- * before it. */
+/* Puts a frame of packet `i`, which the kernel takes as it is, among those to be written, with its
+ * header before it. */
 static void add(struct sending *sending, unsigned i, const struct packet *packet)
 {
 	uint8_t *start = packet->head - TAP_HEADER_SIZE;
@@ -292,8 +294,9 @@ static void add(struct sending *sending, unsigned i, const struct packet *packet
 	sending->piece_count += count;
 }
 
-/* What the kernel does not take is finished first. A piece lies in one room and borrows the packet's tail, so
- * it is written before there is another; where one is lost, so are those that follow. */
+/* What the kernel does not take is finished first. A piece lies in one room and borrows the
+ * packet's tail, so it is written before there is another; where one is lost, so are those that
+ * follow. */
 static NO_INLINE void add_finished(struct sending *sending, unsigned i, struct packet *packet,
 	const struct egress_limits *limits)
 {
@@ -352,7 +355,8 @@ static void send_to_queue(struct tap_port *tap, struct tap_queue *queue, struct 
 	spinlock_unlock(&queue->counting);
 }
 
-/* Spreads flows over the queues: the frames of a flow use one, and the kernel answers on the same. */
+/* Spreads flows over the queues: the frames of a flow use one, and the kernel answers on the
+ * same. */
 static void send_spread(
 	struct tap_port *tap, struct tap_queue *queues, struct packet_batch *batch, uint64_t mask)
 {

@@ -134,7 +134,8 @@ static uint8_t offloads_of(unsigned tap_offloads)
 	return offloads;
 }
 
-/* Gets the interface and readies its queues; they are not published yet. existing: it shall not be made. */
+/* Gets the interface and readies its queues; they are not published yet. existing: it shall not be
+ * made. */
 static int attach(struct tap_port *tap, bool existing, struct error *error)
 {
 	struct host_tap request = tap->settings;
@@ -189,7 +190,8 @@ static void here(struct tap_port *tap, const struct link *link)
 		problem(tap, TAP_PORT_DOWN, words.text);
 }
 
-/* It is not. What is left of it is kept: closing it would delete what somebody has renamed or moved. */
+/* It is not. What is left of it is kept: closing it would delete what somebody has renamed or
+ * moved. */
 static void away(struct tap_port *tap, enum tap_place place, const char *name)
 {
 	const char *wanted = tap->settings.name;
@@ -222,8 +224,8 @@ static void take_another(struct tap_port *tap)
 	here(tap, &tap->tap.link);
 }
 
-/* Something happened to an interface that may be ours. What counts is how things are now, not what the news
- * says: it may be old, of an interface that is gone meanwhile. */
+/* Something happened to an interface that may be ours. What counts is how things are now, not what
+ * the news says: it may be old, of an interface that is gone meanwhile. */
 static void review(struct tap_port *tap)
 {
 	struct link link;

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The TAP port: a network interface of the host, or of a network namespace, is a member of a network.
- * We are the program behind the TAP; its other side is the kernel's network stack.
+ * The TAP port: a network interface of the host, or of a network namespace, is a member of a
+ * network. We are the program behind the TAP; its other side is the kernel's network stack.
  *
  *   guest's memory --writev--> TAP --> the kernel's stack       (one copy, the kernel's)
- *   guest's memory <----------- TAP <-- the kernel's stack      (read into buffers of ours that are reused)
+ *   guest's memory <----------- TAP <-- the kernel's stack      (read into buffers of ours that are
+ *                                                               reused)
  *
- * What the kernel and we leave undone (checksums, segments) is told in the virtio-net header in front
- * of each frame, and is believed no more than a guest's: virtio_net/offload.h.
+ * What the kernel and we leave undone (checksums, segments) is told in the virtio-net header in
+ * front of each frame, and is believed no more than a guest's: virtio_net/offload.h.
  *
  * The port is the interface of its name in its namespace, and nothing else. Where that is renamed,
- * moved or deleted by somebody else the port is away: frames to it are dropped (receiver-not-ready),
- * its carrier is off, and the status says why. It comes back with an interface of that name.
+ * moved or deleted by somebody else the port is away: frames to it are dropped
+ * (receiver-not-ready), its carrier is off, and the status says why. It comes back with an
+ * interface of that name.
  *
- * Threads: as the port contract says. send() may be called by several workers at once for one queue; the
- * kernel takes their frames in any order, each worker's in its own.
+ * Threads: as the port contract says. send() may be called by several workers at once for one
+ * queue; the kernel takes their frames in any order, each worker's in its own.
  */
 #ifndef VSW_PORT_TAP_TAP_H
 #define VSW_PORT_TAP_TAP_H
@@ -30,16 +32,16 @@
 #define TAP_PORT_QUEUES_MAX 64
 
 /*
- * Makes the interface or attaches to it (host/tap.h; `offload` is ours to set). NULL with *error filled
- * where it cannot be had. The port is destroyed with port->class->destroy(), and with it an interface that
- * we made and that shall not persist. Control thread.
+ * Makes the interface or attaches to it (host/tap.h; `offload` is ours to set). NULL with *error
+ * filled where it cannot be had. The port is destroyed with port->class->destroy(), and with it an
+ * interface that we made and that shall not persist. Control thread.
  */
 struct port *tap_port_new(struct event_base *base, const struct port_notifier *notifier,
 	const char *name, uint16_t index, const struct host_tap *settings, struct error *error);
 
-/* Makes the interface what `settings` says, which may differ from before in mac, mtu, up, persist and
- * addresses; also where somebody else has changed it. While it is away this waits for its return. 0, or
- * -errno with *error filled. Control thread. */
+/* Makes the interface what `settings` says, which may differ from before in mac, mtu, up, persist
+ * and addresses; also where somebody else has changed it. While it is away this waits for its
+ * return. 0, or -errno with *error filled. Control thread. */
 int tap_port_change(struct port *port, const struct host_tap *settings, struct error *error);
 
 enum tap_port_state {

@@ -2,9 +2,9 @@
 /*
  * The TAP port from inside: tap.c is the control thread's, data.c the workers'.
  *
- * `live` is what workers see: the queues, while the interface is there. To change anything of it the
- * control thread takes it back, waits a grace period, changes it and publishes it again, as it is done
- * with the rings of guests.
+ * `live` is what workers see: the queues, while the interface is there. To change anything of it
+ * the control thread takes it back, waits a grace period, changes it and publishes it again, as it
+ * is done with the rings of guests.
  */
 #ifndef VSW_PORT_TAP_PRIVATE_H
 #define VSW_PORT_TAP_PRIVATE_H
@@ -19,8 +19,8 @@
  * that what follows is aligned as in a guest's. */
 #define TAP_HEADER_SIZE 12
 
-/* Room for the longest frame's tail and for one byte more, by which a longer one is known; a distance
- * that spreads the first bytes of tails over a cache's sets. */
+/* Room for the longest frame's tail and for one byte more, by which a longer one is known; a
+ * distance that spreads the first bytes of tails over a cache's sets. */
 #define TAP_TAIL_SIZE   (PACKET_LENGTH_MAX - PACKET_HEAD_SIZE + 1)
 #define TAP_TAIL_STRIDE (65536 + 21 * CACHE_LINE)
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The TAP port against the kernel: a real TAP in a namespace of the test's own, and a packet socket at its
- * other side. Each case runs with io_uring, where the kernel has it, and with plain reads and writes.
+ * The TAP port against the kernel: a real TAP in a namespace of the test's own, and a packet socket
+ * at its other side. Each case runs with io_uring, where the kernel has it, and with plain reads
+ * and writes.
  */
 #include <arpa/inet.h>
 #include <errno.h>

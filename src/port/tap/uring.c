@@ -26,7 +26,8 @@ static int restrict_ring(struct io_uring *ring)
 	return io_uring_register((unsigned)ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
-/* A read that must not wait: a kernel that would answer it later, or not at all, is of no use here. */
+/* A read that must not wait: a kernel that would answer it later, or not at all, is of no use
+ * here. */
 static int probe(struct tap_uring *ring)
 {
 	char byte[16];

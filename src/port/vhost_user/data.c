@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The data side of the vhost-user port; see port/vhost_user/vhost_user_private.h for who may touch what.
+ * The data side of the vhost-user port; see port/vhost_user/vhost_user_private.h for who may touch
+ * what.
  */
 #include "base/fd.h"
 #include "base/rcu.h"
@@ -31,8 +32,8 @@ void vhost_user_receive(struct port *port, unsigned queue, struct packet_batch *
 		report_failure(vhost, &pair->receive_ring);
 }
 
-/* Interrupts the guest. A system call: what reading the clock costs does not matter beside it. What it
- * takes is counted as the notification's, and a guest whose signals are slow gets them later. */
+/* Interrupts the guest. A system call: what reading the clock costs does not matter beside it. What
+ * it takes is counted as the notification's, and a guest whose signals are slow gets them later. */
 static void notify(struct vhost_user_ring *ring, struct packet_batch *batch)
 {
 	batch->kick_cycles += bell_ring(&ring->bell);
@@ -40,16 +41,16 @@ static void notify(struct vhost_user_ring *ring, struct packet_batch *batch)
 
 void vhost_user_release(struct port *port, unsigned queue, struct packet_batch *batch)
 {
-	/* Not read anew: the ring may have been unpublished meanwhile, but until this worker has passed
-	 * it is still there, and what was taken must be given back. */
+	/* Not read anew: the ring may have been unpublished meanwhile, but until this worker has
+	 * passed it is still there, and what was taken must be given back. */
 	struct net_device_queue *device = batch->source;
 
 	if (device && net_device_release(device))
 		notify(&vhost_user_port(port)->pairs[queue].receive_ring, batch);
 }
 
-/* Nobody is there. A frame that was for this port alone is lost; of what goes to every port, others have
- * copies. */
+/* Nobody is there. A frame that was for this port alone is lost; of what goes to every port, others
+ * have copies. */
 static void drop_all(struct vhost_user_port *vhost, const struct packet_batch *batch, uint64_t mask)
 {
 	struct counters *counters = &vhost->port.counters[0].tx;

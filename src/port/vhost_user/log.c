@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The dirty log of the vhost-user port: which writes of which ring are logged, changed while the rings
- * run and no frame is lost. Control thread; see port/vhost_user/vhost_user_private.h.
+ * The dirty log of the vhost-user port: which writes of which ring are logged, changed while the
+ * rings run and no frame is lost. Control thread; see port/vhost_user/vhost_user_private.h.
  */
 #include <errno.h>
 #include <linux/vhost_types.h>
@@ -10,8 +10,8 @@
 #include "port/vhost_user/vhost_user_private.h"
 
 /*
- * What of ring `index` is to be logged with `log`, in *chosen; chosen->log is NULL where nothing is.
- * Only receiveqs have buffers that we write to.
+ * What of ring `index` is to be logged with `log`, in *chosen; chosen->log is NULL where nothing
+ * is. Only receiveqs have buffers that we write to.
  */
 static int choose(struct vhost_user_port *vhost, unsigned index, const struct dirty_log *log,
 	struct queue_log *chosen, struct error *error)

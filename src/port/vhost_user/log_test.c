@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a port answers to a VMM that wants writes logged: which logs and addresses it refuses, in which
- * words, and what goes on all the same. A second VM stands by, and nothing of this may reach it.
+ * What a port answers to a VMM that wants writes logged: which logs and addresses it refuses, in
+ * which words, and what goes on all the same. A second VM stands by, and nothing of this may reach
+ * it.
  */
 #include "port/vhost_user/test_vm.h"
 
@@ -28,8 +29,8 @@
 #define LOG_RING (1u << VHOST_VRING_F_LOG)
 #define PAGE     UINT64_C(4096)
 
-/* A log with a bit for every page up to the end of the guest's memory; its bits begin at an offset in
- * the file, for which no alignment is promised. */
+/* A log with a bit for every page up to the end of the guest's memory; its bits begin at an offset
+ * in the file, for which no alignment is promised. */
 #define LOG_SIZE   ((TEST_GUEST + TEST_MEMORY) / PAGE / 8)
 #define LOG_OFFSET UINT64_C(123)
 #define LOG_FILE   PAGE
@@ -465,8 +466,8 @@ static void *worker(void *argument)
 }
 
 /*
- * Takes frames out of the guest's ring until every buffer of it was filled by a frame that the worker
- * began after this call: those of one ring may have been written, and logged, before it.
+ * Takes frames out of the guest's ring until every buffer of it was filled by a frame that the
+ * worker began after this call: those of one ring may have been written, and logged, before it.
  */
 static void wait_for_fresh_frames(void)
 {

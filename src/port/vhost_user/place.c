@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Where a ring goes on when it starts, and the record of it for whoever serves it next. Control thread; see
- * port/vhost_user/vhost_user_private.h and docs/decisions/ring-positions.md.
+ * Where a ring goes on when it starts, and the record of it for whoever serves it next. Control
+ * thread; see port/vhost_user/vhost_user_private.h and docs/decisions/ring-positions.md.
  */
 #include "base/log.h"
 #include "port/vhost_user/vhost_user_private.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What is wrong with a vhost-user port, for whoever looks at the log or at the port: every refusal, ring
- * that stopped and promise that was not kept comes through vhost_user_problem(). Control thread; see
- * port/vhost_user/vhost_user_private.h.
+ * What is wrong with a vhost-user port, for whoever looks at the log or at the port: every refusal,
+ * ring that stopped and promise that was not kept comes through vhost_user_problem(). Control
+ * thread; see port/vhost_user/vhost_user_private.h.
  */
 #include <errno.h>
 #include <linux/virtio_config.h>
@@ -18,8 +18,8 @@
 #include "port/vhost_user/vhost_user_private.h"
 #include "vhost/connection.h"
 
-/* Seconds in which the same problem of another connection is not logged again: a VMM that is refused
- * tries once a second. */
+/* Seconds in which the same problem of another connection is not logged again: a VMM that is
+ * refused tries once a second. */
 #define SAME_PROBLEM_SECONDS 60
 
 const char *const vhost_user_state_names[] = {
@@ -70,7 +70,8 @@ void vhost_user_problem_left(struct vhost_user_port *vhost, const char *reason)
 {
 	struct error text;
 
-	/* Who says no more than that it goes has no problem; and a reason of ours stands already. */
+	/* Who says no more than that it goes has no problem; and a reason of ours stands
+	 * already. */
 	if (strcmp(reason, VHOST_PEER_CLOSED) == 0 ||
 		vhost->problem.kind != VHOST_USER_PROBLEM_NONE)
 		return;
@@ -127,8 +128,8 @@ static bool memory_missing(const struct vhost_user_port *vhost)
 	return !vhost->memory && vhost->backend.features & BIT64(VIRTIO_F_VERSION_1);
 }
 
-/* A driver fills the receiveq and then kicks it. Where the kick came but the ring is empty, we see other
- * memory than the guest does. */
+/* A driver fills the receiveq and then kicks it. Where the kick came but the ring is empty, we see
+ * other memory than the guest does. */
 static bool memory_foreign(const struct vhost_user_port *vhost)
 {
 	return vhost->kicked && untouched(vhost);
@@ -170,7 +171,8 @@ static enum vhost_user_state vhost_user_state(const struct vhost_user_port *vhos
 /* Seconds from a driver's features to its memory: a DPDK application may take some. */
 #define MEMORY_SECONDS 5
 
-/* Seconds from the first kick to the first buffer: a driver has it there before, but for odd ones. */
+/* Seconds from the first kick to the first buffer: a driver has it there before, but for odd
+ * ones. */
 #define BUFFER_SECONDS 1
 
 void vhost_user_expect_memory(struct vhost_user_port *vhost)

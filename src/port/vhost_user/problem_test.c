@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Why a port does not serve its VM: each reason is in the log and in the port's status, and goes when it
- * is over. */
+/* Why a port does not serve its VM: each reason is in the log and in the port's status, and goes
+ * when it is over. */
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>

@@ -13,9 +13,10 @@
 #include "port/vhost_user/vhost_user_private.h"
 
 /*
- * What every guest is offered: what the queues do (virtio_net/device.h), and CTRL_VQ, CTRL_RX, CTRL_MAC_ADDR,
- * STATUS and GUEST_ANNOUNCE, which are the VMM's to carry out (it owns the control queue): it offers
- * them to its guest only where we do. LOG_ALL and PROTOCOL_FEATURES are between the VMM and us.
+ * What every guest is offered: what the queues do (virtio_net/device.h), and CTRL_VQ, CTRL_RX,
+ * CTRL_MAC_ADDR, STATUS and GUEST_ANNOUNCE, which are the VMM's to carry out (it owns the control
+ * queue): it offers them to its guest only where we do. LOG_ALL and PROTOCOL_FEATURES are between
+ * the VMM and us.
  */
 #define FEATURES                                                                                   \
 	(NET_DEVICE_FEATURES | BIT64(VIRTIO_NET_F_STATUS) | BIT64(VIRTIO_NET_F_MTU) |              \

@@ -4,8 +4,8 @@
  *
  * The control thread owns the socket, the protocol state and the memory maps; a worker owns a ring
  * while it is published. To change a ring, the control thread unpublishes it, waits a grace period,
- * changes it and publishes it again: no ring is ever seen half changed, and after GET_VRING_BASE has
- * been answered no worker can touch it. Other ports are not disturbed.
+ * changes it and publishes it again: no ring is ever seen half changed, and after GET_VRING_BASE
+ * has been answered no worker can touch it. Other ports are not disturbed.
  */
 #ifndef VSW_PORT_VHOST_USER_VHOST_USER_H
 #define VSW_PORT_VHOST_USER_VHOST_USER_H
@@ -31,9 +31,11 @@ struct vhost_user_options {
 	unsigned queues;       /* queue pairs offered, 1 to PORT_QUEUE_MAX */
 	uint16_t mtu;          /* offered to the guest; 0: none */
 	uint64_t memory_limit; /* bytes that the VMM may have us map, 0: any; guest_mapping.h */
-	/* Where packed rings note how far they are; copied. NULL: nowhere; see port/ring_places.h. */
+	/* Where packed rings note how far they are; copied. NULL: nowhere; see
+	 * port/ring_places.h. */
 	const char *places_folder;
-	/* A VM announced itself (SEND_RARP): tell the network that `mac` is here. Control thread. */
+	/* A VM announced itself (SEND_RARP): tell the network that `mac` is here. Control
+	 * thread. */
 	void (*announce)(void *owner, struct port *port, const uint8_t mac[6]);
 	void *announce_owner;
 };
@@ -45,9 +47,9 @@ struct port *vhost_user_new(struct event_base *base, const struct port_notifier 
 	const char *name, uint16_t index, const struct vhost_user_options *options,
 	struct error *error);
 
-/* Server: lets in whom `access` names, and listens again where the socket file is gone; the present VMM
- * stays connected. 1 where it listens anew, 0, or -errno with *error filled: nothing has changed then.
- * Control thread. */
+/* Server: lets in whom `access` names, and listens again where the socket file is gone; the present
+ * VMM stays connected. 1 where it listens anew, 0, or -errno with *error filled: nothing has
+ * changed then. Control thread. */
 int vhost_user_renew(struct port *port, const struct host_access *access, struct error *error);
 
 /* Changes options.memory_limit; what is mapped stays. Control thread. */
@@ -75,8 +77,8 @@ struct vhost_user_status {
 	uint64_t protocol_features;
 	unsigned queues;       /* queue pairs that are started and enabled */
 	uint64_t memory_bytes; /* guest memory mapped */
-	uint64_t
-		mapped_bytes; /* address space for it and the dirty log: what memory_limit is about */
+	/* address space for it and the dirty log: what memory_limit is about */
+	uint64_t mapped_bytes;
 	uint64_t connections;  /* how often a VMM has connected */
 	uint64_t ring_errors;  /* queues stopped for a bad descriptor chain since the start */
 	uint64_t owed_signals; /* sent late, because the VM's eventfds are slow */
@@ -86,15 +88,16 @@ struct vhost_user_status {
 };
 
 /*
- * What the connected VM was told (queue pairs, MTU, features) it relies on as long as it runs, and it comes
- * back to the socket that it knows. 0 where a port with these options (socket, mode, queues and mtu
- * count) could go on serving it, or where there is none; else -EBUSY, and the words for it. Control thread.
+ * What the connected VM was told (queue pairs, MTU, features) it relies on as long as it runs, and
+ * it comes back to the socket that it knows. 0 where a port with these options (socket, mode,
+ * queues and mtu count) could go on serving it, or where there is none; else -EBUSY, and the words
+ * for it. Control thread.
  */
 int vhost_user_keeps_promise(
 	const struct port *port, const struct vhost_user_options *options, struct error *error);
 
-/* This port stands where another kept a VM that it cannot serve: its problem, until a VM runs. Control
- * thread. */
+/* This port stands where another kept a VM that it cannot serve: its problem, until a VM runs.
+ * Control thread. */
 void vhost_user_break_promise(struct port *port, const char *words);
 
 /* Control thread. */

@@ -64,7 +64,8 @@ enum vhost_user_problem_kind {
 	VHOST_USER_PROBLEM_REFUSED, /* a message: until rings run */
 	VHOST_USER_PROBLEM_RING,    /* out of service: until each that is was started anew */
 	VHOST_USER_PROBLEM_MEMORY,  /* not shared: until it is, or another VMM is here */
-	VHOST_USER_PROBLEM_PROMISE, /* a VM was promised what the port has no more: until rings run */
+	/* a VM was promised what the port has no more: until rings run */
+	VHOST_USER_PROBLEM_PROMISE,
 };
 
 struct vhost_user_problem {
