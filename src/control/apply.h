@@ -3,11 +3,15 @@
  * Makes the running switch equal to a model, as a transaction: either all of it holds afterwards,
  * or nothing has changed and the error says why.
  *
- *   compare -> refuse what needs a restart -> open new ports -> publish -> take old ports down
+ *   plan:      compare, judge, refuse what needs a restart
+ *   carry out: change ports that stay, open new ones, publish
+ *   commit:    take old ports down          or undo
  *
  * Ports that did not change are not touched: their rings, indices and counters stay, and no frame
- * on them is lost. A port that must be reopened under the socket path of a port that goes is opened
+ * on them is lost. A port that claims what a port that goes still holds (resources.h) is opened
  * only after that one is down; if that fails, the old one is opened again, and its VMM reconnects.
+ *
+ * Knows no kind of port: port_kinds.h.
  *
  * Control thread only.
  */
@@ -27,10 +31,9 @@ enum apply_how {
 
 /*
  * source: the name of the file that the model came from, for errors that belong to a line of it.
- * Creates the socket folder where only its last component is missing. The number of changes, 0 for
- * none: *model is the running one now and empty here. -ENOTSUP where a restart is needed, -EBUSY
- * where it must be forced, else the reason for which a port could not be opened, or -ENOMEM: *error
- * is filled, *model untouched.
+ * The number of changes, 0 for none: *model is the running one now and empty here. -ENOTSUP where a
+ * restart is needed, -EBUSY where it must be forced, else the reason for which a port could not be
+ * opened, or -ENOMEM: *error is filled, *model untouched.
  */
 int runtime_apply(struct runtime *runtime, struct model *model, const char *source,
 	enum apply_how how, struct error *error);
