@@ -119,7 +119,12 @@ int link_find(const char *name, struct link *link)
 	mnl_attr_put_strz(question, IFLA_IFNAME, name);
 	status = netlink_ask(&netlink, question, take_link, link);
 	netlink_close(&netlink);
-	return status == 0 && !link->index ? -ENODEV : status;
+	/* The kernel finds an interface by each name that it has (altname): that is not it. */
+	if (status == 0 && (!link->index || strcmp(link->name, name) != 0)) {
+		memset(link, 0, sizeof(*link));
+		return -ENODEV;
+	}
+	return status;
 }
 
 /* One question about an interface; says what was wanted where the answer is no. */
@@ -260,12 +265,16 @@ static void read_changes(const char *buffer, ssize_t length,
 	}
 }
 
+/* Messages read at once: others may send to the socket without end, and what is left is told
+ * again. */
+#define WATCH_MESSAGES 64
+
 int link_watch_read(
 	int watch, void (*changed)(void *owner, const struct link_change *change), void *owner)
 {
 	char buffer[8192] __attribute__((aligned(8)));
 
-	for (;;) {
+	for (unsigned i = 0; i < WATCH_MESSAGES; i++) {
 		struct sockaddr_nl from = {0};
 		socklen_t size = sizeof(from);
 		ssize_t length = recvfrom(
@@ -286,4 +295,5 @@ int link_watch_read(
 		else
 			read_changes(buffer, length, changed, owner);
 	}
+	return 0;
 }
