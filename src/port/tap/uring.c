@@ -15,6 +15,7 @@ static int restrict_ring(struct io_uring *ring)
 	struct io_uring_restriction allowed[] = {
 		{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READV},
 		{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_WRITEV},
+		{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_WRITE},
 		{.opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED, .sqe_flags = IOSQE_FIXED_FILE},
 		{.opcode = IORING_RESTRICTION_REGISTER_OP, .register_op = IORING_UNREGISTER_FILES},
 	};
@@ -96,6 +97,21 @@ static unsigned reap(struct io_uring *ring, struct tap_io *ios, unsigned count)
 	return taken;
 }
 
+/* A short frame to be sent is one piece, and then the kernel needs no list of pieces. */
+static void prepare(struct io_uring_sqe *entry, bool write, const struct tap_io *io)
+{
+	const struct iovec *pieces = io->pieces;
+
+	if (write && io->count == 1)
+		io_uring_prep_rw(
+			IORING_OP_WRITE, entry, 0, pieces->iov_base, (unsigned)pieces->iov_len, 0);
+	else
+		io_uring_prep_rw(
+			write ? IORING_OP_WRITEV : IORING_OP_READV, entry, 0, pieces, io->count, 0);
+	entry->rw_flags = RWF_NOWAIT;
+	entry->flags = IOSQE_FIXED_FILE;
+}
+
 void tap_uring_run(struct tap_uring *ring, bool write, struct tap_io *ios, unsigned count)
 {
 	unsigned done = 0;
@@ -104,10 +120,7 @@ void tap_uring_run(struct tap_uring *ring, bool write, struct tap_io *ios, unsig
 		struct io_uring_sqe *entry = io_uring_get_sqe(&ring->ring);
 
 		/* The ring is empty between two calls, and has room for a batch. */
-		io_uring_prep_rw(write ? IORING_OP_WRITEV : IORING_OP_READV, entry, 0,
-			ios[i].pieces, ios[i].count, 0);
-		entry->rw_flags = RWF_NOWAIT;
-		entry->flags = IOSQE_FIXED_FILE;
+		prepare(entry, write, &ios[i]);
 		entry->user_data = i;
 		ios[i].result = -EIO;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Many reads or writes of one descriptor by one system call: an io_uring that can do nothing else.
- * It is restricted, before it is used, to READV and WRITEV of the one descriptor registered with
- * it.
+ * It is restricted, before it is used, to READV, WRITEV and WRITE (of what is one piece) of the one
+ * descriptor registered with it.
  *
  * Nothing is left under way: each request is done when tap_uring_run() returns, or refused because
  * it would have to wait. So the buffers and iovecs are the caller's again, and no thread is kept
