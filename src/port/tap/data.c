@@ -31,7 +31,7 @@
 /* Reads or writes in order; without a ring a read that finds nothing is the last one. */
 static void run(struct tap_uring *ring, int fd, bool write, struct tap_io *ios, unsigned count)
 {
-	if (ring) {
+	if (ring && !tap_uring_dead(ring)) {
 		tap_uring_run(ring, write, ios, count);
 		return;
 	}

@@ -7,7 +7,11 @@
 
 struct tap_uring {
 	struct io_uring ring;
+	bool dead; /* a call was refused: what it left in the ring must never be submitted */
 };
+
+/* Calls that the kernel has no memory for at present, before the ring is given up. */
+#define BUSY_TRIES 16
 
 /* Debian 12's liburing declares functions for these two and has them not. */
 static int restrict_ring(struct io_uring *ring)
@@ -112,9 +116,14 @@ static void prepare(struct io_uring_sqe *entry, bool write, const struct tap_io 
 	entry->flags = IOSQE_FIXED_FILE;
 }
 
+bool tap_uring_dead(const struct tap_uring *ring)
+{
+	return ring->dead;
+}
+
 void tap_uring_run(struct tap_uring *ring, bool write, struct tap_io *ios, unsigned count)
 {
-	unsigned done = 0;
+	unsigned done = 0, busy = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		struct io_uring_sqe *entry = io_uring_get_sqe(&ring->ring);
@@ -128,8 +137,10 @@ void tap_uring_run(struct tap_uring *ring, bool write, struct tap_io *ios, unsig
 	while (done < count) {
 		int status = io_uring_submit_and_wait(&ring->ring, count - done);
 
-		if (status < 0 && status != -EINTR && status != -EAGAIN)
+		if (status < 0 && status != -EINTR && (status != -EAGAIN || ++busy > BUSY_TRIES)) {
+			ring->dead = true;
 			return;
+		}
 		done += reap(&ring->ring, ios, count);
 	}
 }

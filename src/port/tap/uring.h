@@ -35,6 +35,9 @@ struct tap_uring;
 struct tap_uring *tap_uring_new(int fd, struct error *error);
 void tap_uring_free(struct tap_uring *ring);
 
+/* True where the kernel has refused a call: the ring must not be used any more. */
+bool tap_uring_dead(const struct tap_uring *ring);
+
 /* Reads into, or writes, ios[0..count-1] in order (count <= PACKET_BATCH), and fills the results. A
  * full or empty TAP is -EAGAIN. */
 void tap_uring_run(struct tap_uring *ring, bool write, struct tap_io *ios, unsigned count);
