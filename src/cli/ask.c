@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "cli/client.h"
 #include "cli/command.h"
 #include "cli/filter.h"
@@ -35,13 +36,38 @@ static void print_heading(bool first)
 	printf("%s\n", text);
 }
 
-static void print_result(
-	const struct command_line *line, const json_t *result, void (*print)(const json_t *))
+/* Makes the text in it fit for a terminal: a VMM, or root of a namespace, has named some of it. */
+static void make_printable(json_t *value)
 {
-	if (line->json)
+	const char *text = json_string_value(value);
+	const char *key;
+	json_t *part;
+	size_t i;
+
+	if (text) {
+		size_t length = json_string_length(value), size = 4 * length + 1;
+		char *printable = malloc(size);
+
+		if (printable)
+			text_print(printable, size, text, length);
+		json_string_set(value, printable ? printable : "?");
+		free(printable);
+	}
+	json_array_foreach (value, i, part)
+		make_printable(part);
+	json_object_foreach (value, key, part)
+		make_printable(part);
+}
+
+static void print_result(
+	const struct command_line *line, json_t *result, void (*print)(const json_t *))
+{
+	if (line->json) {
 		command_print_json(result);
-	else
-		print(result);
+		return;
+	}
+	make_printable(result);
+	print(result);
 }
 
 static void rest(double seconds)

@@ -136,6 +136,7 @@ int host_folder_check(const struct host_folder *folder, struct error *error);
  * Takes the folder for this process alone: another host_folder_lock() of it fails until the
  * descriptor that is answered is closed, or the process has ended. Nothing is left in the folder. A
  * negative errno where not: -EADDRINUSE where another process has it, with that one in the reason.
+ * The lock of a process of another user, root's excepted, counts for nothing.
  */
 int host_folder_lock(const struct host_folder *folder, struct error *error);
 

@@ -9,10 +9,13 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -213,6 +216,41 @@ static void test_lock(void **state)
 	assert_int_equal(access("l", F_OK), -1);
 }
 
+/* Whoever may look into a folder may lock it; that of a user who cannot be a vswd keeps none from
+ * starting. */
+static void test_lock_of_a_stranger(void **state)
+{
+	struct host_folder folder = folder_of("l", HOST_FOLDER_PLAIN);
+	struct host_folders_made made;
+	int ready[2], fd;
+	pid_t stranger;
+	char byte;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(host_folder_make(&folder, &made, &error), 0);
+	assert_int_equal(pipe(ready), 0);
+	stranger = fork();
+	if (stranger == 0) {
+		int own = open("l", O_RDONLY | O_DIRECTORY);
+
+		if (setresuid(65534, 65534, 65534) < 0 || flock(own, LOCK_EX) < 0 ||
+			write(ready[1], "!", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	fd = host_folder_lock(&folder, &error);
+	assert_true(fd >= 0);
+	close(fd);
+	kill(stranger, SIGKILL);
+	waitpid(stranger, NULL, 0);
+	close(ready[0]);
+	close(ready[1]);
+	host_folder_remove(&folder, &made);
+}
+
 /* A file where a folder should be made leaves the folder above it as it was: not there. */
 static void test_a_folder_that_cannot_be_made(void **state)
 {
@@ -339,6 +377,7 @@ int main(void)
 		TEST(test_socket_in_a_safe_folder),
 		TEST(test_folders),
 		TEST(test_lock),
+		TEST(test_lock_of_a_stranger),
 		TEST(test_a_folder_that_cannot_be_made),
 		TEST(test_check_follows_each_link),
 		TEST(test_check_comes_to_an_end),
