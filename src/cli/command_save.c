@@ -39,15 +39,18 @@ static void inherit(int fd, const struct stat *old)
 }
 
 /* The text is at the path at once and durably, or what was there is untouched. What was there is
- * kept as `kept`, if there was anything: *had_old. 0 or -errno. */
-static int replace_file(const char *path, const char *kept, const char *text, bool *had_old)
+ * kept as `kept` if there is no such file yet, *kept_old: the first, a person's, is worth more than
+ * a later one. 0 or -errno. */
+static int replace_file(const char *path, const char *kept, const char *text, bool *kept_old)
 {
 	char draft[PATH_MAX];
 	struct stat old;
+	bool had_old;
 	int fd, rc;
 
-	*had_old = stat(path, &old) == 0;
-	if (*had_old && !S_ISREG(old.st_mode))
+	*kept_old = false;
+	had_old = stat(path, &old) == 0;
+	if (had_old && !S_ISREG(old.st_mode))
 		return -EINVAL;
 	if (snprintf(draft, sizeof(draft), "%s.XXXXXX", path) >= (int)sizeof(draft))
 		return -ENAMETOOLONG;
@@ -55,13 +58,13 @@ static int replace_file(const char *path, const char *kept, const char *text, bo
 	if (fd < 0)
 		return -errno;
 	(void)!fchmod(fd, 0644);
-	if (*had_old)
+	if (had_old)
 		inherit(fd, &old);
 	rc = write_all(fd, text);
 	fd_close(&fd);
-	if (rc == 0 && *had_old) {
-		unlink(kept);
-		rc = link(path, kept) < 0 ? -errno : 0;
+	if (rc == 0 && had_old) {
+		*kept_old = link(path, kept) == 0;
+		rc = *kept_old || errno == EEXIST ? 0 : -errno;
 	}
 	if (rc == 0 && rename(draft, path) < 0)
 		rc = -errno;
@@ -91,7 +94,7 @@ static bool find_path(const struct command_line *line, char path[PATH_MAX], json
 	return false;
 }
 
-/* kept: where the old file is now; NULL: there was none. own: vswd reads the file. */
+/* kept: where the old file is now; NULL: it is not kept. own: vswd reads the file. */
 static void report(const struct command_line *line, const char *path, const char *kept, bool own)
 {
 	json_t *object;
@@ -113,21 +116,21 @@ static int save(const struct command_line *line, const char *path, const json_t 
 	const char *own = json_string_value(json_object_get(state, "config_file"));
 	json_t *text = client_call(line->control, "config.show", json_pack("{s:b}", "brief", 1));
 	char kept[PATH_MAX + 1];
-	bool had_old = false;
+	bool kept_old = false;
 	json_t *done;
 	int rc;
 
 	if (!text)
 		return COMMAND_REFUSED;
 	snprintf(kept, sizeof(kept), "%s~", path);
-	rc = replace_file(path, kept, json_string_value(text), &had_old);
+	rc = replace_file(path, kept, json_string_value(text), &kept_old);
 	if (rc < 0) {
 		fprintf(stderr, "vsw: cannot write %s: %s\n", path,
 			rc == -EINVAL ? "it is no ordinary file" : strerror(-rc));
 		json_decref(text);
 		return COMMAND_REFUSED;
 	}
-	report(line, path, had_old ? kept : NULL, own && strcmp(own, path) == 0);
+	report(line, path, kept_old ? kept : NULL, own && strcmp(own, path) == 0);
 	if (!own || strcmp(own, path) != 0) {
 		json_decref(text);
 		return COMMAND_DONE;

@@ -94,14 +94,12 @@ static int carry_out(struct change *c)
 	return rc;
 }
 
-/* The lines of one change belong together, so together they are limited. */
+/* What an administrator changes is a record: never held back. */
 static void log_changes(const struct diff *diff)
 {
-	static struct log_limit limit;
-
-	if (!log_limit_allows(&limit))
+	if (diff->count > LOGGED_CHANGES_MAX)
 		return;
-	for (unsigned i = 0; i < diff->count && diff->count <= LOGGED_CHANGES_MAX; i++)
+	for (unsigned i = 0; i < diff->count; i++)
 		log_info("%s", diff->actions[i].text);
 }
 
@@ -112,9 +110,8 @@ static void warn_of_undone(const struct diff *diff)
 	for (unsigned i = 0; i < diff->count; i++)
 		count += diff->actions[i].undoes;
 	if (count)
-		log_limited(LOG_LEVEL_WARNING,
-			"changes that were made by hand and are undone by the file: %u ('vsw "
-			"config save' before would have kept them)",
+		log_warning("changes that were made by hand and are undone by the file: %u ('vsw "
+			    "config save' before would have kept them)",
 			count);
 }
 

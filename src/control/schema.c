@@ -182,7 +182,8 @@ void schema_text(
 		break;
 	case SCHEMA_ADDRESSES:
 	case SCHEMA_HOST_ADDRESSES:
-		value_address_format(&((const struct value_addresses *)field)->of[i], text);
+		value_address_format(&((const struct value_addresses *)field)->of[i],
+			key->kind == SCHEMA_HOST_ADDRESSES ? VALUE_INTERFACE : VALUE_PREFIX, text);
 		break;
 	default:
 		snprintf(text, SCHEMA_TEXT_SIZE, "%s", (const char *)field);

@@ -80,12 +80,24 @@ static void claim(const struct model_port *port, struct claims *claims)
 {
 	const struct model_tap *settings = model_tap(port);
 	const char *netns = settings->netns;
+	const char *folder = !*netns || *netns == '/' ? "" : "/run/netns/";
 
-	if (!*netns)
-		claims_add(claims, "interface", "ifname", "%s", settings->ifname);
-	else
-		claims_add(claims, "interface", "ifname", "%s in %s%s", settings->ifname,
-			*netns == '/' ? "" : "/run/netns/", netns);
+	/* A name that was refused is none. */
+	if (*settings->ifname)
+		claims_add(claims, "interface", "ifname", "%s in %s%s", settings->ifname, folder,
+			netns);
+	for (unsigned i = 0; i < settings->address.count; i++) {
+		struct value_address address = settings->address.of[i];
+		char text[VALUE_ADDRESS_TEXT_SIZE];
+
+		/* A link's own may be the same on every link. */
+		if (address.ipv6 && address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80)
+			continue;
+		/* The same in two networks is the same address. */
+		address.length = 0;
+		value_address_format(&address, VALUE_INTERFACE, text);
+		claims_add(claims, "address", "address", "%s in %s%s", text, folder, netns);
+	}
 }
 
 const struct model_kind tap_kind = {

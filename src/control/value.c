@@ -135,14 +135,15 @@ static unsigned address_bits(const struct value_address *address)
 	return address->ipv6 ? 128 : 32;
 }
 
-void value_address_format(const struct value_address *address, char text[VALUE_ADDRESS_TEXT_SIZE])
+void value_address_format(const struct value_address *address, enum value_host_bits host_bits,
+	char text[VALUE_ADDRESS_TEXT_SIZE])
 {
 	size_t used;
 
 	inet_ntop(
 		address->ipv6 ? AF_INET6 : AF_INET, address->bytes, text, VALUE_ADDRESS_TEXT_SIZE);
 	used = strlen(text);
-	if (address->length < address_bits(address))
+	if (host_bits == VALUE_INTERFACE || address->length < address_bits(address))
 		snprintf(text + used, VALUE_ADDRESS_TEXT_SIZE - used, "/%u", address->length);
 }
 
@@ -171,6 +172,17 @@ static bool is_multicast(const struct value_address *address)
 	return address->ipv6 ? address->bytes[0] == 0xff : (address->bytes[0] & 0xf0) == 0xe0;
 }
 
+/* What is wrong with it as the address of an interface. */
+static const char *check_interface(const struct value_address *address)
+{
+	if (!has_bits(address, 0))
+		return "is the unspecified address";
+	/* Two addresses, or one, are a network without an address of its own. */
+	if (address->length + 1 < address_bits(address) && !has_bits(address, address->length))
+		return "is the address of the network itself, not of an interface in it";
+	return NULL;
+}
+
 const char *value_address_parse(
 	const char *text, enum value_host_bits host_bits, struct value_address *address)
 {
@@ -185,7 +197,13 @@ const char *value_address_parse(
 	if (slash)
 		*slash = '\0';
 	if (inet_pton(address->ipv6 ? AF_INET6 : AF_INET, copy, address->bytes) != 1)
-		return "is not an IP address or prefix such as 10.0.0.1, 10.1.0.0/16 or fd00::1";
+		return host_bits == VALUE_INTERFACE
+			       ? "is not an IP address with the length of its network, such as "
+				 "10.0.0.1/24 or fd00::1/64"
+			       : "is not an IP address or prefix such as 10.0.0.1, 10.1.0.0/16 or "
+				 "fd00::1";
+	if (host_bits == VALUE_INTERFACE && !slash)
+		return "needs the length of its network, such as 10.0.0.1/24 or fd00::1/64";
 	address->length = address_bits(address);
 	if (slash && !parse_length(slash + 1, address_bits(address), &address->length))
 		return address->ipv6 ? "needs a prefix length from 0 to 128 behind '/'"
@@ -194,8 +212,9 @@ const char *value_address_parse(
 		return "has bits set behind its prefix: an address and its network are two things";
 	if (address->length && is_multicast(address))
 		return "is a multicast address";
-	if ((host_bits == VALUE_INTERFACE || address->length == address_bits(address)) &&
-		!has_bits(address, 0))
+	if (host_bits == VALUE_INTERFACE)
+		return check_interface(address);
+	if (address->length == address_bits(address) && !has_bits(address, 0))
 		return "is the unspecified address";
 	return NULL;
 }

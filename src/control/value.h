@@ -62,13 +62,14 @@ bool value_mac_parse(const char *text, uint8_t mac[6]);
 /* What may follow the bits of an address's prefix. */
 enum value_host_bits {
 	VALUE_PREFIX,    /* nothing: an address alone, or a whole network */
-	VALUE_INTERFACE, /* the address of an interface in its network: 10.0.0.1/24 */
+	VALUE_INTERFACE, /* an interface's, always with the length: 10.0.0.1/24 */
 };
 
 /* "10.0.0.1", "10.0.0.0/24", "fd00::1", "fd00::/64" and back. value_address_parse() returns NULL,
  * or what is wrong with the text. */
 #define VALUE_ADDRESS_TEXT_SIZE 50
-void value_address_format(const struct value_address *address, char text[VALUE_ADDRESS_TEXT_SIZE]);
+void value_address_format(const struct value_address *address, enum value_host_bits host_bits,
+	char text[VALUE_ADDRESS_TEXT_SIZE]);
 const char *value_address_parse(
 	const char *text, enum value_host_bits host_bits, struct value_address *address);
 

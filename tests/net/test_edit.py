@@ -60,6 +60,14 @@ def test_by_hand(switch):
     assert names(switch) == []
 
 
+def test_every_change_is_logged(switch):
+    """An administrator's changes are never held back, however quick they are."""
+    for mtu in range(1400, 1425):
+        switch.vsw("port", "set", "vm1", f"mtu={mtu}")
+    for mtu in range(1400, 1424):
+        assert f"mtu: {mtu} -> {mtu + 1}" in switch.log()
+
+
 def test_save(switch, tmp_path):
     """The file that vswd reads gets what is running; what it was stays beside it."""
     path = switch.vsw("show")["config_file"]
@@ -75,6 +83,10 @@ def test_save(switch, tmp_path):
     assert switch.vsw("config", "diff", path) == []
     switch.reload()
     assert names(switch) == ["vm1", "vm2"]
+    assert "configuration saved to the file" in switch.log()
+    switch.vsw("port", "del", "vm2")
+    assert "what it was" not in switch.vsw_raw("config", "save").stdout
+    assert open(path + "~").read() == before, "the first one stays"
     other = tmp_path / "other.yaml"
     done = switch.vsw_raw("config", "save", other)
     assert "vswd reads another file" in done.stdout

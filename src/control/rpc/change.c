@@ -166,6 +166,7 @@ json_t *change_saved(struct runtime *runtime, const json_t *params, struct show_
 		return refuse(failure, SHOW_REFUSED,
 			"the configuration has changed meanwhile: the file has what it was before");
 	by_hand_settle(runtime);
+	log_info("configuration saved to the file");
 	return json_true();
 }
 

@@ -176,6 +176,15 @@ static const struct {
 		"6: ports.vm1.ip: '224.0.0.5' is a multicast address"},
 	{PORT("type: vhost-user, network: blue, ip: '::'"),
 		"6: ports.vm1.ip: '::' is the unspecified address"},
+	{PORT("type: tap, network: blue, address: 10.0.0.1"),
+		"6: ports.vm1.address: '10.0.0.1' needs the length of its network, such as "
+		"10.0.0.1/24 or fd00::1/64"},
+	{PORT("type: tap, network: blue, address: 10.0.0.300/24"),
+		"6: ports.vm1.address: '10.0.0.300/24' is not an IP address with the length of its "
+		"network, such as 10.0.0.1/24 or fd00::1/64"},
+	{PORT("type: tap, network: blue, address: 10.0.0.0/24"),
+		"6: ports.vm1.address: '10.0.0.0/24' is the address of the network itself, not of "
+		"an interface in it"},
 	{PORT("type: vhost-user, network: blue, ip: []"),
 		"6: ports.vm1.ip: the list is empty: name at least one address"},
 	{PORT("type: vhost-user, network: blue, ip: {a: b}"),
@@ -192,6 +201,10 @@ static const struct {
 	{PORT("type: vhost-user, network: blue, mac: 52:54:00:00:00:01 }\n  vm2: { type: "
 	      "vhost-user, network: 10, mac: 52:54:00:00:00:01"),
 		"7: ports.vm2.mac: MAC address is used already in the same network by port 'vm1'"},
+	{"networks: { blue: { } }\nports:\n"
+	 "  a: { type: tap, network: blue, address: 10.0.0.1/24 }\n"
+	 "  b: { type: tap, network: blue, address: [10.0.0.2/24, 10.0.0.1/16] }\n",
+		"4: ports.b.address: address is used already by port 'a'"},
 	{PORT("type: vhost-user, network: blue }\n  vm1: { type: vhost-user, network: blue"),
 		"7: ports.vm1: stands here twice: first in line 6"},
 
