@@ -81,9 +81,29 @@ int command_config_diff(const struct command_line *line)
 	return send_file(line, "config.diff", "no difference");
 }
 
+/* What is applied from another file than vswd's own is gone with its next reload. */
+static void tell_if_foreign(const struct command_line *line)
+{
+	json_t *state = client_call(line->control, "show", NULL);
+	const char *own = json_string_value(json_object_get(state, "config_file"));
+	char *path = realpath(line->argument, NULL);
+
+	if (own && (!path || strcmp(own, path) != 0))
+		fprintf(stderr,
+			"vsw: vswd was started with %s: its next start or reload undoes this; 'vsw "
+			"config save' keeps it\n",
+			own);
+	free(path);
+	json_decref(state);
+}
+
 int command_config_apply(const struct command_line *line)
 {
-	return send_file(line, "config.apply", "nothing to change");
+	int status = send_file(line, "config.apply", "nothing to change");
+
+	if (status == COMMAND_DONE && !line->json)
+		tell_if_foreign(line);
+	return status;
 }
 
 int command_config_show(const struct command_line *line)

@@ -91,6 +91,9 @@ def test_save(switch, tmp_path):
     done = switch.vsw_raw("config", "save", other)
     assert "vswd reads another file" in done.stdout
     assert other.read_text() == open(path).read()
+    for file, foreign in ((other, True), (path, False)):
+        done = switch.vsw_raw("config", "apply", file)
+        assert (f"vswd was started with {path}" in done.stderr) is foreign
     assert switch.vsw_raw("config", "save", tmp_path).returncode == 1
     assert switch.vsw_raw("config", "save", "/nonexistent/x.yaml").returncode == 1
     assert list(tmp_path.glob("*.yaml.*")) == [], "no draft is left"

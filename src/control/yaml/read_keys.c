@@ -68,6 +68,8 @@ static const struct model_network *resolve(
 static bool notation_sound(
 	struct config_reader *reader, const struct schema_key *key, const struct yaml_tree *node)
 {
+	unsigned number;
+
 	if (key->kind == SCHEMA_NUMBER && node->plain && config_number_ambiguous(node->text)) {
 		config_fault(reader, node->line,
 			"'%.64s' is ambiguous, readers of YAML differ: write a number from %u to "
@@ -77,8 +79,9 @@ static bool notation_sound(
 	}
 	if (key->kind == SCHEMA_NUMBER && !node->plain &&
 		!(key->nothing_written && strcmp(node->text, key->nothing) == 0)) {
-		config_fault(reader, node->line, "'%.64s' is not a number from %u to %u",
-			node->text, key->minimum, key->maximum);
+		config_fault(reader, node->line, "'%.64s' is not a number from %u to %u%s",
+			node->text, key->minimum, key->maximum,
+			value_number_parse(node->text, &number) ? ": in quotes it is a text" : "");
 		return false;
 	}
 	/* Without quotes 0660 is 432 to one reader of YAML and 660 to another. */
