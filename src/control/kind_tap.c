@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "control/port_kinds.h"
 #include "control/tap_keys.h"
+#include "packet/mac.h"
 #include "packet/offload.h"
 #include "port/tap/tap.h"
 
@@ -54,12 +56,28 @@ static struct port *open_port(
 		place->base, place->notifier, model->name, place->index, &wanted, &fault->error);
 }
 
+static bool same_words(const struct model_port *old, const struct model_port *new)
+{
+	const struct schema *schema = model_port_kind_schema(new);
+
+	for (unsigned i = 0; i < schema->count; i++)
+		if (!schema_equal(&schema->keys[i], old->settings, new->settings))
+			return false;
+	return mac_equal(old->mac.bytes, new->mac.bytes) && old->mac.set == new->mac.set;
+}
+
+/* What nobody asked to be changed may have been changed in the namespace, which must not
+ * keep others from changing their own. */
 static int change_port(struct port *port, const struct model_port *old,
 	const struct model_port *new, struct port_fault *fault)
 {
 	const struct host_tap wanted = settings_of(new);
+	int status = tap_port_change(port, &wanted, &fault->error);
 
-	return tap_port_change(port, &wanted, &fault->error);
+	if (status == 0 || !same_words(old, new))
+		return status;
+	log_warning("port %s: %s", new->name, fault->error.text);
+	return 0;
 }
 
 static void read_status(const struct port *port, struct port_status *status)

@@ -49,6 +49,9 @@ static const struct schema_key keys[] = {
 		.help = "whether it stays when the port, or vswd, is gone"},
 };
 
+/* RFC 8200, section 5; the kernel takes all IPv6 addresses from a link with less. */
+#define IPV6_MTU_MIN 1280u
+
 /* An interface is called like its port where the file does not say it. */
 static void complete(struct model_port *port, const struct model_settings *common,
 	const struct model_check *check)
@@ -56,6 +59,14 @@ static void complete(struct model_port *port, const struct model_settings *commo
 	struct model_tap *settings = port->settings;
 	struct error error;
 
+	for (unsigned i = 0; i < settings->address.count && settings->mtu; i++) {
+		if (!settings->address.of[i].ipv6 || settings->mtu >= IPV6_MTU_MIN)
+			continue;
+		error_set(&error, -EINVAL, "%u is too small for IPv6 in 'address': at least %u",
+			settings->mtu, IPV6_MTU_MIN);
+		check->fault(check->owner, "mtu", &error);
+		break;
+	}
 	if (check->given(check->owner, "ifname"))
 		return;
 	if (!check_ifname(port->name)) {
