@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -90,6 +91,9 @@ static int open_queue(struct tap *tap, unsigned index, int flags, struct error *
 	}
 	tap->fds[index] = fd;
 	tap->attached[index] = true;
+	/* Without an owner anybody may join the queues of one that has several. */
+	if (!tap->found && index == 0 && ioctl(fd, TUNSETOWNER, (unsigned long)geteuid()) < 0)
+		return error_set_errno(error, -errno, "cannot own TAP %s", tap->name);
 	return 0;
 }
 
@@ -194,7 +198,8 @@ int host_tap_open(const struct host_tap *request, struct tap *tap, struct error 
 	if (status < 0)
 		return status;
 	status = open_here(request, tap, error);
-	for (unsigned i = 0; status == -EBUSY && i < BUSY_TRIES; i++) {
+	/* One that came back is tried for again by whoever asks: it may be held for ever. */
+	for (unsigned i = 0; status == -EBUSY && !request->existing && i < BUSY_TRIES; i++) {
 		nanosleep(&pause, NULL);
 		status = open_here(request, tap, error);
 	}
@@ -229,7 +234,8 @@ static int change_here(const struct tap *tap, const struct host_tap *old,
 	set.has_mac &= !mac_equal(set.mac, link.mac);
 	set.up &= !link.up;
 	status = link_set(tap->link.index, tap->name, &set, error);
-	if (status == 0 && request->persist != old->persist &&
+	/* One that was there is not ours to make go. */
+	if (status == 0 && request->persist != old->persist && (request->persist || !tap->found) &&
 		ioctl(tap->fds[0], TUNSETPERSIST, (unsigned long)request->persist) < 0)
 		return error_set_errno(error, -errno, "cannot make TAP %s %s", tap->name,
 			request->persist ? "persistent" : "go with its port");

@@ -393,3 +393,12 @@ def test_default_namespace(bed, spaces):
         assert "10.0.0.1/24" in a.run("ip", "address", "show", "vsw1").stdout
     finally:
         vswd.stop()
+
+
+def test_a_namespace_keeps_nobody_from_changing(bed, pair):
+    """What its root undoes, and does not let be mended, is a warning where something else changes."""
+    a, _ = pair()
+    bed.switch.allow(r"port a: ")
+    a.run("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/vsw1/disable_ipv6")
+    bed.switch.vsw("network", "add", "plum", "vlan=77")
+    assert "plum" in str(bed.switch.vsw("network", "show"))

@@ -210,16 +210,36 @@ static void away(struct tap_port *tap, enum tap_place place, const char *name)
 	problem(tap, TAP_PORT_AWAY, words.text);
 }
 
-/* There is an interface of our name that is not the one that we had. */
-static void take_another(struct tap_port *tap)
-{
-	struct error error;
+/* Attempts that fail are news of the interface themselves, and its namespace can make more: the
+ * next one waits, twice as long each time; but the first time not for another interface. */
+#define RETRY_MS_MIN 50u
+#define RETRY_MS_MAX 16000u
+/* Whoever has just made the interface may hold it for a moment longer: no problem yet. */
+#define BUSY_MS      400u
 
+/* There is an interface of our name that is not the one that we had. */
+static void take_another(struct tap_port *tap, const struct link *link)
+{
+	bool other = tap->retry_ms == RETRY_MS_MIN && link->index != tap->failed_index;
+	struct timeval wait;
+	struct error error;
+	int status;
+
+	if (evtimer_pending(tap->retry, NULL) && !other)
+		return;
 	detach(tap);
-	if (attach(tap, true, &error) < 0) {
-		problem(tap, TAP_PORT_AWAY, error.text);
+	status = attach(tap, true, &error);
+	if (status < 0) {
+		if (status != -EBUSY || tap->retry_ms >= BUSY_MS)
+			problem(tap, TAP_PORT_AWAY, error.text);
+		tap->failed_index = link->index;
+		tap->retry_ms = MIN(MAX(2 * tap->retry_ms, RETRY_MS_MIN), RETRY_MS_MAX);
+		wait = (struct timeval){
+			.tv_sec = tap->retry_ms / 1000, .tv_usec = tap->retry_ms % 1000 * 1000};
+		evtimer_add(tap->retry, &wait);
 		return;
 	}
+	tap->retry_ms = 0;
 	tap->returns++;
 	here(tap, &tap->tap.link);
 }
@@ -241,7 +261,12 @@ static void review(struct tap_port *tap)
 	if (tap->opened && tap->state != TAP_PORT_AWAY)
 		away(tap, place, name);
 	if (named)
-		take_another(tap);
+		take_another(tap, &link);
+}
+
+static void retry_event(evutil_socket_t fd, short what, void *argument)
+{
+	review(argument);
 }
 
 static void on_change(void *owner, const struct link_change *change)
@@ -276,6 +301,8 @@ static void tap_destroy(struct port *port)
 	detach(tap);
 	if (tap->changed)
 		event_free(tap->changed);
+	if (tap->retry)
+		event_free(tap->retry);
 	fd_close(&tap->watch);
 	for (unsigned i = 0; tap->queues && i < port->queue_count; i++)
 		if (tap->queues[i].tails)
@@ -334,7 +361,8 @@ static int start(struct tap_port *tap, struct event_base *base, struct error *er
 	if (tap->watch < 0)
 		return tap->watch;
 	tap->changed = event_new(base, tap->watch, EV_READ | EV_PERSIST, watch_event, tap);
-	if (!tap->changed || event_add(tap->changed, NULL) < 0)
+	tap->retry = evtimer_new(base, retry_event, tap);
+	if (!tap->retry || !tap->changed || event_add(tap->changed, NULL) < 0)
 		return error_set(error, -ENOMEM, "out of memory");
 	status = attach(tap, false, error);
 	if (status < 0)

@@ -57,7 +57,10 @@ struct tap_port {
 	struct tap_queue *queues; /* [port.queue_count] */
 	int watch;                /* of interfaces in the namespace */
 	struct event *changed;
-	struct link link; /* the interface, as last seen */
+	struct event *retry;   /* pending: no attempt to attach again before */
+	unsigned failed_index; /* of the interface that the last such attempt was about */
+	unsigned retry_ms;     /* before the next such attempt; 0: the last one succeeded */
+	struct link link;      /* the interface, as last seen */
 	enum tap_port_state state;
 	struct error problem;   /* "": none */
 	uint64_t problem_since; /* ns */
