@@ -128,7 +128,7 @@ static bool memory_missing(const struct vhost_user_port *vhost)
 	return !vhost->memory && vhost->backend.features & BIT64(VIRTIO_F_VERSION_1);
 }
 
-/* A driver fills the receiveq and then kicks it. Where its kick came but the ring is empty, we see
+/* A driver fills the receiveq and then kicks it. Where the kick came but the ring is empty, we see
  * other memory than the guest does. */
 static bool memory_foreign(const struct vhost_user_port *vhost)
 {
@@ -180,16 +180,10 @@ void vhost_user_expect_memory(struct vhost_user_port *vhost)
 	evtimer_add(vhost->memory_check, &(struct timeval){.tv_sec = MEMORY_SECONDS});
 }
 
-/* Nanoseconds from a ring's start in which its VMM may kick it, as newer QEMU does, long before
- * a driver has anything to say. */
-#define VMM_KICK_NS 500000000
-
 static void first_kick_event(evutil_socket_t fd, short what, void *argument)
 {
 	struct vhost_user_port *vhost = argument;
 
-	if (!edge_seen(vhost->first_kick) || clock_now_ns() - vhost->first_kick_since < VMM_KICK_NS)
-		return;
 	vhost_user_unwatch_first_kick(vhost);
 	vhost->kicked = true;
 	if (untouched(vhost))
@@ -205,11 +199,10 @@ void vhost_user_watch_first_kick(struct vhost_user_port *vhost)
 	if (fd < 0)
 		return;
 	vhost->first_kick = edge_watch(fd);
-	vhost->first_kick_since = clock_now_ns();
 	if (vhost->first_kick < 0)
 		return;
 	vhost->first_kick_event = event_new(event_get_base(vhost->memory_check), vhost->first_kick,
-		EV_READ | EV_PERSIST, first_kick_event, vhost);
+		EV_READ, first_kick_event, vhost);
 	if (vhost->first_kick_event)
 		event_add(vhost->first_kick_event, NULL);
 }

@@ -103,8 +103,7 @@ struct vhost_user_port {
 	struct event *memory_check; /* armed where a driver's memory or buffers should come */
 	int first_kick; /* watches the kick descriptor of ring 0 from its start to a kick, or -1 */
 	struct event *first_kick_event;
-	uint64_t first_kick_since; /* clock_now_ns() of that start */
-	bool kicked;               /* ring 0, since it was started */
+	bool kicked; /* ring 0, since it was started */
 	struct vhost_user_problem problem;
 	struct error logged; /* the last problem that was, when (ns), and of which connection */
 	uint64_t logged_at, logged_connection;
