@@ -311,9 +311,13 @@ static NO_INLINE void add_finished(struct sending *sending, unsigned i, struct p
 		return;
 	}
 	while ((frame = egress_next(&egress, &room))) {
-		add(sending, i, frame);
-		if (frame == packet)
+		if (frame == packet) {
+			add(sending, i, frame);
 			return;
+		}
+		/* What waits belongs to other packets, whose loss is not this one's. */
+		flush(sending);
+		add(sending, i, frame);
 		reason = flush(sending);
 		if (reason != DROP_REASON_COUNT) {
 			lose(sending, i, egress_end(&egress), reason);
