@@ -10,20 +10,22 @@
 /* X(enumerator, name, meaning, what to do about it) */
 #define DROP_REASONS(X)                                                                            \
 	X(FRAME_TOO_SHORT, "frame-too-short", "frame shorter than an Ethernet header",             \
-		"look for a broken driver in the sending guest")                                   \
+		"look for a broken driver or program at the sending port")                         \
 	X(FRAME_TOO_LONG, "frame-too-long",                                                        \
 		"frame longer than 65,553 bytes, which no IP packet needs",                        \
-		"look for a broken driver in the sending guest")                                   \
+		"look for a broken driver or program at the sending port")                         \
 	X(BAD_NET_HEADER, "bad-net-header",                                                        \
 		"virtio-net header incomplete, or asking for an offload that was not negotiated, " \
 		"or for tiny segments",                                                            \
 		"look for a broken or hostile driver in the sending guest")                        \
+	X(READ_ERROR, "read-error", "the kernel failed to hand over a frame of an interface",      \
+		"look for the reason in the kernel's log (dmesg)")                                 \
 	X(RING_ERROR, "ring-error", "descriptor chain invalid; the queue is stopped",              \
 		"reset the guest's network device; look for a broken or hostile driver")           \
 	X(QUEUE_DISABLED, "queue-disabled", "sent on a queue that the VM has not enabled",         \
 		"nothing, if the guest was just changing its number of queues")                    \
 	X(BAD_SOURCE, "bad-source", "source MAC address is zero, broadcast or multicast",          \
-		"look for a misconfigured interface in the sending guest")                         \
+		"look for a misconfigured interface in the sending guest or namespace")            \
 	X(RESERVED_MULTICAST, "reserved-multicast",                                                \
 		"destination 01:80:c2:00:00:00 to :0f, which is meant for the next hop",           \
 		"nothing, unless the network shall carry them: see its keys 'stp', 'lldp', "       \
@@ -71,14 +73,15 @@
 	X(HAIRPIN, "hairpin", "destination is behind the port where the frame came in",            \
 		"nothing, unless two ports use the same MAC address: see 'vsw fdb show'")          \
 	X(RECEIVER_NOT_READY, "receiver-not-ready",                                                \
-		"no VM is connected to the receiving port, or its driver is not running",          \
-		"start the VM, or bring its interface up")                                         \
+		"nobody is at the receiving port: no VM, its driver not running, or no interface " \
+		"that is up",                                                                      \
+		"start the VM, or bring the interface up: see 'vsw port show'")                    \
 	X(FLOODED_NOT_READY, "flooded-not-ready",                                                  \
 		"a copy of a broadcast, multicast or unknown destination for a port where nobody " \
-		"is: no VM, or its driver is not running",                                         \
+		"is: no VM, its driver not running, or no interface that is up",                   \
 		"nothing: no frame is lost that somebody waits for")                               \
 	X(RECEIVE_RING_FULL, "receive-ring-full",                                                  \
-		"the receiving guest did not supply buffers fast enough",                          \
+		"the receiving guest did not supply buffers fast enough, or the kernel had none",  \
 		"give the guest more CPU, a larger rx_queue_size or more queues")                  \
 	X(RECEIVE_BUFFER_TOO_SMALL, "receive-buffer-too-small",                                    \
 		"frame does not fit the receiving guest's buffers",                                \

@@ -39,7 +39,9 @@ static uint32_t below(uint32_t limit)
 static uint8_t segmentation(const struct test_request *request, unsigned kind, uint16_t size)
 {
 	if (request->protocol == IPPROTO_TCP)
-		return size >= OFFLOAD_TCP_SIZE_MIN && request->payload > size
+		return request->payload > size &&
+				       (size >= OFFLOAD_TCP_SIZE_MIN ||
+					       request->payload <= size * OFFLOAD_TCP_SHORT_MAX)
 			       ? (uint8_t)((request->v6 ? OFFLOAD_TCP6 : OFFLOAD_TCP4) |
 					   (request->tcp_flags & 0x80 ? OFFLOAD_ECN : 0))
 			       : 0;

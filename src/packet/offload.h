@@ -40,11 +40,13 @@
 
 /*
  * What a packet may ask for; what asks for more wants to cost us time. No Linux sends TCP with an
- * MSS below 48 (TCP_MIN_SND_MSS), of which timestamps take 12. The smallest MTU of IPv4 is 68,
- * which leaves fragments of
- * 48. Datagrams may be short, but Linux puts no more than 128 into one packet (UDP_MAX_SEGMENTS).
+ * MSS below 48 (TCP_MIN_SND_MSS), of which timestamps take 12; but one that forwards has merged
+ * what others sent, however short: no more segments than it took from a NIC at once (64 by
+ * default), and here twice that. The smallest MTU of IPv4 is 68, which leaves fragments of 48.
+ * Datagrams may be short, but Linux puts no more than 128 into one packet (UDP_MAX_SEGMENTS).
  */
 #define OFFLOAD_TCP_SIZE_MIN      36u
+#define OFFLOAD_TCP_SHORT_MAX     128u /* segments that are shorter */
 #define OFFLOAD_FRAGMENT_SIZE_MIN 48u
 #define OFFLOAD_DATAGRAMS_MAX     128u
 /* Follows: pieces of the longest frame. */

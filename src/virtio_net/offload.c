@@ -164,7 +164,8 @@ static bool can_fragment(const struct packet *packet)
 static bool size_is_fair(uint8_t needs, uint32_t payload, uint16_t size)
 {
 	if (needs & OFFLOAD_TCP)
-		return size >= OFFLOAD_TCP_SIZE_MIN;
+		return size >= OFFLOAD_TCP_SIZE_MIN ||
+		       payload <= (uint32_t)size * OFFLOAD_TCP_SHORT_MAX;
 	if (needs & OFFLOAD_FRAGMENT)
 		return size >= OFFLOAD_FRAGMENT_SIZE_MIN;
 	return payload <= (uint32_t)size * OFFLOAD_DATAGRAMS_MAX;

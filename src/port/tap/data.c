@@ -114,6 +114,15 @@ static unsigned choose_window(const struct visit *visit)
 	return MIN(visit->queue->window, room);
 }
 
+/* A read that fails for another reason than that there is no frame, or no interface any more, took
+ * one that nobody gets. */
+static void count_error(struct visit *visit, int code)
+{
+	if (likely(code == EAGAIN || code == EINTR || code == EBADFD))
+		return;
+	frames_drop(1, DROP_READ_ERROR, visit->counters);
+}
+
 /* Asks for frames once; false where the TAP has no more. A frame that comes meanwhile is taken by
  * one read although the one before has found none. */
 static bool read_some(struct visit *visit)
@@ -129,8 +138,10 @@ static bool read_some(struct visit *visit)
 		uint32_t size = (uint32_t)visit->ios[i].result;
 		enum drop_reason reason;
 
-		if (visit->ios[i].result < 0)
+		if (visit->ios[i].result < 0) {
+			count_error(visit, -visit->ios[i].result);
 			continue;
+		}
 		reason = accept_frame(visit, visit->slots + i, size);
 		got++;
 		visit->bytes += size;
@@ -243,6 +254,8 @@ struct sending {
 static NO_INLINE void lose(
 	struct sending *sending, unsigned i, unsigned count, enum drop_reason reason)
 {
+	if (reason == DROP_RECEIVER_NOT_READY && sending->batch->flooded >> i & 1)
+		reason = DROP_FLOODED_NOT_READY;
 	spinlock_lock(&sending->queue->counting);
 	packet_drop_frames(sending->batch, i, count, reason, sending->counters);
 	spinlock_unlock(&sending->queue->counting);
@@ -381,10 +394,12 @@ static void send_spread(
 
 static void drop_all(struct tap_port *tap, const struct packet_batch *batch, uint64_t mask)
 {
+	struct counters *counters = &tap->port.counters[0].tx;
 	struct tap_queue *queue = &tap->queues[0];
 
 	spinlock_lock(&queue->counting);
-	packet_drop(batch, mask, DROP_RECEIVER_NOT_READY, &tap->port.counters[0].tx);
+	packet_drop(batch, mask & ~batch->flooded, DROP_RECEIVER_NOT_READY, counters);
+	packet_drop(batch, mask & batch->flooded, DROP_FLOODED_NOT_READY, counters);
 	spinlock_unlock(&queue->counting);
 }
 

@@ -28,7 +28,7 @@
 #include "base/fd.h"
 #include "packet/headers.h"
 #include "packet/parse.h"
-#include "port/tap/tap.h"
+#include "port/tap/tap_private.h"
 
 #define NAME  "vswtest0"
 #define OTHER "vswtest1"
@@ -264,6 +264,7 @@ static void stage(unsigned slot, uint8_t *frame, unsigned length, unsigned step)
 
 static void clear_batch(void)
 {
+	batch->flooded = 0;
 	batch->count = 0;
 	batch->pieces_used = 0;
 }
@@ -338,6 +339,31 @@ static void test_send_limits(void **state)
 	shell("ip link set " NAME " down");
 	port->class->send(port, batch, 1);
 	assert_int_equal(dropped(DROP_RECEIVER_NOT_READY), 1);
+	batch->flooded = 1;
+	port->class->send(port, batch, 1);
+	assert_int_equal(dropped(DROP_RECEIVER_NOT_READY), 1);
+	assert_int_equal(dropped(DROP_FLOODED_NOT_READY), 1);
+}
+
+/* What fails, but for want of a frame, is counted: here there is a folder in the TAP's place. */
+static void test_read_error(void **state)
+{
+	struct tap_queue *queue;
+	int folder, fd;
+
+	open_port(1, false);
+	queue = &tap_port(port)->queues[0];
+	if (queue->reader)
+		skip();
+	folder = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = queue->fd;
+	queue->fd = folder;
+	assert_int_equal(receive(0), 0);
+	queue->fd = fd;
+	close(folder);
+	assert_int_equal(dropped(DROP_READ_ERROR), 1);
+	assert_int_equal(receive(0), 0);
+	assert_int_equal(dropped(DROP_READ_ERROR), 1);
 }
 
 /* TCP over IPv4 from 10.0.0.1 to 10.0.0.2, whose checksum and cutting are left to do. */
@@ -402,6 +428,34 @@ static void test_offload_to_kernel(void **state)
 	assert_int_equal(header.gso_size, 1448);
 	assert_int_equal(header.csum_start, 34);
 	assert_memory_equal(got + 10, frame, length);
+}
+
+/* The fragments of a datagram, which the kernel takes only cut, behind a frame that it refuses. */
+static void test_pieces_of_their_own(void **state)
+{
+	static uint8_t frame[4000], got[2000];
+	struct packet *packet = &batch->packets[1];
+	unsigned length = fill_tcp(frame, 3000);
+	struct pollfd ready;
+
+	open_port(1, false);
+	clear_batch();
+	frame[23] = IPPROTO_UDP;
+	store_be16(frame + 38, (uint16_t)(length - 34));
+	stage(0, frame, 1000, 4096);
+	batch->packets[0].tail->iov_base = NULL;
+	stage(1, frame, length, 4096);
+	packet->offload.needs = OFFLOAD_CHECKSUM | OFFLOAD_FRAGMENT;
+	packet->offload.gso_size = 1480;
+	packet->offload.l4_header = 8;
+	packet_parse(packet);
+	port->class->send(port, batch, 3);
+	ready = (struct pollfd){wire, POLLIN, 0};
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(poll(&ready, 1, 5000), 1);
+		assert_in_range(recv(wire, got, sizeof(got), 0), 34, 14 + 20 + 1480);
+	}
+	assert_int_equal(dropped(DROP_RING_ERROR), 1);
 }
 
 static enum tap_port_state look(const char **words)
@@ -566,6 +620,8 @@ int main(void)
 		CASE(test_send),
 		CASE(test_send_scattered),
 		CASE(test_send_limits),
+		CASE(test_read_error),
+		CASE(test_pieces_of_their_own),
 		CASE(test_offload_from_kernel),
 		CASE(test_offload_to_kernel),
 		CASE(test_queues),
