@@ -321,6 +321,7 @@ static void show(const struct port *port, const struct model_port *model, json_t
 const struct port_kind port_kind_vhost_user = {
 	.type = "vhost-user",
 	.key = "socket",
+	.for_vms = true,
 	.prepare = take_folder,
 	.unprepare = leave_folder,
 	.open = open_port,

@@ -58,8 +58,11 @@ struct port_status {
 struct port_kind {
 	const char *type; /* as in the configuration */
 	/* Where the port's far end is: what faults are about mostly, and the member of show() for
-	 * it. "socket" */
+	 * it, unless show() sets "endpoint" itself. "socket" */
 	const char *key;
+	/* A VMM attaches its VM here: `vsw port args` has words for it, and an address for the
+	 * VM. */
+	bool for_vms;
 
 	/* Before anything of a change is done, where the new model has such ports: what they all
 	 * need. 1 where something was made, 0, or -errno with *fault filled, its key one of

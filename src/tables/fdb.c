@@ -415,6 +415,22 @@ void fdb_unbind(struct fdb *fdb, uint16_t network, const uint8_t mac[MAC_SIZE], 
 	spinlock_unlock(&fdb->writer->lock);
 }
 
+int fdb_forget(struct fdb *fdb, uint16_t network, const uint8_t mac[MAC_SIZE])
+{
+	struct fdb_slot *slot;
+	uint64_t state;
+	int rc = -ENOENT;
+
+	spinlock_lock(&fdb->writer->lock);
+	slot = fdb_find(fdb, fdb_key(network, mac), &state);
+	if (slot)
+		rc = state & FDB_STATIC ? -EPERM : 0;
+	if (rc == 0)
+		slot_clear(fdb, slot);
+	spinlock_unlock(&fdb->writer->lock);
+	return rc;
+}
+
 /* Which learned entries a sweep removes. */
 struct sweep {
 	uint16_t port;    /* or FDB_PORT_NONE: any */

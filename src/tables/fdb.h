@@ -251,6 +251,9 @@ static inline enum fdb_learn_result fdb_learn(
 int fdb_bind(struct fdb *fdb, uint16_t network, const uint8_t mac[MAC_SIZE], uint16_t port);
 void fdb_unbind(struct fdb *fdb, uint16_t network, const uint8_t mac[MAC_SIZE], uint16_t port);
 
+/* Forgets a learned entry. 0, -ENOENT where there is none, or -EPERM where it is static. */
+int fdb_forget(struct fdb *fdb, uint16_t network, const uint8_t mac[MAC_SIZE]);
+
 /* Forgets all learned (not static) entries of a port, of a network (FDB_PORT_NONE / NETWORK_NONE:
  * any). With both given, those of the port in the network. */
 void fdb_flush(struct fdb *fdb, uint16_t port, uint16_t network);

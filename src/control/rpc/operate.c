@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "control/rpc/names.h"
 #include "port/port.h"
 
 /* Each name is that of a port; otherwise false, with *failure filled. */
@@ -19,15 +20,9 @@ static bool names_known(
 		error_set(&failure->error, -EINVAL, "params must be {\"names\": [NAME, ...]}");
 		return false;
 	}
-	json_array_foreach (names, i, name) {
-		const char *text = json_string_value(name);
-
-		if (text && runtime_find_port(&runtime->state, text) >= 0)
-			continue;
-		failure->code = SHOW_REFUSED;
-		error_set(&failure->error, -ENOENT, "no port '%.64s'", text ? text : "");
-		return false;
-	}
+	json_array_foreach (names, i, name)
+		if (names_find_port(runtime, json_string_value(name), failure) < 0)
+			return false;
 	return true;
 }
 
@@ -74,8 +69,55 @@ json_t *operate_set_log_level(
 	/* Said under whichever of the two lets more through. */
 	log_set_level(MAX(level, old));
 	if (level != old)
-		log_limited(LOG_LEVEL_INFO, "log level: %s -> %s", log_level_name(old),
-			log_level_name(level));
+		log_info("log level: %s -> %s", log_level_name(old), log_level_name(level));
 	log_set_level(level);
 	return operate_show_log(runtime, NULL, failure);
+}
+
+json_t *operate_flush_fdb(
+	struct runtime *runtime, const json_t *params, struct show_failure *failure)
+{
+	const char *port = json_string_value(json_object_get(params, "port"));
+	const char *network = json_string_value(json_object_get(params, "network"));
+	int p = port ? names_find_port(runtime, port, failure) : 0;
+	int n = network && p >= 0 ? names_find_network(runtime, network, failure) : 0;
+	unsigned before = fdb_count(runtime->fdb), after;
+
+	if (p < 0 || n < 0)
+		return NULL;
+	fdb_flush(runtime->fdb, port ? runtime->state.ports[p].index : FDB_PORT_NONE,
+		network ? runtime->state.networks[n] : NETWORK_NONE);
+	/* Workers learn on meanwhile. */
+	after = MIN(fdb_count(runtime->fdb), before);
+	log_info("addresses forgotten%s%s%s%s: %u", port ? ", of port " : "", port ? port : "",
+		network ? ", in network " : "", network ? network : "", before - after);
+	return json_pack("{s:i}", "addresses", (int)(before - after));
+}
+
+json_t *operate_delete_address(
+	struct runtime *runtime, const json_t *params, struct show_failure *failure)
+{
+	const char *network = json_string_value(json_object_get(params, "network"));
+	const char *text = json_string_value(json_object_get(params, "mac"));
+	uint8_t mac[MAC_SIZE];
+	int n, rc;
+
+	if (!text || !value_mac_parse(text, mac)) {
+		failure->code = text ? SHOW_REFUSED : SHOW_BAD_PARAMS;
+		error_set(&failure->error, -EINVAL,
+			"'%.32s' is not a MAC address such as 52:54:00:00:00:01", text ? text : "");
+		return NULL;
+	}
+	n = names_find_network(runtime, network, failure);
+	if (n < 0)
+		return NULL;
+	rc = fdb_forget(runtime->fdb, runtime->state.networks[n], mac);
+	if (rc == 0) {
+		log_info("address forgotten: %s in network %s", text, network);
+		return json_pack("{s:i}", "addresses", 1);
+	}
+	failure->code = SHOW_REFUSED;
+	error_set(&failure->error, rc, "%s %s in network '%.64s'", text,
+		rc == -EPERM ? "is bound to a port by its 'mac'" : "is not known", network);
+	return NULL;
 }

@@ -6,7 +6,6 @@
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
 #include <grp.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,23 +14,16 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "control/rpc/control_path.h"
-#include "control/rpc/json_text.h"
-#include "control/rpc/show.h"
 #include "host/host.h"
-
-#define RPC_PARSE_ERROR     (-32700)
-#define RPC_INVALID_REQUEST (-32600)
-#define RPC_NO_METHOD       (-32601)
-#define RPC_INTERNAL_ERROR  (-32603)
 
 /* A free place has no buffer. */
 struct rpc_client {
 	struct rpc *rpc;
 	struct bufferevent *buffer;
-	uint64_t active; /* ns: when it came, or had its last request answered */
-	bool privileged; /* root, or this process's user */
-	bool finished;   /* it will send no more; it may still read its last reply */
+	uint64_t active;           /* ns: when it came, or had its last request answered */
+	bool privileged;           /* root, or this process's user */
+	struct log_limit refusals; /* of one that is not */
+	bool finished;             /* it will send no more; it may still read its last reply */
 };
 
 struct rpc {
@@ -43,95 +35,6 @@ struct rpc {
 	char *group; /* "": the process's own */
 	struct rpc_client clients[RPC_CLIENT_MAX];
 };
-
-static json_t *make_error(int code, const char *text, json_t *data)
-{
-	json_t *error = json_pack("{s:i, s:o}", "code", code, "message", json_text(text));
-
-	if (data)
-		json_object_set(error, "data", data);
-	return error;
-}
-
-/* Carries out a well-formed request. Its result, or NULL with *error (a new reference). */
-static json_t *call(struct runtime *runtime, enum rpc_role role, const char *name,
-	const json_t *params, json_t **error)
-{
-	const struct show_method *method = show_find(name);
-	struct show_failure failure = {.code = SHOW_REFUSED};
-	json_t *result;
-
-	if (!method) {
-		*error = make_error(RPC_NO_METHOD, "no such method", NULL);
-		return NULL;
-	}
-	if (role == RPC_READ_ONLY && method->changes) {
-		*error = make_error(CONTROL_ONLY_SHOWS,
-			"this control socket only shows: ask the full one for changes", NULL);
-		return NULL;
-	}
-	result = method->call(runtime, params, &failure);
-	if (!result)
-		*error = make_error(failure.code, failure.error.text, failure.lines);
-	json_decref(failure.lines);
-	return result;
-}
-
-/* A reply object, or NULL for a notification. */
-static json_t *answer_request(struct runtime *runtime, enum rpc_role role, const json_t *request)
-{
-	const json_t *params = json_object_get(request, "params");
-	const json_t *version = json_object_get(request, "jsonrpc");
-	const json_t *method = json_object_get(request, "method");
-	json_t *id = json_object_get(request, "id");
-	bool valid_id = !id || json_is_string(id) || json_is_number(id) || json_is_null(id);
-	json_t *error = NULL;
-	json_t *result = NULL;
-	json_t *reply;
-
-	if (!json_is_string(version) || strcmp(json_string_value(version), "2.0") != 0 ||
-		!json_is_string(method) || !valid_id) {
-		error = make_error(RPC_INVALID_REQUEST, "not a JSON-RPC 2.0 request", NULL);
-		id = valid_id && id ? id : json_null();
-	} else if (params && !json_is_object(params)) {
-		error = make_error(SHOW_BAD_PARAMS, "params must be an object", NULL);
-	} else {
-		result = call(runtime, role, json_string_value(method), params, &error);
-	}
-	if (!id) {
-		json_decref(result);
-		json_decref(error);
-		return NULL;
-	}
-	if (!result && !error)
-		error = make_error(RPC_INTERNAL_ERROR, "no memory for the answer", NULL);
-	reply = json_pack("{s:s, s:O}", "jsonrpc", "2.0", "id", id);
-	json_object_set_new(reply, error ? "error" : "result", error ? error : result);
-	return reply;
-}
-
-char *rpc_answer(struct runtime *runtime, enum rpc_role role, const char *line, size_t length)
-{
-	json_error_t fault;
-	json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, &fault);
-	json_t *reply = NULL;
-	char *text = NULL;
-	char *with_newline = NULL;
-
-	if (!request)
-		reply = json_pack("{s:s, s:n, s:o}", "jsonrpc", "2.0", "id", "error",
-			make_error(RPC_PARSE_ERROR, fault.text, NULL));
-	else
-		reply = answer_request(runtime, role, request);
-	if (reply)
-		text = json_dumps(reply, JSON_COMPACT);
-	if (text && asprintf(&with_newline, "%s\n", text) < 0)
-		with_newline = NULL;
-	free(text);
-	json_decref(reply);
-	json_decref(request);
-	return with_newline;
-}
 
 static void client_close(struct rpc_client *client)
 {
@@ -154,7 +57,8 @@ static void client_serve(struct rpc_client *client)
 
 		if (!line)
 			break;
-		reply = rpc_answer(client->rpc->runtime, client->rpc->role, line, length);
+		reply = rpc_answer(client->rpc->runtime, client->rpc->role,
+			client->privileged ? NULL : &client->refusals, line, length);
 		client->active = clock_now_ns();
 		if (reply)
 			evbuffer_add(output, reply, strlen(reply));
@@ -282,6 +186,7 @@ static void accept_client(struct evconnlistener *listener, evutil_socket_t fd,
 	client->rpc = rpc;
 	client->finished = false;
 	client->privileged = privileged;
+	client->refusals = (struct log_limit){0};
 	client->active = clock_now_ns();
 	bufferevent_setcb(client->buffer, client_readable, client_drained, client_event, client);
 	bufferevent_setwatermark(client->buffer, EV_READ, 0, RPC_LINE_MAX);

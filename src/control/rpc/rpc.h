@@ -25,7 +25,7 @@
 #include <event2/event.h>
 
 #include "base/error.h"
-#include "control/runtime.h"
+#include "control/rpc/answer.h"
 
 #define RPC_CLIENT_MAX    32
 #define RPC_ROOT_PLACES   4
@@ -38,8 +38,6 @@
 #define RPC_GRACE_SECONDS 2
 
 struct rpc;
-
-enum rpc_role { RPC_FULL, RPC_READ_ONLY };
 
 /* 0 where nobody listens at the path, as far as we can tell; -EADDRINUSE, with who it is in *error,
  * where somebody does. Changes nothing. */
@@ -57,9 +55,5 @@ int rpc_renew(struct rpc *rpc, struct error *error);
 
 /* Disconnects all clients and removes the socket. NULL is allowed. */
 void rpc_free(struct rpc *rpc);
-
-/* The reply to one line of `length` bytes, with its newline, to be freed; NULL where there is none
- * to give (or no memory for it). */
-char *rpc_answer(struct runtime *runtime, enum rpc_role role, const char *line, size_t length);
 
 #endif

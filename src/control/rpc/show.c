@@ -14,6 +14,7 @@
 #include "control/rpc/aliases.h"
 #include "control/rpc/change.h"
 #include "control/rpc/json_text.h"
+#include "control/rpc/names.h"
 #include "control/rpc/operate.h"
 #include "control/rpc/show_port.h"
 #include "control/rpc/show_value.h"
@@ -75,10 +76,13 @@ static json_t *show_ports(
 {
 	const struct model *model = &runtime->state.model;
 	const json_t *name = json_object_get(params, "name");
-	const char *wanted = json_string_value(name) ? json_string_value(name) : "";
-	uint8_t(*macs)[6] = vm_macs(model);
+	int wanted = name ? names_find_port(runtime, json_string_value(name), failure) : 0;
+	uint8_t(*macs)[6];
 	json_t *array;
 
+	if (wanted < 0)
+		return NULL;
+	macs = vm_macs(model);
 	if (!macs)
 		return refuse(failure, SHOW_REFUSED, "out of memory");
 	array = json_array();
@@ -86,20 +90,16 @@ static json_t *show_ports(
 		char mac[VALUE_MAC_TEXT_SIZE];
 		json_t *port;
 
-		if (name && strcmp(wanted, model->ports[i].name) != 0)
+		if (name && i != (unsigned)wanted)
 			continue;
 		port = show_port(runtime, i);
 		value_mac_format(macs[i], mac);
-		json_object_set_new(port, "vm_mac", json_string(mac));
+		if (port_kind_of(&model->ports[i])->for_vms)
+			json_object_set_new(port, "vm_mac", json_string(mac));
 		json_array_append_new(array, port);
 	}
 	free(macs);
-	if (!name || json_array_size(array))
-		return array;
-	json_decref(array);
-	failure->code = SHOW_REFUSED;
-	error_set(&failure->error, -ENOENT, "no port '%.64s'", wanted);
-	return NULL;
+	return array;
 }
 
 static json_t *show_networks(
@@ -274,22 +274,24 @@ static json_t *show_config(
 }
 
 static const struct show_method methods[] = {
-	{"show", false, show_switch},
-	{"port.show", false, show_ports},
-	{"network.show", false, show_networks},
-	{"fdb.show", false, show_fdb},
-	{"worker.show", false, show_workers},
-	{"worker.reset", true, reset_workers},
-	{"port.reset", true, operate_reset_ports},
-	{"log.show", false, operate_show_log},
-	{"log.level", true, operate_set_log_level},
-	{"drops", false, show_drops},
-	{"config.show", false, show_config},
+	{"show", false, false, show_switch},
+	{"port.show", false, false, show_ports},
+	{"network.show", false, false, show_networks},
+	{"fdb.show", false, false, show_fdb},
+	{"fdb.flush", true, true, operate_flush_fdb},
+	{"fdb.del", true, true, operate_delete_address},
+	{"worker.show", false, false, show_workers},
+	{"worker.reset", true, true, reset_workers},
+	{"port.reset", true, true, operate_reset_ports},
+	{"log.show", false, false, operate_show_log},
+	{"log.level", true, true, operate_set_log_level},
+	{"drops", false, false, show_drops},
+	{"config.show", false, false, show_config},
 	/* Changes nothing, but parses what the client sends. */
-	{"config.diff", true, change_diff},
-	{"config.apply", true, change_apply},
-	{"config.edit", true, change_edit},
-	{"config.saved", true, change_saved},
+	{"config.diff", true, false, change_diff},
+	{"config.apply", true, true, change_apply},
+	{"config.edit", true, true, change_edit},
+	{"config.saved", true, true, change_saved},
 };
 
 const struct show_method *show_find(const char *name)

@@ -16,6 +16,7 @@
 struct show_method {
 	const char *name;
 	bool changes; /* or is more than a look: not for read-only clients */
+	bool logged;  /* that it was refused: it would have changed the switch */
 	/* params: an object, or NULL. A new reference, or NULL with *failure filled. */
 	json_t *(*call)(
 		struct runtime *runtime, const json_t *params, struct show_failure *failure);

@@ -112,7 +112,8 @@ json_t *show_port(struct runtime *runtime, unsigned position)
 	kind->status(entry->port, &status);
 	set_status(object, &status);
 	kind->show(entry->port, model, object);
-	json_object_set(object, "endpoint", json_object_get(object, kind->key));
+	if (!json_object_get(object, "endpoint"))
+		json_object_set(object, "endpoint", json_object_get(object, kind->key));
 	port_totals(entry->port, &totals);
 	set_counters(object, &totals, true);
 	json_object_set_new(object, "last_refused", last_refused(entry->port));
