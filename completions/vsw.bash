@@ -1,17 +1,29 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# bash completion for vsw(8). Names of ports come from the daemon, where one answers.
+# bash completion for vsw(8). Commands and options are those that vsw's own help tells of, keys those of
+# `vsw schema`; names of ports and networks come from the daemon, where one answers.
+
+_vsw_ask()
+{
+	vsw ${control:+--control "$control"} -j "$@" 2>/dev/null
+}
 
 _vsw_ports()
 {
-	vsw ${control:+--control "$control"} -j port show 2>/dev/null |
-		grep -o '"name":"[^"]*","type"' | cut -d '"' -f 4
+	_vsw_ask port show | grep -o '"name":"[^"]*","type"' | cut -d '"' -f 4
 }
 
-# What a method lists under "name".
 _vsw_networks()
 {
-	vsw ${control:+--control "$control"} -j network show 2>/dev/null |
-		grep -o '"name":"[^"]*","vlan"' | cut -d '"' -f 4
+	_vsw_ask network show | grep -o '"name":"[^"]*","vlan"' | cut -d '"' -f 4
+}
+
+# The commands, a line each, as far as their words are no places for something else.
+_vsw_commands()
+{
+	vsw help 2>/dev/null | awk -F '  +' '$2 ~ /^vsw / {
+		n = split($2, word, " "); line = ""
+		for (i = 2; i <= n && word[i] !~ /^\[?[A-Z]/; i++) line = line " " word[i]
+		print substr(line, 2) }'
 }
 
 # Values of an option that takes one; 1 where the option takes none.
@@ -22,7 +34,7 @@ _vsw_values()
 		compopt -o filenames 2>/dev/null
 		COMPREPLY=($(compgen -f -- "$current"))
 		;;
-	--vmm) COMPREPLY=($(compgen -W "qemu libvirt cloud-hypervisor" -- "$current")) ;;
+	--vmm) COMPREPLY=($(compgen -W "qemu libvirt cloud-hypervisor vsw-nic" -- "$current")) ;;
 	--qemu)
 		compopt -o filenames 2>/dev/null
 		COMPREPLY=($(compgen -f -W "$(compgen -c qemu-system-)" -- "$current"))
@@ -32,7 +44,7 @@ _vsw_values()
 	--port) COMPREPLY=($(compgen -W "$(_vsw_ports)" -- "$current")) ;;
 	--network) COMPREPLY=($(compgen -W "$(_vsw_networks)" -- "$current")) ;;
 	--state)
-		COMPREPLY=($(compgen -W "down connected no-memory running refused broken" -- \
+		COMPREPLY=($(compgen -W "down away connected no-memory running refused broken" -- \
 			"$current"))
 		;;
 	--sort) COMPREPLY=() ;;
@@ -40,28 +52,32 @@ _vsw_values()
 	esac
 }
 
-# Options of the command that has been typed so far.
+# Options of the command that has been typed so far, or else of every command.
 _vsw_options()
 {
-	echo "--json --control --help --version"
-	case $1 in
-	show) echo "--watch --exact" ;;
-	"port show"*) echo "--statistics --watch --sort --exact --network --state" ;;
-	"port args"*) echo "--vmm --memory --qemu --vmm-version" ;;
-	"fdb show" | "network show") echo "--watch --sort --exact --port --network" ;;
-	"worker show") echo "--statistics --reset --watch --sort --exact --port" ;;
-	drops) echo "--watch --sort --exact --port" ;;
-	"config apply"* | "port add"* | "port set"* | "port del"* | "network add"* | \
-		"network set"* | "network del"*) echo "--force" ;;
-	esac
+	local text
+
+	text=$(vsw "${words[@]:0:2}" -h 2>/dev/null)
+	[[ $text == *--json* ]] || text=$(vsw "${words[@]:0:1}" -h 2>/dev/null)
+	[[ $text == *--json* ]] || text=$(vsw -h 2>/dev/null)
+	awk '$1 ~ /^-/ { for (i = 1; i <= 2; i++) if ($i ~ /^--/) print $i }' <<<"$text"
 }
 
-# Keys of a port or network, or what one of them may be, from the table that vsw itself has.
+# Keys of a port or network, or what one of them may be, from the table that vsw itself has. Of a port
+# whose type is known only those of that type.
 _vsw_keys()
 {
-	vsw schema 2>/dev/null | awk -v object="$1" -v key="$2" 'NR > 1 &&
-		(object == "network") == ($1 == "network") && $1 != "switch" {
-			if (key == "") print $2 "="; else if ($2 == key) print $3 }'
+	local type= i
+
+	for ((i = 1; i < ${#COMP_WORDS[@]} - 2; i++)); do
+		[[ ${COMP_WORDS[i]} == type && ${COMP_WORDS[i+1]} == = ]] && type=${COMP_WORDS[i+2]}
+	done
+	[[ -z $type && $1 == port && ${words[1]} == set ]] &&
+		type=$(_vsw_ask port show "${words[2]}" | grep -o '"type":"[^"]*"' | cut -d '"' -f 4)
+	vsw schema 2>/dev/null | awk -v object="$1" -v key="$2" -v type="$type" 'NR > 1 &&
+		($1 == object || (object == "port" && $1 != "network" && $1 != "switch" &&
+			(type == "" || $1 == type))) {
+			if (key == "") print $2 "="; else if ($2 == key) print $3 }' | sort -u
 }
 
 _vsw_key_values()
@@ -96,6 +112,16 @@ _vsw_edit()
 	fi
 }
 
+# Words that follow, where the commands say which.
+_vsw_words()
+{
+	local typed="${words[*]}"
+
+	COMPREPLY=($(compgen -W "$(_vsw_commands | awk -v typed="$typed" '
+		typed == "" { print $1 } $1 == typed && $2 != "" { print $2 }' | sort -u)
+		$([[ $typed ]] || echo help)" -- "$current"))
+}
+
 _vsw()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
@@ -114,19 +140,10 @@ _vsw()
 	_vsw_values "$previous" && return 0
 	[ "${words[0]-}" = help ] && words=("${words[@]:1}")
 	if [[ $current == -* ]]; then
-		COMPREPLY=($(compgen -W "$(_vsw_options "${words[*]}")" -- "$current"))
+		COMPREPLY=($(compgen -W "$(_vsw_options)" -- "$current"))
 		return 0
 	fi
 	case "${words[*]}" in
-	"")
-		COMPREPLY=($(compgen -W "show port fdb network worker drops log config schema version help" \
-			-- "$current"))
-		;;
-	port) COMPREPLY=($(compgen -W "show reset add set del args" -- "$current")) ;;
-	network) COMPREPLY=($(compgen -W "show add set del" -- "$current")) ;;
-	fdb | worker) COMPREPLY=($(compgen -W "show" -- "$current")) ;;
-	log) COMPREPLY=($(compgen -W "level" -- "$current")) ;;
-	config) COMPREPLY=($(compgen -W "check diff apply show save" -- "$current")) ;;
 	schema) COMPREPLY=($(compgen -W "$(vsw schema | awk 'NR > 1 { print $1 }')" -- "$current")) ;;
 	"port add"* | "port set"* | "port del"* | "network add"* | "network set"* | "network del"*)
 		_vsw_edit
@@ -139,6 +156,7 @@ _vsw()
 		compopt -o filenames 2>/dev/null
 		COMPREPLY=($(compgen -f -- "$current"))
 		;;
+	*) _vsw_words ;;
 	esac
 	return 0
 }

@@ -2,7 +2,8 @@
 /*
  * vsw port args: what a VMM must be told so that its VM is attached to a port. For QEMU and Cloud
  * Hypervisor it is one line, for pasting and for $(vsw port args ...) alike; for libvirt two
- * elements of the domain's XML. Shared memory is part of it: without, no frame passes.
+ * elements of the domain's XML; for vsw-nic, which is no VMM but stands for one, the whole command.
+ * Shared memory is part of it: without, no frame passes.
  *
  * Nothing in the line needs a shell's quotes, since the configuration refuses such names and paths;
  * what else there is to say goes to stderr.
@@ -25,6 +26,7 @@ struct attachment {
 	unsigned mtu; /* 0: none */
 	const char *mac;
 	const char *memory;
+	const json_t *ip; /* the only addresses that may be used: an array, or null */
 	struct qemu_version qemu;
 	char printed_for[PATH_MAX + 160]; /* "QEMU 7.2 (/usr/bin/qemu-system-x86_64)" */
 };
@@ -108,6 +110,20 @@ static void print_cloud_hypervisor(FILE *out, const struct attachment *port)
 	fputc('\n', out);
 }
 
+/* Characters of an interface's name, as the kernel has them. */
+#define INTERFACE_NAME_MAX 15
+
+static void print_vsw_nic(FILE *out, const struct attachment *port)
+{
+	fprintf(out, "vsw-nic --socket %s%s --tap %.*s --mac %s", port->socket,
+		port->vmm_listens ? " --server" : "", INTERFACE_NAME_MAX, port->name, port->mac);
+	if (port->queues > 1)
+		fprintf(out, " --queues %u", port->queues);
+	if (port->mtu)
+		fprintf(out, " --mtu %u", port->mtu);
+	fputc('\n', out);
+}
+
 /* The version that was given, else that of the binary that was given, else that of the one that a
  * shell would start, else an assumed one. False after a message. */
 static bool choose_qemu(const struct command_line *line, struct attachment *port)
@@ -167,19 +183,37 @@ static bool choose_cloud_hypervisor(const struct command_line *line, struct atta
 	return true;
 }
 
+/* Its interface still needs an address; one that the port allows, where it does not allow all. */
+static bool choose_vsw_nic(const struct command_line *line, struct attachment *port)
+{
+	const char *first = json_string_value(json_array_get(port->ip, 0));
+	const char *slash = first ? strchr(first, '/') : NULL;
+
+	snprintf(port->printed_for, sizeof(port->printed_for),
+		"vsw-nic; then: ip address add %s%s dev %.*s; ip link set %.*s up",
+		first ? first : "ADDRESS", slash ? "" : "/LENGTH", INTERFACE_NAME_MAX, port->name,
+		INTERFACE_NAME_MAX, port->name);
+	return true;
+}
+
 static const struct {
 	const char *name;
 	/* Fills what depends on the VMM; false, after a message, where it cannot be attached. */
 	bool (*choose)(const struct command_line *line, struct attachment *port);
 	void (*print)(FILE *out, const struct attachment *port);
-	bool has_versions; /* what it is told differs by version */
-	bool says_itself;  /* the words tell for which version they are */
+	bool has_versions;  /* what it is told differs by version */
+	bool says_itself;   /* the words tell for which version they are */
+	bool has_no_memory; /* of a size that is chosen here */
 } vmms[] = {
 	{.name = "qemu", .choose = choose_qemu, .print = print_qemu, .has_versions = true},
 	{.name = "libvirt", .choose = choose_libvirt, .print = print_libvirt, .says_itself = true},
 	{.name = "cloud-hypervisor",
 		.choose = choose_cloud_hypervisor,
 		.print = print_cloud_hypervisor},
+	{.name = "vsw-nic",
+		.choose = choose_vsw_nic,
+		.print = print_vsw_nic,
+		.has_no_memory = true},
 };
 
 /* "512M", "1G": digits and a unit. */
@@ -227,6 +261,7 @@ static int print_port(const struct command_line *line, const json_t *port, unsig
 		.mtu = (unsigned)command_number(port, "mtu"),
 		.mac = command_text(port, "vm_mac"),
 		.memory = line->memory,
+		.ip = json_object_get(port, "ip"),
 	};
 
 	if (strcmp(command_text(port, "type"), "vhost-user") != 0) {
@@ -248,7 +283,8 @@ int command_port_args(const struct command_line *line)
 	while (vmm < ARRAY_SIZE(vmms) && strcmp(vmms[vmm].name, line->vmm) != 0)
 		vmm++;
 	if (vmm == ARRAY_SIZE(vmms)) {
-		fprintf(stderr, "vsw: '%s' is not qemu, libvirt or cloud-hypervisor\n", line->vmm);
+		fprintf(stderr, "vsw: '%s' is not qemu, libvirt, cloud-hypervisor or vsw-nic\n",
+			line->vmm);
 		return COMMAND_WRONG;
 	}
 	if (!memory_valid(line->memory)) {
@@ -257,6 +293,10 @@ int command_port_args(const struct command_line *line)
 	}
 	if (!vmms[vmm].has_versions && (line->qemu || line->vmm_version)) {
 		fprintf(stderr, "vsw: --qemu and --vmm-version are for --vmm qemu only\n");
+		return COMMAND_WRONG;
+	}
+	if (vmms[vmm].has_no_memory && line->given & COMMAND_MEMORY) {
+		fprintf(stderr, "vsw: --memory is for VMs, not for --vmm %s\n", line->vmm);
 		return COMMAND_WRONG;
 	}
 	result = client_call(

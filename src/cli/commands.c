@@ -106,31 +106,6 @@ int command_show(const struct command_line *line)
 	return command_ask(line, "show", NULL, print_switch);
 }
 
-static void print_fdb(const json_t *result)
-{
-	static const char *const titles[] = {"MAC", "NETWORK", "PORT", ">AGE", NULL};
-	struct table table;
-	const json_t *entry;
-	size_t i;
-
-	table_init(&table, titles);
-	json_array_foreach (result, i, entry) {
-		table_add(&table, "%s", command_text(entry, "mac"));
-		table_add(&table, "%s", command_text(entry, "network"));
-		table_add(&table, "%s", command_text(entry, "port"));
-		if (json_is_true(json_object_get(entry, "static")))
-			table_add(&table, "static");
-		else
-			command_add_plain(&table, entry, "age");
-	}
-	table_print(&table);
-}
-
-int command_fdb_show(const struct command_line *line)
-{
-	return command_ask(line, "fdb.show", NULL, print_fdb);
-}
-
 static void print_networks(const json_t *result)
 {
 	static const char *const titles[] = {"NAME", ">VLAN", "PORTS", "HELD", NULL};
@@ -293,44 +268,4 @@ static void print_drops(const json_t *result)
 int command_drops(const struct command_line *line)
 {
 	return command_ask(line, "drops", NULL, print_drops);
-}
-
-static void print_log_level(const json_t *result)
-{
-	printf("%s\n", command_text(result, "level"));
-}
-
-int command_log_level(const struct command_line *line)
-{
-	if (!line->argument)
-		return command_ask(line, "log.show", NULL, print_log_level);
-	return command_ask(
-		line, "log.level", json_pack("{s:s}", "level", line->argument), print_log_level);
-}
-
-static void print_version(const json_t *result)
-{
-	printf("vsw  %s\nvswd %s, pid %" JSON_INTEGER_FORMAT "\n", VSW_VERSION,
-		command_text(result, "version"), command_number(result, "pid"));
-}
-
-/* Ours is known also where nobody can be asked for the daemon's. */
-int command_version(const struct command_line *line)
-{
-	json_t *result = client_call(line->control, "show", NULL), *shown;
-
-	if (!result) {
-		if (!line->json)
-			printf("vsw  %s\n", VSW_VERSION);
-		return COMMAND_REFUSED;
-	}
-	shown = json_pack("{s:s, s:O, s:O}", "vsw", VSW_VERSION, "vswd",
-		json_object_get(result, "version"), "pid", json_object_get(result, "pid"));
-	if (line->json)
-		command_print_json(shown);
-	else
-		print_version(result);
-	json_decref(shown);
-	json_decref(result);
-	return COMMAND_DONE;
 }

@@ -396,7 +396,12 @@ static bool consume(struct vhost_frontend *frontend, const struct vhost_message 
 		return step->reply(frontend, message);
 	if (message->payload.number == 0)
 		return true;
-	frontend_fail(frontend, "the backend refused %s", vhost_message_name(step->id));
+	if (step->id == VHOST_USER_NET_SET_MTU)
+		frontend_fail(frontend,
+			"the backend refused NET_SET_MTU: it does not allow %u bytes (--mtu)",
+			frontend->config.mtu);
+	else
+		frontend_fail(frontend, "the backend refused %s", vhost_message_name(step->id));
 	return false;
 }
 

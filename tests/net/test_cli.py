@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from lab.bed import mac
 from lab.process import Process, program
 from lab.vswd import run_tool
 
@@ -182,7 +183,12 @@ def test_help(programs, words, parts):
 
 
 @pytest.mark.parametrize("words, message", [
-    (("prt",), "vsw: 'prt' is not a vsw command"),
+    (("prt",), "vsw: 'prt' is not a vsw command: did you mean 'port'?"),
+    (("ports", "show"), "vsw: 'ports' is not a vsw command: did you mean 'port'?"),
+    (("unheard",), "vsw: 'unheard' is not a vsw command. See 'vsw --help'"),
+    (("port", "shwo"), "vsw: 'port shwo' is not a vsw command: did you mean 'port show'?"),
+    (("log", "level", "debugg"), "vsw: 'debugg' is not a log level: error, "),
+    (("fdb", "del", "02:00:00:00:00:01"), "vsw fdb del: the option --network NAME is missing"),
     (("port",), "vsw: 'port' needs a verb: show, "),
     (("port", "nonsense"), "vsw: 'port nonsense' is not a vsw command; verbs: show, "),
     (("help", "port", "nonsense"), "vsw: 'port nonsense' is not a vsw command"),
@@ -203,6 +209,35 @@ def test_version(switch):
     shown = switch.vsw("version")
     assert shown["pid"] == switch.process.pid and shown["vsw"] == shown["vswd"]
     assert f"pid {switch.process.pid}" in switch.vsw_raw("version").stdout
+
+
+def test_version_alone(bed):
+    """Our own is told in any case, and that nobody tells the other."""
+    control = bed.path / "control.sock"
+    done = run_tool("vsw", "--control", control, "version")
+    assert done.returncode == 0 and re.fullmatch(r"vsw  \d+\.\d+\.\d+\n", done.stdout)
+    assert "there is no socket" in done.stderr
+    done = run_tool("vsw", "--control", control, "-j", "version")
+    assert done.returncode == 0 and json.loads(done.stdout)["vswd"] is None
+
+
+def test_forgetting_addresses(bed):
+    """Addresses that were learned are forgotten on demand, and learned again."""
+    switch = bed.vswd({"a": {"network": "blue"}, "b": {"network": "blue", "mac": mac(2)}})
+    a = bed.nic("a", 1)
+    bed.nic("b", 2)
+    assert a.ping("10.0.0.2", 1) == (1, 1)
+    done = switch.vsw_raw("fdb", "flush", "--port", "a")
+    assert re.fullmatch(r"addresses forgotten: [1-9]\n", done.stdout), done.stderr
+    assert a.ping("10.0.0.2", 1) == (1, 1)
+    learned = [entry["mac"] for entry in switch.vsw("fdb", "show") if entry["port"] == "a"]
+    assert switch.vsw("fdb", "del", learned[0], "--network", "blue") == {"addresses": 1}
+    for words, said in [(("del", mac(2), "--network", "blue"), "bound to a port"),
+                        (("flush", "--network", "bleu"), "did you mean 'blue'?"),
+                        (("flush", "--port", "c"), "no port 'c'")]:
+        done = switch.vsw_raw("fdb", *words)
+        assert done.returncode == 1 and said in done.stderr
+    assert "control: refused: fdb.flush: no port 'c'" in switch.log()
 
 
 def names(done):
@@ -290,7 +325,7 @@ def test_log_level(bed):
         peer.connect(str(switch.socket("a")))
         peer.sendall(struct.pack("<III", 1, 1, 0))  # GET_FEATURES
         switch.process.wait_log("vswd debug: ")
-    assert switch.vsw_raw("log", "level", "loud").returncode == 1
+    assert switch.vsw_raw("log", "level", "loud").returncode == 2
     assert switch.vsw_raw("log", "level", "error").returncode == 0
     length = len(switch.log())
     switch.vsw_raw("config", "apply", switch.config_path)

@@ -117,7 +117,7 @@ def test_commands(programs):
 
 @pytest.mark.parametrize("line, words", [
     ("vsw po", {"port"}),
-    ("vsw port args a --vmm ", {"qemu", "libvirt", "cloud-hypervisor"}),
+    ("vsw port args a --vmm ", {"qemu", "libvirt", "cloud-hypervisor", "vsw-nic"}),
     ("vsw port args a --vmm qemu --vmm-version 9", {"9.2"}),
     ("vsw log level ", {"error", "warning", "info", "debug"}),
     ("vsw help po", {"port"}),

@@ -66,6 +66,10 @@ def test_every_change_is_logged(switch):
         switch.vsw("port", "set", "vm1", f"mtu={mtu}")
     for mtu in range(1400, 1424):
         assert f"mtu: {mtu} -> {mtu + 1}" in switch.log()
+    for number in range(15):
+        assert switch.vsw_raw("port", "set", f"x{number}", "mtu=1400").returncode == 1
+        assert f"control: refused: config.edit set port x{number}: no port 'x{number}'" in \
+            switch.log()
 
 
 def test_save(switch, tmp_path):
@@ -148,5 +152,7 @@ def test_completion_of_keys(programs):
     assert {"vlan=", "stp=", "loops="} <= offered("vsw network add red ")
     assert offered("vsw port add x network=a trus") == {"trusted="}
     assert offered("vsw port add x mode=") == {"server", "client"}
+    assert "persist=" not in offered("vsw port add x type=vhost-user ")
+    assert {"persist=", "netns="} <= offered("vsw port add x type=tap ")
     assert offered("vsw network set x stp=p") == {"pass"}
     assert {"switch", "network", "port", "vhost-user"} <= offered("vsw schema ")

@@ -158,6 +158,30 @@ def test_other_vmms(bed, switch):
     assert "num_queues=8" in done.stdout and "shared=on" in done.stdout
 
 
+def test_vsw_nic(bed, switch):
+    """The whole command, which joins as it stands, and what its interface needs then."""
+    done = args(switch, "many", vmm="vsw-nic")
+    assert done.returncode == 0, done.stderr
+    mac = switch.port("many")["vm_mac"]
+    assert done.stdout == f"vsw-nic --socket {switch.socket('many')} --tap many --mac {mac} " \
+        "--queues 4 --mtu 9000\n"
+    assert "ip address add ADDRESS/LENGTH dev many; ip link set many up" in done.stderr
+    assert f"--socket {bed.path}/c,d.sock --server --tap c " in args(switch, "c", vmm="vsw-nic").stdout
+    switch.vsw("port", "set", "a", "ip=10.0.0.9", "mac=52:54:00:00:00:09")
+    done = args(switch, "a", vmm="vsw-nic")
+    assert "--mac 52:54:00:00:00:09\n" in done.stdout
+    assert "ip address add 10.0.0.9/LENGTH dev a" in done.stderr
+    assert args(switch, "a", "--memory", "2G", vmm="vsw-nic").returncode == 2
+
+
+def test_mtu_of_vsw_nic(bed):
+    """An MTU that the port does not have: which option it is, is said."""
+    bed.vswd({"a": {"network": "blue", "mtu": 1400}})
+    bed.switch.allow("MTU")
+    nic = bed.nic("a", 1, connect=False)
+    nic.process.wait_log(r"NET_SET_MTU: it does not allow 1500 bytes \(--mtu\)")
+
+
 def test_json(switch):
     shown = switch.vsw("port", "args", "a", "--vmm", "qemu", "--vmm-version", "10.2")
     assert shown["for"].startswith("QEMU 10.2 ") and "reconnect-ms=1000" in shown["text"]
