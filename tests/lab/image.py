@@ -3,9 +3,9 @@
 
 Debian's cloud kernel boots from its ELF image (PVH) in about a second; the file system is busybox,
 the virtio and VLAN modules, iperf3 and ethtool. The init program is the agent that guest.py talks
-to.
+to. A second file system, for nested.py, leads to this machine's own files instead.
 
-    python3 -m lab.image        builds the image where it is missing, and says where it is
+    python3 -m lab.image        builds the images where they are missing, and says where they are
 """
 import fcntl
 import os
@@ -20,18 +20,25 @@ from .process import LabError, missing, root
 
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
 MODULES = ("virtio_pci", "virtio_net", "8021q")
+# Of the nested machine: whatever a host of VMs has, and what this one's kernel may lack.
+NESTED_MODULES = ("virtio_pci", "virtiofs", "overlay", "tun", "vhost_net", "kvm_amd", "8021q", "veth",
+                  "bridge", "dummy", "sch_ingress", "cls_matchall", "cls_bpf", "act_gact", "act_bpf")
 PROGRAMS = ("iperf3", "ethtool")
+FILES = ("vmlinux", "initrd.cpio", "nested.cpio")
 TOOLS = ("apt-get", "apt-cache", "dpkg", "lz4", "cpio", "depmod", "modprobe")
 
 # setup_sects and payload fields of the boot protocol (Linux, Documentation/arch/x86/boot.rst).
 SETUP_SECTS, PAYLOAD_OFFSET, PAYLOAD_LENGTH = 0x1F1, 0x248, 0x24C
 
-INIT = r"""#!/bin/sh
-# The agent: each line on the console is "ID COMMAND"; the answer is framed by markers.
+BEGIN = r"""#!/bin/sh
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 mount -t proc p /proc; mount -t sysfs s /sys; mount -t devtmpfs d /dev
 while read module; do insmod /modules/$module || echo "insmod $module failed"; done </modules/order
 ip link set lo up
+"""
+
+AGENT = r"""
+# The agent: each line on the console is "ID COMMAND"; the answer is framed by markers.
 exec </dev/ttyS0 >/dev/ttyS0 2>&1
 stty raw -echo
 read uptime idle </proc/uptime
@@ -43,43 +50,67 @@ while read -r id command; do
 done
 """
 
+# The nested machine sees this machine's files, and what it writes stays in its own memory.
+ENTER = r"""
+mkdir /shared /own /all
+mount -t virtiofs -o ro shared /shared
+mount -t tmpfs -o mode=755 own /own; mkdir /own/upper /own/work
+mount -t overlay -o lowerdir=/shared,upperdir=/own/upper,workdir=/own/work all /all
+for name in dev proc sys; do mount --bind /$name /all/$name; done
+mkdir -p /all/dev/shm /all/dev/pts
+mount -t tmpfs t /all/dev/shm; mount -t devpts p /all/dev/pts; mount -t debugfs d /sys/kernel/debug
+mount -t tmpfs -o mode=755 r /all/run; mount --bind /sys/kernel/debug /all/sys/kernel/debug
+mkdir /all/run/netns; mknod /all/dev/net/tun c 10 200 2>/dev/null
+exec chroot /all /bin/sh -c "$(cat /agent)"
+"""
+
+INIT = BEGIN + AGENT
+NESTED_INIT = BEGIN + ENTER
+
 # An image made by another recipe is made anew.
-RECIPE = f"{INIT}# {' '.join(MODULES)} {' '.join(PROGRAMS)}\n"
+RECIPE = (f"{INIT}{NESTED_INIT}# {' '.join(MODULES)} {' '.join(PROGRAMS)} "
+          f"{' '.join(NESTED_MODULES)}\n")
 
 
 def folder():
     return pathlib.Path(os.environ.get("VSW_GUEST", root() / "build" / "guest"))
 
 
-def image():
+def image(nested=False):
     """(vmlinux, initrd) as paths, building what is missing. LabError says what stands in the way."""
     where = folder()
     where.mkdir(parents=True, exist_ok=True)
-    kernel, initrd = where / "vmlinux", where / "initrd.cpio"
     with open(where / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (kernel.exists() and initrd.exists() and
+        if not (all((where / name).exists() for name in FILES) and
                 _read(where / "recipe") == RECIPE):
             lacking = missing(*TOOLS, *PROGRAMS)
             if lacking:
                 raise LabError(f"the guest image needs {', '.join(lacking)}")
             with tempfile.TemporaryDirectory(dir=where) as work:
-                _build(pathlib.Path(work), kernel, initrd)
+                _build(pathlib.Path(work), where)
             (where / "recipe").write_text(RECIPE)
-    return kernel, initrd
+    return where / "vmlinux", where / ("nested.cpio" if nested else "initrd.cpio")
 
 
 def _read(path):
     return path.read_text() if path.exists() else None
 
 
-def _build(work, kernel, initrd):
+def _build(work, where):
     tree = work / "packages"
     release = _download(work, tree)
+    _run("depmod", "-b", tree, release)
     _extract_kernel(tree / "boot" / f"vmlinuz-{release}", work / "vmlinux")
-    _make_initrd(work / "root", tree, release, work / "initrd.cpio")
-    (work / "vmlinux").rename(kernel)
-    (work / "initrd.cpio").rename(initrd)
+    top = _make_root(work / "root", tree, release, INIT, MODULES)
+    for name in PROGRAMS:
+        _copy_program(top, pathlib.Path(shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")))
+    _pack(top, work / "initrd.cpio")
+    top = _make_root(work / "nested", tree, release, NESTED_INIT, NESTED_MODULES)
+    (top / "agent").write_text(AGENT)
+    _pack(top, work / "nested.cpio")
+    for name in FILES:
+        (work / name).rename(where / name)
 
 
 def _run(*command, **keywords):
@@ -128,30 +159,31 @@ def _extract_kernel(vmlinuz, vmlinux):
     vmlinux.write_bytes(elf)
 
 
-def _make_initrd(top, tree, release, initrd):
+def _make_root(top, tree, release, init, modules):
+    """A file system with busybox, modules and the init program; its folder."""
     for name in ("bin", "sbin", "proc", "sys", "dev", "tmp", "run", "etc", "modules", "root"):
         (top / name).mkdir(parents=True)
     shutil.copy(tree / "bin" / "busybox", top / "bin" / "busybox")
     for applet in _run(tree / "bin" / "busybox", "--list").split():
         if applet != "busybox":
             (top / "bin" / applet).symlink_to("busybox")
-    _copy_modules(top, tree, release)
-    for name in PROGRAMS:
-        _copy_program(top, pathlib.Path(shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")))
-    init = top / "init"
-    init.write_text(INIT)
-    init.chmod(0o755)
+    _copy_modules(top, tree, release, modules)
+    (top / "init").write_text(init)
+    (top / "init").chmod(0o755)
+    return top
+
+
+def _pack(top, initrd):
     names = "\n".join(str(path.relative_to(top)) for path in sorted(top.rglob("*")))
     with open(initrd, "wb") as out:
         subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], cwd=top, check=True,
                        input=names.encode(), stdout=out)
 
 
-def _copy_modules(top, tree, release):
+def _copy_modules(top, tree, release, modules):
     """The modules with those they depend on; `order` lists them as they must be loaded."""
-    _run("depmod", "-b", tree, release)
     order = []
-    for module in MODULES:
+    for module in modules:
         for line in _run("modprobe", "-d", tree, "-S", release, "--show-depends",
                          module).splitlines():
             word = line.split()
@@ -173,4 +205,4 @@ def _copy_program(top, path):
 
 
 if __name__ == "__main__":
-    print(*image(), sep="\n")
+    print(*image(), image(nested=True)[1], sep="\n")
