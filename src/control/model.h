@@ -57,9 +57,21 @@ struct model_settings {
 enum model_pass { MODEL_DROP, MODEL_PASS };
 enum model_loops { MODEL_LOOPS_HOLD, MODEL_LOOPS_LOG };
 
+/* Characters of a DNS domain, with the terminating zero: with the names of a port and a network in
+ * front it is still a name of DNS. */
+#define MODEL_DOMAIN_SIZE 96
+
+/* Reserved for private use, so it is nobody's on the internet. */
+#define MODEL_DOMAIN "internal"
+
 struct model_network {
 	char name[MODEL_NAME_SIZE];
 	unsigned vlan; /* 1 to 4094; 0: none */
+	/* Length 0: none. A gateway lies in its subnet. */
+	struct value_address subnet, gateway;   /* IPv4 */
+	struct value_address subnet6, gateway6; /* IPv6 */
+	unsigned mtu;                           /* bytes; 0: not said */
+	char domain[MODEL_DOMAIN_SIZE];         /* its VMs are NAME.NETWORK.DOMAIN */
 	/* What is meant for the next hop only: enum model_pass. */
 	unsigned stp, lldp, lacp, dot1x;
 	unsigned loops; /* enum model_loops: what is done about one */
@@ -129,6 +141,12 @@ void model_remove_port(struct model *model, unsigned position);
 
 void model_sort_networks(struct model *model);
 void model_sort_ports(struct model *model);
+
+/* Fills in the gateways that follow from the network's subnets: each is the first address, unless
+ * the file says it. */
+void model_network_complete(struct model_network *network, bool gateway, bool gateway6);
+/* True where the key would have the same value if the file did not say it. */
+bool model_network_implies(const struct model_network *network, const struct schema_key *key);
 
 /* By name, in a sorted model; NULL where there is none. */
 const struct model_network *model_find_network(const struct model *model, const char *name);

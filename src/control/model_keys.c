@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The rows of what every switch, network and port has. Those of one kind of port: *_keys.c. */
+/* The rows of what every switch and port has. Others: *_keys.c. */
 #include "control/model.h"
 #include "forward/security_rules.h"
 
 static const char *const poll_words[] = {"adaptive", "busy", NULL};
 static const char *const guest_memory_words[] = {"shmem", "any", NULL};
-static const char *const pass_words[] = {"drop", "pass", NULL};
-static const char *const loops_words[] = {"hold", "log", NULL};
 
 static const struct schema_key switch_keys[] = {
 	/* Ports whose path follows from it change too, and say so themselves. */
@@ -50,21 +48,6 @@ static const struct schema_key switch_keys[] = {
 		.help = "address space that the memory of all VMs may take"},
 };
 
-static const struct schema_key network_keys[] = {
-	{"vlan", SCHEMA_NUMBER, SCHEMA_FIELD(model_network, vlan), 1, 4094, .nothing = "none",
-		.effect = DIFF_LIVE, .help = "tag of the network's frames on trunks"},
-	{"stp", SCHEMA_CHOICE, SCHEMA_FIELD(model_network, stp), .words = pass_words,
-		.initial = MODEL_PASS, .effect = DIFF_LIVE, .help = "spanning tree"},
-	{"lldp", SCHEMA_CHOICE, SCHEMA_FIELD(model_network, lldp), .words = pass_words,
-		.effect = DIFF_LIVE, .help = "LLDP"},
-	{"lacp", SCHEMA_CHOICE, SCHEMA_FIELD(model_network, lacp), .words = pass_words,
-		.effect = DIFF_LIVE, .help = "LACP and the other slow protocols"},
-	{"802.1x", SCHEMA_CHOICE, SCHEMA_FIELD(model_network, dot1x), .words = pass_words,
-		.member = "dot1x", .effect = DIFF_LIVE, .help = "802.1X"},
-	{"loops", SCHEMA_CHOICE, SCHEMA_FIELD(model_network, loops), .words = loops_words,
-		.effect = DIFF_LIVE, .help = "what is done about a loop"},
-};
-
 static const struct schema_key port_keys[] = {
 	{"type", SCHEMA_CHOICE, SCHEMA_FIELD(model_port, type), .word = model_kind_name,
 		.effect = DIFF_REOPEN, .help = "kind of port"},
@@ -90,7 +73,5 @@ static const struct schema_key port_keys[] = {
 
 const struct schema model_switch_schema = {
 	switch_keys, ARRAY_SIZE(switch_keys), sizeof(struct model_settings)};
-const struct schema model_network_schema = {
-	network_keys, ARRAY_SIZE(network_keys), sizeof(struct model_network)};
 const struct schema model_port_schema = {
 	port_keys, ARRAY_SIZE(port_keys), sizeof(struct model_port)};

@@ -148,6 +148,9 @@ unsigned schema_count(const struct schema_key *key, const void *object)
 	case SCHEMA_ADDRESSES:
 	case SCHEMA_HOST_ADDRESSES:
 		return ((const struct value_addresses *)field)->count;
+	case SCHEMA_SUBNET:
+	case SCHEMA_ADDRESS:
+		return ((const struct value_address *)field)->length != 0;
 	default:
 		return *(const char *)field != '\0';
 	}
@@ -184,6 +187,10 @@ void schema_text(
 	case SCHEMA_HOST_ADDRESSES:
 		value_address_format(&((const struct value_addresses *)field)->of[i],
 			key->kind == SCHEMA_HOST_ADDRESSES ? VALUE_INTERFACE : VALUE_PREFIX, text);
+		break;
+	case SCHEMA_SUBNET:
+	case SCHEMA_ADDRESS:
+		value_address_format(field, VALUE_PREFIX, text);
 		break;
 	default:
 		snprintf(text, SCHEMA_TEXT_SIZE, "%s", (const char *)field);
@@ -254,13 +261,16 @@ void schema_print_range(FILE *out, const struct schema_key *key)
 		[SCHEMA_MAC] = "MAC",
 		[SCHEMA_ADDRESSES] = "ADDRESS[/LENGTH],...",
 		[SCHEMA_HOST_ADDRESSES] = "ADDRESS/LENGTH,...",
+		[SCHEMA_SUBNET] = "ADDRESS/LENGTH",
+		[SCHEMA_ADDRESS] = "ADDRESS",
 	};
 
 	if (key->kind == SCHEMA_NUMBER)
 		fprintf(out, "%s%s%u-%u", key->nothing_written ? key->nothing : "",
 			key->nothing_written ? "|" : "", key->minimum, key->maximum);
 	else if (key->kind < ARRAY_SIZE(kinds) && kinds[key->kind])
-		fputs(kinds[key->kind], out);
+		fprintf(out, "%s%s%s", key->nothing_written ? key->nothing : "",
+			key->nothing_written ? "|" : "", kinds[key->kind]);
 	for (unsigned i = 0; schema_word(key, i); i++)
 		fprintf(out, "%s%s", i ? "|" : "", schema_word(key, i));
 }

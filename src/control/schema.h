@@ -46,6 +46,8 @@ enum schema_kind {
 	SCHEMA_MAC,            /* struct value_mac */
 	SCHEMA_ADDRESSES,      /* struct value_addresses, VALUE_PREFIX, at most `maximum` of them */
 	SCHEMA_HOST_ADDRESSES, /* likewise, VALUE_INTERFACE */
+	SCHEMA_SUBNET,         /* struct value_address: a network, from minimum to maximum bits */
+	SCHEMA_ADDRESS,        /* struct value_address: one address; `nothing` where not set */
 };
 
 struct schema_key {
@@ -63,6 +65,7 @@ struct schema_key {
 	const char *(*word)(unsigned i); /* or this: NULL behind the last */
 	const char *(*check)(
 		const char *text); /* SCHEMA_TEXT: NULL, or what is wrong: "'...' %s" */
+	bool ipv6;                 /* SCHEMA_SUBNET, SCHEMA_ADDRESS: else IPv4 */
 	enum diff_effect effect;   /* of a change */
 	const char *member;        /* in JSON; NULL: the name in snake_case */
 	const char *unit;          /* "bytes"; NULL: none */

@@ -169,6 +169,48 @@ static int add_address(const struct schema_key *key, struct value_addresses *fie
 	return 0;
 }
 
+/* What is wrong with it as a subnet in which hosts are. */
+static const char *check_subnet(const struct value_address *address)
+{
+	const uint8_t *bytes = address->bytes;
+
+	if (!address->ipv6)
+		return bytes[0] == 0 || bytes[0] == 127 || bytes[0] >= 240
+			       ? "is not for hosts in a network (RFC 6890)"
+			       : NULL;
+	return bytes[0] == 0 || (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80)
+		       ? "is not for hosts in a network (RFC 6890)"
+		       : NULL;
+}
+
+/* A subnet, or one address. */
+static int set_address(const struct schema_key *key, struct value_address *field, const char *text,
+	struct error *error)
+{
+	struct value_address address = {0};
+	bool subnet = key->kind == SCHEMA_SUBNET;
+	const char *wrong;
+
+	if (key->nothing_written && strcmp(text, key->nothing) == 0) {
+		*field = address;
+		return 0;
+	}
+	wrong = value_address_parse(text, VALUE_PREFIX, &address);
+	if (!wrong && address.ipv6 != key->ipv6)
+		wrong = key->ipv6 ? "is not IPv6" : "is not IPv4";
+	if (!wrong && !subnet && address.length != (key->ipv6 ? 128 : 32))
+		wrong = "is a network, not one address";
+	if (!wrong && subnet && (address.length < key->minimum || address.length > key->maximum))
+		return error_set(error, -EINVAL, "'%.64s' needs a prefix length from %u to %u",
+			text, key->minimum, key->maximum);
+	if (!wrong && subnet)
+		wrong = check_subnet(&address);
+	if (wrong)
+		return error_set(error, -EINVAL, "'%.64s' %s", text, wrong);
+	*field = address;
+	return 0;
+}
+
 int schema_set(const struct schema_key *key, void *object, const char *text, struct error *error)
 {
 	void *field = (char *)object + key->offset;
@@ -196,6 +238,9 @@ int schema_set(const struct schema_key *key, void *object, const char *text, str
 	case SCHEMA_ADDRESSES:
 	case SCHEMA_HOST_ADDRESSES:
 		return add_address(key, field, text, error);
+	case SCHEMA_SUBNET:
+	case SCHEMA_ADDRESS:
+		return set_address(key, field, text, error);
 	}
 	return error_set(error, -EINVAL, "no such kind of value");
 }

@@ -26,14 +26,25 @@ static const struct {
 } samples[] = {
 	{"ifname", "lab0"},
 	{"netns", "lab"},
+	{"domain", "lab.example"},
 };
 
 /* What must stand beside a key that cannot stand alone. */
 static const struct {
 	const char *key, *companion;
 } companions[] = {
-	{"mode", "socket: /run/its.sock"},
+	{"mode", "socket: /run/its.sock, "},
+	{"gateway", "subnet: 10.5.0.0/16, "},
+	{"gateway6", "subnet6: \"fd05::/64\", "},
 };
+
+static const char *companion_of(const struct schema_key *key)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(companions); i++)
+		if (strcmp(companions[i].key, key->name) == 0)
+			return companions[i].companion;
+	return "";
+}
 
 static void parse(const char *text, struct model *model)
 {
@@ -57,8 +68,13 @@ static void make_value(const struct schema_key *key, char text[SCHEMA_TEXT_SIZE]
 		[SCHEMA_MAC] = "\"52:54:00:00:00:77\"",
 		[SCHEMA_ADDRESSES] = "[10.0.0.9, \"fd00::/64\"]",
 		[SCHEMA_HOST_ADDRESSES] = "[10.0.0.9/24, \"fd00::1/64\"]",
+		[SCHEMA_SUBNET] = "10.5.6.0/23",
+		[SCHEMA_ADDRESS] = "10.5.6.7",
 	};
 	const char *value = key->kind < ARRAY_SIZE(values) ? values[key->kind] : NULL;
+
+	if (key->ipv6)
+		value = key->kind == SCHEMA_SUBNET ? "\"fd05:6::/48\"" : "\"fd05::6:7\"";
 
 	if (key->kind == SCHEMA_NUMBER)
 		snprintf(text, SCHEMA_TEXT_SIZE, "%u",
@@ -92,8 +108,10 @@ static void make_files(const struct schema *schema, const struct schema_key *key
 		snprintf(with, 1024, "switch: { %s }\n", line);
 		without[0] = '\0';
 	} else if (schema == &model_network_schema) {
-		snprintf(with, 1024, NETWORKS, " ", line);
-		snprintf(without, 1024, NETWORKS, "", "");
+		const char *other = companion_of(key);
+
+		snprintf(with, 1024, NETWORKS, other, line);
+		snprintf(without, 1024, NETWORKS, other, "");
 	} else {
 		bool trunk = key->kind == SCHEMA_NETWORKS || strcmp(key->name, "native") == 0;
 		bool member = key->kind == SCHEMA_NETWORK || key->kind == SCHEMA_NETWORKS;
@@ -101,11 +119,7 @@ static void make_files(const struct schema *schema, const struct schema_key *key
 		bool replaces = member && strcmp(key->name, "native") != 0;
 		char others[256];
 
-		snprintf(others, sizeof(others), "%s", rest);
-		for (unsigned i = 0; i < ARRAY_SIZE(companions); i++)
-			if (strcmp(companions[i].key, key->name) == 0)
-				snprintf(others, sizeof(others), "%s, %s", rest,
-					companions[i].companion);
+		snprintf(others, sizeof(others), "%s%s", companion_of(key), rest);
 		snprintf(with, 1024, NETWORKS "ports: { p: { type: %s, %s%s%s } }\n", "", "", type,
 			line, replaces ? "" : ", ", replaces ? "" : others);
 		snprintf(without, 1024, NETWORKS "ports: { p: { type: %s, %s } }\n", "", "", type,

@@ -167,6 +167,33 @@ static bool has_bits(const struct value_address *address, unsigned from)
 	return false;
 }
 
+bool value_prefix_holds(const struct value_address *prefix, const struct value_address *address)
+{
+	if (!prefix->length || !address->length || prefix->ipv6 != address->ipv6 ||
+		address->length < prefix->length)
+		return false;
+	for (unsigned bit = 0; bit < prefix->length; bit++)
+		if ((prefix->bytes[bit / 8] ^ address->bytes[bit / 8]) & 0x80 >> bit % 8)
+			return false;
+	return true;
+}
+
+void value_prefix_first(const struct value_address *prefix, struct value_address *address)
+{
+	*address = *prefix;
+	address->length = address_bits(prefix);
+	address->bytes[address->length / 8 - 1] |= 1;
+}
+
+bool value_prefix_reserves(const struct value_address *prefix, const struct value_address *address)
+{
+	unsigned ones = 0, bits = address_bits(prefix) - prefix->length;
+
+	for (unsigned bit = prefix->length; bit < address_bits(prefix); bit++)
+		ones += (address->bytes[bit / 8] & 0x80 >> bit % 8) != 0;
+	return ones == 0 || (!prefix->ipv6 && ones == bits);
+}
+
 static bool is_multicast(const struct value_address *address)
 {
 	return address->ipv6 ? address->bytes[0] == 0xff : (address->bytes[0] & 0xf0) == 0xe0;

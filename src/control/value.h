@@ -23,7 +23,7 @@ struct value_mac {
 	uint8_t bytes[6];
 };
 
-/* An address or a prefix. */
+/* An address or a prefix. Of an object's key that has no value, all is zero. */
 struct value_address {
 	bool ipv6;
 	uint8_t bytes[16]; /* as on the wire; of IPv4 the first four, zero behind them */
@@ -39,6 +39,13 @@ struct value_names {
 	char (*of)[MODEL_NAME_SIZE]; /* sorted, each once; owned */
 	unsigned count;
 };
+
+/* True where both are there, of one family, and `address` lies in the prefix. */
+bool value_prefix_holds(const struct value_address *prefix, const struct value_address *address);
+/* The prefix's first address behind the one that is its own, as one address. */
+void value_prefix_first(const struct value_address *prefix, struct value_address *address);
+/* True for the address that is the prefix's own, and for what IPv4 broadcasts in it. */
+bool value_prefix_reserves(const struct value_address *prefix, const struct value_address *address);
 
 /* Appends one, not in order: value_*_sort() when all are there. 0 or -ENOMEM. */
 int value_names_add(struct value_names *names, const char *name);

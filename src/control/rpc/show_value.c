@@ -62,6 +62,19 @@ static void add_keys(json_t *to, const struct schema *schema, const void *object
 	}
 }
 
+/* What a network has not, though it would have it if the file did not say so. */
+static void add_nothings(json_t *to, const struct model_network *network)
+{
+	const struct schema *schema = &model_network_schema;
+
+	for (unsigned i = 0; i < schema->count; i++) {
+		const struct schema_key *key = &schema->keys[i];
+
+		if (!schema_is_set(key, network) && !model_network_implies(network, key))
+			json_object_set_new(to, key->name, json_string(key->nothing));
+	}
+}
+
 json_t *show_model(const struct model *model)
 {
 	json_t *settings = json_object();
@@ -73,6 +86,7 @@ json_t *show_model(const struct model *model)
 		json_t *network = json_object();
 
 		add_keys(network, &model_network_schema, &model->networks[i]);
+		add_nothings(network, &model->networks[i]);
 		json_object_set_new(networks, model->networks[i].name, network);
 	}
 	for (unsigned i = 0; i < model->port_count; i++) {

@@ -38,6 +38,31 @@ void config_check_vlan(struct config_reader *reader, const struct yaml_tree *nod
 		strcpy(owner, network->name);
 }
 
+static void check_gateway(struct config_reader *reader, const struct yaml_tree *node,
+	const char *key, const char *subnet_key, const struct value_address *gateway,
+	const struct value_address *subnet)
+{
+	if (!gateway->length || !yaml_tree_find(node, key) || reader->entry_unsure)
+		return;
+	if (!subnet->length && yaml_tree_find(node, subnet_key))
+		return;
+	if (!subnet->length)
+		fault_at(reader, node, key, "a gateway needs", subnet_key);
+	else if (!value_prefix_holds(subnet, gateway))
+		fault_at(reader, node, key, "the gateway lies outside of", subnet_key);
+	else if (value_prefix_reserves(subnet, gateway))
+		fault_at(reader, node, key, "this is no host's address in", subnet_key);
+}
+
+void config_check_addresses(
+	struct config_reader *reader, const struct yaml_tree *node, struct model_network *network)
+{
+	check_gateway(reader, node, "gateway", "subnet", &network->gateway, &network->subnet);
+	check_gateway(reader, node, "gateway6", "subnet6", &network->gateway6, &network->subnet6);
+	model_network_complete(
+		network, yaml_tree_find(node, "gateway"), yaml_tree_find(node, "gateway6"));
+}
+
 static void check_membership(struct config_reader *reader, const struct yaml_tree *node)
 {
 	bool network = yaml_tree_find(node, "network");

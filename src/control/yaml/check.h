@@ -12,6 +12,10 @@
 void config_check_vlan(struct config_reader *reader, const struct yaml_tree *node,
 	const struct model_network *network);
 
+/* The addresses of a network just read fit together; fills in those that follow. */
+void config_check_addresses(
+	struct config_reader *reader, const struct yaml_tree *node, struct model_network *network);
+
 /* One port's keys fit together; what the file does not say of it and follows is filled in. */
 void config_check_port(
 	struct config_reader *reader, const struct yaml_tree *node, struct model_port *port);

@@ -64,6 +64,7 @@ static void read_network(struct config_reader *reader, const struct yaml_tree *n
 			"a network's name must not be a number: that is how VLAN ids are written");
 	config_read_keys(reader, node, &part, 1, NULL);
 	config_check_vlan(reader, node, network);
+	config_check_addresses(reader, node, network);
 }
 
 /* Reads the key on which the others depend. True where the port has a type now. */

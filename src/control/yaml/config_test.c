@@ -96,9 +96,9 @@ static const struct {
 	{"networks: { blue: { vlan: 0 } }", "1: networks.blue.vlan: 0 is not between 1 and 4094"},
 	{"networks: { blue: { vlan: 4095 } }",
 		"1: networks.blue.vlan: 4095 is not between 1 and 4094"},
-	{"networks: { blue: { subnet: 10.0.0.0/8 } }",
-		"1: networks.blue.subnet: unknown key (known here: vlan, stp, lldp, lacp, 802.1x, "
-		"loops)"},
+	{"networks: { blue: { colour: 1 } }",
+		"1: networks.blue.colour: unknown key (known here: vlan, subnet, gateway, subnet6, "
+		"gateway6, mtu, domain, stp, lldp, lacp, 802.1x, loops)"},
 	{"networks:\n  a: { vlan: 5 }\n  b: { vlan: 5 }\n",
 		"3: networks.b.vlan: VLAN id is used already by network 'a'"},
 	{"networks:\n  a: {}\n  a: {}\n", "3: networks.a: stands here twice: first in line 2"},

@@ -92,6 +92,19 @@ static bool is_initial(const struct brevity *brevity, const struct schema_key *k
 	return schema_is_initial(key, brevity->object);
 }
 
+/* Of a network. */
+static bool is_implied(const struct brevity *brevity, const struct schema_key *key)
+{
+	return model_network_implies(brevity->object, key);
+}
+
+/* What has a value is written; of what has none, only that somebody wants it so. */
+static bool is_implied_nothing(const struct brevity *brevity, const struct schema_key *key)
+{
+	return !schema_is_set(key, brevity->object) &&
+	       (!key->nothing_written || is_implied(brevity, key));
+}
+
 static void format_settings(
 	FILE *out, const struct model_settings *settings, enum config_wording wording)
 {
@@ -109,14 +122,14 @@ static void format_network(
 	FILE *out, const struct model_network *network, enum config_wording wording)
 {
 	static const struct style style = {" { ", ", "};
-	const struct brevity brevity = {is_initial, network, NULL};
+	const struct brevity brevity = {
+		wording == CONFIG_BRIEF ? is_implied : is_implied_nothing, network, NULL};
 	bool any;
 
 	fputs("  ", out);
 	format_quoted(out, network->name);
 	fputc(':', out);
-	any = format_keys(out, &style, &model_network_schema, network,
-		wording == CONFIG_BRIEF ? &brevity : NULL, 0);
+	any = format_keys(out, &style, &model_network_schema, network, &brevity, 0);
 	fputs(any ? " }\n" : " {}\n", out);
 }
 
