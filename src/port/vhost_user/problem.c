@@ -146,6 +146,7 @@ void vhost_user_problem_served(struct vhost_user_port *vhost)
 
 void vhost_user_problem_review(struct vhost_user_port *vhost)
 {
+	vhost_user_heed_first_kick(vhost);
 	if (!any_ring_failed(vhost))
 		vhost_user_problem_over(vhost, VHOST_USER_PROBLEM_RING);
 	if (!memory_missing(vhost) && !memory_foreign(vhost))
@@ -190,6 +191,15 @@ static void first_kick_event(evutil_socket_t fd, short what, void *argument)
 		evtimer_add(vhost->memory_check, &(struct timeval){.tv_sec = BUFFER_SECONDS});
 }
 
+/* A driver kicks only once it has set DRIVER_OK (VIRTIO 1.3, section 3.1.1). What comes before is
+ * its VMM's: QEMU 11 kicks each ring between its SET_VRING_KICK and its SET_VRING_CALL. A VMM that
+ * does not tell us the status is taken to start rings when its driver is ready. */
+static bool driver_may_kick(const struct vhost_user_port *vhost)
+{
+	return vhost->backend.status & VIRTIO_CONFIG_S_DRIVER_OK ||
+	       !(vhost->backend.protocol_features & BIT64(VHOST_PROTOCOL_STATUS));
+}
+
 void vhost_user_watch_first_kick(struct vhost_user_port *vhost)
 {
 	int fd = vhost->backend.rings[0].kick_fd;
@@ -199,8 +209,20 @@ void vhost_user_watch_first_kick(struct vhost_user_port *vhost)
 	if (fd < 0)
 		return;
 	vhost->first_kick = edge_watch(fd);
-	if (vhost->first_kick < 0)
+	if (vhost->first_kick >= 0)
+		vhost_user_heed_first_kick(vhost);
+}
+
+void vhost_user_heed_first_kick(struct vhost_user_port *vhost)
+{
+	if (vhost->first_kick < 0 || vhost->first_kick_event)
 		return;
+	/* What was sent before this message is over. What came since the last one before
+	 * DRIVER_OK stays to be seen: the guest may have run on before we read of that. */
+	if (!driver_may_kick(vhost)) {
+		edge_seen(vhost->first_kick);
+		return;
+	}
 	vhost->first_kick_event = event_new(event_get_base(vhost->memory_check), vhost->first_kick,
 		EV_READ, first_kick_event, vhost);
 	if (vhost->first_kick_event)

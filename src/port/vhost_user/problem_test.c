@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Why a port does not serve its VM: each reason is in the log and in the port's status, and goes
  * when it is over. */
+#include <linux/virtio_config.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -136,18 +137,11 @@ static void the_same_refusal_is_logged_once(void **state)
 static void memory_that_never_comes(void **state)
 {
 	struct vhost_message kick = test_make_number(VHOST_USER_SET_VRING_KICK, 0);
-	struct test_vm other = vm;
 
 	test_vm_detach(&vm);
 	test_vm_connect(&vm);
 	assert_status(VHOST_USER_CONNECTED, NULL);
-	other = vm;
-	test_tell(&other, &(struct vhost_message){.header = {.id = VHOST_USER_SET_PROTOCOL_FEATURES,
-							  .flags = VHOST_MESSAGE_VERSION,
-							  .size = 8},
-				  .payload.number = PROTOCOL_FEATURES});
-	assert_int_equal(test_ask(&vm, test_make_number(VHOST_USER_SET_FEATURES, TEST_VM_FEATURES)),
-		TEST_GRANTED);
+	test_vm_negotiate(&vm, PROTOCOL_FEATURES);
 	assert_status(VHOST_USER_NO_MEMORY, NULL);
 	assert_int_equal(test_ask(&vm, test_make_state(VHOST_USER_SET_VRING_NUM, 0, TEST_RING)),
 		TEST_GRANTED);
@@ -165,6 +159,74 @@ static void memory_that_never_comes(void **state)
 	assert_status(VHOST_USER_RUNNING, NULL);
 }
 
+static void run_for(uint64_t ns)
+{
+	uint64_t begin = clock_now_ns();
+
+	while (clock_now_ns() - begin < ns) {
+		event_base_loop(test_base, EVLOOP_NONBLOCK);
+		usleep(1000);
+	}
+}
+
+/* Rings in memory that is not the guest's, which we see as zeros; its receiveq's kick eventfd. */
+static int start_on_foreign_memory(uint64_t protocol_features)
+{
+	struct vhost_message kick = test_make_number(VHOST_USER_SET_VRING_KICK, 0);
+
+	test_vm_detach(&vm);
+	test_vm_connect(&vm);
+	memset(vm.memory, 0, TEST_MEMORY);
+	test_vm_negotiate(&vm, protocol_features);
+	test_vm_share_memory(&vm);
+	test_vm_start_ring(&vm, 0);
+	test_vm_start_ring(&vm, 1);
+	kick.fd_count = 1;
+	kick.fds[0] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(test_ask(&vm, kick), TEST_GRANTED);
+	return kick.fds[0];
+}
+
+#define STATUS(bits) test_make_number(VHOST_USER_SET_STATUS, VIRTIO_CONFIG_S_##bits)
+/* A kick is taken for a driver's whose buffers should be there after a second. */
+#define SOON         (NS_PER_SECOND * 3 / 2)
+
+/* A driver kicked its receiveq, but there is nothing in it. */
+static void memory_that_is_not_the_guests(void **state)
+{
+	int kick = start_on_foreign_memory(PROTOCOL_FEATURES);
+
+	assert_status(VHOST_USER_RUNNING, NULL);
+	eventfd_write(kick, 1);
+	run_for(SOON);
+	require(strstr(test_said, "does not share its memory"));
+	assert_status(VHOST_USER_NO_MEMORY, "does not share its memory");
+	close(kick);
+}
+
+/* A VMM kicks for itself before its driver is ready; and a driver before we have read that it
+ * is. */
+static void kicks_of_the_vmm(void **state)
+{
+	int kick = start_on_foreign_memory(PROTOCOL_FEATURES | BIT64(VHOST_PROTOCOL_STATUS));
+
+	eventfd_write(kick, 1);
+	assert_int_equal(test_ask(&vm, STATUS(FEATURES_OK)), TEST_GRANTED);
+	assert_int_equal(test_ask(&vm, STATUS(DRIVER_OK)), TEST_GRANTED);
+	run_for(SOON);
+	assert_string_equal(test_said, "");
+	assert_status(VHOST_USER_RUNNING, NULL);
+	close(kick);
+	kick = start_on_foreign_memory(PROTOCOL_FEATURES | BIT64(VHOST_PROTOCOL_STATUS));
+	eventfd_write(kick, 1);
+	run_for(NS_PER_SECOND / 10);
+	assert_int_equal(test_ask(&vm, STATUS(DRIVER_OK)), TEST_GRANTED);
+	run_for(SOON);
+	require(strstr(test_said, "does not share its memory"));
+	assert_status(VHOST_USER_NO_MEMORY, "does not share its memory");
+	close(kick);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -175,6 +237,8 @@ int main(void)
 		TEST(a_refusal_is_over_when_the_rings_run),
 		TEST(the_same_refusal_is_logged_once),
 		TEST(memory_that_never_comes),
+		TEST(memory_that_is_not_the_guests),
+		TEST(kicks_of_the_vmm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -237,16 +237,21 @@ void test_vm_connect(struct test_vm *vm)
 	}
 }
 
-void test_vm_attach(struct test_vm *vm, uint64_t protocol_features)
+void test_vm_negotiate(const struct test_vm *vm, uint64_t protocol_features)
 {
 	struct vhost_message message = test_make_number(
 		VHOST_USER_SET_PROTOCOL_FEATURES, protocol_features);
 
-	test_vm_connect(vm);
 	message.header.flags &= ~VHOST_MESSAGE_NEED_REPLY;
 	test_tell(vm, &message);
 	require(test_ask(vm, test_make_number(VHOST_USER_SET_FEATURES, TEST_VM_FEATURES)) ==
 		TEST_GRANTED);
+}
+
+void test_vm_attach(struct test_vm *vm, uint64_t protocol_features)
+{
+	test_vm_connect(vm);
+	test_vm_negotiate(vm, protocol_features);
 	test_vm_share_memory(vm);
 	test_vm_start_ring(vm, 0);
 	test_vm_start_ring(vm, 1);

@@ -65,6 +65,9 @@ void test_vm_close(struct test_vm *vm);
 /* Connects, and has rings with buffers in fresh memory. */
 void test_vm_connect(struct test_vm *vm);
 
+/* Protocol features, which must have REPLY_ACK, and features. */
+void test_vm_negotiate(const struct test_vm *vm, uint64_t protocol_features);
+
 /* Connects, negotiates, and starts both rings. / Hangs up, and waits until the port
  * has seen it. */
 void test_vm_attach(struct test_vm *vm, uint64_t protocol_features);

@@ -102,8 +102,8 @@ struct vhost_user_port {
 	struct event *attention;
 	struct event *memory_check; /* armed where a driver's memory or buffers should come */
 	int first_kick; /* watches the kick descriptor of ring 0 from its start to a kick, or -1 */
-	struct event *first_kick_event;
-	bool kicked; /* ring 0, since it was started */
+	struct event *first_kick_event; /* NULL, too, while no driver is ready to kick */
+	bool kicked;                    /* ring 0, since it was started */
 	struct vhost_user_problem problem;
 	struct error logged; /* the last problem that was, when (ns), and of which connection */
 	uint64_t logged_at, logged_connection;
@@ -207,8 +207,10 @@ void vhost_user_problem_status(
 unsigned vhost_user_running_pairs(const struct vhost_user_port *vhost);
 
 /* Ring 0 was started, or has another kick descriptor: see from now on whether the guest kicks it. /
- * It was stopped. */
+ * A message was handled: kicks before the driver is ready are not the guest's. / Ring 0 was
+ * stopped. */
 void vhost_user_watch_first_kick(struct vhost_user_port *vhost);
+void vhost_user_heed_first_kick(struct vhost_user_port *vhost);
 void vhost_user_unwatch_first_kick(struct vhost_user_port *vhost);
 
 /* vhost_user_bells.c: signals that are owed. attend() is told of them. */
