@@ -16,10 +16,11 @@ struct loop_hold {
 	uint16_t port;   /* indices: of the one that is held ... */
 	uint16_t older;  /* ... and of the port at the other end, as they were then */
 	uint16_t network;
-	uint64_t until;  /* ns: held till then, or free since */
-	uint64_t length; /* ns, of the last hold */
-	bool held;       /* free, and remembered for a while, otherwise */
-	char other[64];  /* the port at the other end, as it was called then */
+	uint64_t until;   /* ns: held till then, or free since */
+	uint64_t settled; /* ns: nothing that went round is under way any more */
+	uint64_t length;  /* ns, of the last hold */
+	bool held;        /* free, and remembered for a while, otherwise */
+	char other[64];   /* the port at the other end, as it was called then */
 	char address[18];
 };
 

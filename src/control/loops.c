@@ -14,6 +14,9 @@
 /* A loop that is noticed within this many lengths of the last hold after its end is the same
  * one. */
 #define MEMORY       3
+/* Frames that were on their way round when a port was held still come out of the older end, and
+ * teach: for so long what they taught is forgotten at each look. */
+#define SETTLE_NS    (3 * NS_PER_SECOND)
 
 static int position_of_port(const struct runtime_state *state, uint16_t index)
 {
@@ -109,6 +112,7 @@ static bool hold(struct runtime *runtime, const struct fdb_flap *flap, uint64_t 
 		.held = holds,
 	};
 	entry->until = now + entry->length;
+	entry->settled = now + SETTLE_NS;
 	snprintf(entry->other, sizeof(entry->other), "%s", old);
 	value_mac_format(mac, entry->address);
 	if (entry->held)
@@ -156,6 +160,14 @@ static bool is_outdone(const struct fdb_flap *flaps, unsigned count, unsigned i)
 	return false;
 }
 
+/* What the loop has taught about where addresses are, at its older end as well: a station that only
+ * answers would be looked for there until it ages. */
+static void forget_taught(struct runtime *runtime, const struct loop_hold *entry)
+{
+	fdb_flush(runtime->fdb, entry->port, entry->network);
+	fdb_flush(runtime->fdb, entry->older, entry->network);
+}
+
 static void look(evutil_socket_t fd, short what, void *argument)
 {
 	struct fdb_flap flaps[FDB_FLAP_MAX];
@@ -167,20 +179,11 @@ static void look(evutil_socket_t fd, short what, void *argument)
 	for (unsigned i = 0; i < count; i++)
 		if (!is_outdone(flaps, count, i))
 			changed |= hold(runtime, &flaps[i], now);
-	if (!changed)
-		return;
-	publish(runtime);
-	/* What the loop has taught about where addresses are, at its older end as well: a station
-	 * that only answers would be looked for there until it ages. Nothing more is learned from
-	 * the loop now. */
-	for (unsigned i = 0; i < LOOPS_MAX; i++) {
-		const struct loop_hold *entry = &runtime->loops.of[i];
-
-		if (!entry->opened || !entry->held)
-			continue;
-		fdb_flush(runtime->fdb, entry->port, entry->network);
-		fdb_flush(runtime->fdb, entry->older, entry->network);
-	}
+	if (changed)
+		publish(runtime);
+	for (unsigned i = 0; i < LOOPS_MAX; i++)
+		if (runtime->loops.of[i].held && now < runtime->loops.of[i].settled)
+			forget_taught(runtime, &runtime->loops.of[i]);
 }
 
 int loops_start(struct runtime *runtime)
@@ -204,8 +207,11 @@ void loops_prune(struct runtime *runtime)
 		int network = position_of_network(state, entry->network);
 
 		if (port < 0 || state->ports[port].opened != entry->opened || network < 0 ||
-			state->model.networks[network].loops != MODEL_LOOPS_HOLD)
+			state->model.networks[network].loops != MODEL_LOOPS_HOLD) {
+			if (entry->held)
+				forget_taught(runtime, entry);
 			*entry = (struct loop_hold){0};
+		}
 	}
 	count_held(&runtime->loops);
 }

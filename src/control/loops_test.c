@@ -137,6 +137,25 @@ static void test_the_younger_is_held(void **state)
 	assert_int_equal(runtime->loops.noticed, 1);
 }
 
+/* What was on its way round when the hold began still comes out of the older end, and is forgotten,
+ * at the latest when what the hold is about has gone. What is learned later is not. */
+static void test_what_was_under_way(void **state)
+{
+	uint16_t network = runtime->state.networks[0];
+
+	move(4 * FDB_FLAP_MOVES);
+	fdb_learn(runtime->fdb, network, wanderer, port("old")->index, runtime_now());
+	move(0);
+	assert_int_equal(fdb_count(runtime->fdb), 0);
+	entry()->settled -= 3 * SECOND;
+	fdb_learn(runtime->fdb, network, wanderer, port("old")->index, runtime_now());
+	event_active(runtime->loops.timer, EV_TIMEOUT, 1);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	assert_int_equal(fdb_count(runtime->fdb), 1);
+	apply("blue: { vlan: 10 }", OLD);
+	assert_int_equal(fdb_count(runtime->fdb), 0);
+}
+
 /* Each time that it is still there the hold is twice as long, to five minutes; then it is
  * forgotten. */
 static void test_longer_and_longer(void **state)
@@ -187,6 +206,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_younger_is_held),
+		TEST(test_what_was_under_way),
 		TEST(test_longer_and_longer),
 		TEST(test_ends_with_what_it_is_about),
 	};
