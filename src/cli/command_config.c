@@ -19,13 +19,19 @@ static int print_faults(struct config_errors *errors)
 	return COMMAND_REFUSED;
 }
 
+/* "-" is what comes in at the standard input. */
+static const char *file_name(const struct command_line *line)
+{
+	return strcmp(line->argument, "-") == 0 ? "/dev/stdin" : line->argument;
+}
+
 int command_config_check(const struct command_line *line)
 {
 	struct config_errors errors;
 	struct model model;
 	json_t *result;
 
-	if (config_load(line->argument, &model, &errors) < 0)
+	if (config_load(file_name(line), &model, NULL, &errors) < 0)
 		return print_faults(&errors);
 	if (line->json) {
 		result = json_pack("{s:s, s:i, s:i}", "file", line->argument, "networks",
@@ -41,10 +47,12 @@ int command_config_check(const struct command_line *line)
 	return COMMAND_DONE;
 }
 
-/* Sends the file's text and name; prints the difference that comes back. */
-static int send_file(const struct command_line *line, const char *method, const char *nothing)
+/* Sends the file's text and name; prints the difference that comes back. own: vswd reads it. */
+static int send_file(
+	const struct command_line *line, const char *method, const char *nothing, bool own)
 {
 	struct config_errors errors = {0};
+	const char *name = file_name(line);
 	const json_t *item;
 	json_t *params;
 	json_t *result;
@@ -52,13 +60,13 @@ static int send_file(const struct command_line *line, const char *method, const 
 	char *text;
 	size_t i;
 
-	if (config_read_file(line->argument, &text, &length, &errors) < 0)
+	if (config_read_file(name, &text, &length, &errors) < 0)
 		return print_faults(&errors);
-	params = json_pack("{s:s, s:s%, s:b}", "file", line->argument, "text", text, length,
-		"force", (line->given & COMMAND_FORCE) != 0);
+	params = json_pack("{s:s, s:s%, s:b, s:b}", "file", name, "text", text, length, "force",
+		(line->given & COMMAND_FORCE) != 0, "own", (int)own);
 	free(text);
 	if (!params) {
-		fprintf(stderr, "%s: not UTF-8 text\n", line->argument);
+		fprintf(stderr, "%s: not UTF-8 text\n", name);
 		return COMMAND_REFUSED;
 	}
 	result = client_call(line->control, method, params);
@@ -78,31 +86,28 @@ static int send_file(const struct command_line *line, const char *method, const 
 
 int command_config_diff(const struct command_line *line)
 {
-	return send_file(line, "config.diff", "no difference");
+	return send_file(line, "config.diff", "no difference", false);
 }
 
 /* What is applied from another file than vswd's own is gone with its next reload. */
-static void tell_if_foreign(const struct command_line *line)
+int command_config_apply(const struct command_line *line)
 {
 	json_t *state = client_call(line->control, "show", NULL);
-	const char *own = json_string_value(json_object_get(state, "config_file"));
-	char *path = realpath(line->argument, NULL);
+	const char *own_name = json_string_value(json_object_get(state, "config_file"));
+	char *own_path = own_name ? realpath(own_name, NULL) : NULL;
+	char *path = realpath(file_name(line), NULL);
+	bool own = own_path && path && strcmp(own_path, path) == 0;
+	int status = state ? send_file(line, "config.apply", "nothing to change", own)
+			   : COMMAND_REFUSED;
 
-	if (own && (!path || strcmp(own, path) != 0))
+	if (status == COMMAND_DONE && !line->json && !own && own_name)
 		fprintf(stderr,
 			"vsw: vswd was started with %s: its next start or reload undoes this; 'vsw "
 			"config save' keeps it\n",
-			own);
+			own_name);
 	free(path);
+	free(own_path);
 	json_decref(state);
-}
-
-int command_config_apply(const struct command_line *line)
-{
-	int status = send_file(line, "config.apply", "nothing to change");
-
-	if (status == COMMAND_DONE && !line->json)
-		tell_if_foreign(line);
 	return status;
 }
 

@@ -45,7 +45,7 @@ const struct command command_table[] = {
 	{"config", "apply", "FILE", COMMAND_FORCE, 0, command_config_apply,
 		"make it the running configuration"},
 	{"config", "show", NULL, 0, 0, command_config_show, "the running configuration"},
-	{"config", "save", "[FILE]", 0, 0, command_config_save,
+	{"config", "save", "[FILE]", COMMAND_FORCE, 0, command_config_save,
 		"write the running configuration into the file that vswd reads, or another"},
 	{"schema", NULL, "[OBJECT]", 0, 0, command_schema,
 		"the keys of the configuration, and what they may be"},

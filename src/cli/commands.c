@@ -74,6 +74,20 @@ bool command_has_rates(const json_t *list)
 	return false;
 }
 
+/* The file that vswd reads, and whether what runs is what it said. */
+static void print_config(const json_t *result)
+{
+	const char *applied = json_string_value(json_object_get(result, "config_applied"));
+	json_int_t count = command_number(result, "changes_by_hand");
+
+	printf("config    %s", command_text(result, "config_file"));
+	if (applied)
+		printf(", but %s was applied since", applied);
+	if (count)
+		printf("%s changes by hand: %" JSON_INTEGER_FORMAT, applied ? ";" : ",", count);
+	printf("%s\n", applied || count ? " ('vsw config save' keeps what is running)" : "");
+}
+
 static void print_switch(const json_t *result)
 {
 	const json_t *fdb = json_object_get(result, "fdb");
@@ -81,6 +95,7 @@ static void print_switch(const json_t *result)
 	printf("vswd %s, pid %" JSON_INTEGER_FORMAT ", up %" JSON_INTEGER_FORMAT " s\n",
 		command_text(result, "version"), command_number(result, "pid"),
 		command_number(result, "uptime"));
+	print_config(result);
 	printf("sockets   %s\n", command_text(result, "socket_dir"));
 	printf("workers   %" JSON_INTEGER_FORMAT ", %s\n", command_number(result, "workers"),
 		command_text(result, "poll"));

@@ -2,6 +2,8 @@
 #include "control/by_hand.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -39,4 +41,24 @@ void by_hand_settle(struct runtime *runtime)
 	runtime->has_filed = model_copy(&runtime->filed, &runtime->state.model) == 0;
 	if (!runtime->has_filed)
 		log_error("out of memory: what is changed by hand will not be told from the file");
+}
+
+void by_hand_note_file(struct runtime *runtime, const char *file, const char *digest)
+{
+	free(runtime->config_applied);
+	runtime->config_applied = digest ? NULL : strdup(file);
+	if (digest)
+		snprintf(runtime->config_digest, sizeof(runtime->config_digest), "%s", digest);
+}
+
+unsigned by_hand_count(const struct runtime *runtime)
+{
+	struct diff diff;
+	unsigned count;
+
+	if (!runtime->has_filed || diff_new(&diff, &runtime->filed, &runtime->state.model) < 0)
+		return 0;
+	count = diff.count;
+	diff_fini(&diff);
+	return count;
 }

@@ -18,4 +18,11 @@ int by_hand_mark(struct diff *diff, const struct runtime *runtime);
 /* A file says now what is running: it was applied, or written. */
 void by_hand_settle(struct runtime *runtime);
 
+/* Which one it was: the one that a reload reads, with this text, or (digest: NULL) another. */
+void by_hand_note_file(struct runtime *runtime, const char *file, const char *digest);
+
+/* How many lines the difference has from what the last file said to what is running; 0 also where
+ * that is not known. */
+unsigned by_hand_count(const struct runtime *runtime);
+
 #endif

@@ -148,9 +148,36 @@ static void test_edits(void **state)
 	config_errors_fini(&errors);
 }
 
+/* What was saved is told from what a person has touched, and reads as what it was made of. */
+static void test_saved(void **state)
+{
+	struct config_errors errors;
+	struct model model;
+	char *text = saved_text(base);
+	size_t length = strlen(text);
+
+	assert_true(saved_untouched(text, length));
+	assert_false(saved_untouched(base, strlen(base)));
+	assert_false(saved_untouched("", 0));
+	assert_int_equal(config_parse("f", text, length, &model, &errors), 0);
+	assert_int_equal(model.port_count, 2);
+	model_fini(&model);
+	config_errors_fini(&errors);
+	for (size_t i = 0; i < length; i++) {
+		assert_false(saved_untouched(text, i));
+		text[i] ^= 1;
+		assert_false(saved_untouched(text, length));
+		text[i] ^= 1;
+	}
+	free(text);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_edits)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_edits),
+		cmocka_unit_test(test_saved),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -323,6 +323,7 @@ void runtime_free(struct runtime *runtime)
 	runtime_state_fini(&runtime->state);
 	model_fini(&runtime->filed);
 	free(runtime->config_file);
+	free(runtime->config_applied);
 	if (runtime->expiry)
 		event_free(runtime->expiry);
 	fdb_free(runtime->fdb);

@@ -20,6 +20,7 @@
 #include "control/loop_hold.h"
 #include "control/model.h"
 #include "control/port_kinds.h"
+#include "control/yaml/saved.h"
 #include "forward/topology.h"
 #include "port/port.h"
 #include "tables/fdb.h"
@@ -52,8 +53,10 @@ struct runtime {
 	struct runtime_state state;
 	struct model filed; /* what the last file said; by_hand.h */
 	bool has_filed;
-	char *config_file; /* the one that a reload reads; owned. NULL: unknown */
-	uint64_t started;  /* ns, monotonic */
+	char *config_file; /* the one that a reload reads, absolute; owned. NULL: unknown */
+	char config_digest[SAVED_DIGEST_SIZE]; /* of its text, as it was read or saved last */
+	char *config_applied; /* another one that was applied since; owned. NULL: none */
+	uint64_t started;     /* ns, monotonic */
 	bool port_used[TOPOLOGY_PORT_MAX];
 	bool network_used[RUNTIME_NETWORK_MAX];
 };

@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "control/apply.h"
+#include "control/by_hand.h"
 #include "control/loops.h"
 #include "control/rpc/control_path.h"
 #include "control/rpc/rpc.h"
@@ -50,10 +51,10 @@ static void print_faults(const struct config_errors *errors)
 }
 
 /* Reads the configuration for the start or --check: faults go to stderr as they are. */
-static int load(const char *path, struct model *model)
+static int load(const char *path, struct model *model, char digest[SAVED_DIGEST_SIZE])
 {
 	struct config_errors errors;
-	int rc = config_load(path, model, &errors);
+	int rc = config_load(path, model, digest, &errors);
 
 	print_faults(&errors);
 	config_errors_fini(&errors);
@@ -64,7 +65,7 @@ static int check(const char *path)
 {
 	struct model model;
 
-	if (load(path, &model) < 0)
+	if (load(path, &model, NULL) < 0)
 		return EXIT_FAILURE;
 	printf("%s: correct: networks: %u, ports: %u\n", path, model.network_count,
 		model.port_count);
@@ -83,12 +84,13 @@ static void on_stop(evutil_socket_t number, short what, void *argument)
 static void reload(struct daemon *daemon)
 {
 	const char *path = daemon->options.config;
+	char digest[SAVED_DIGEST_SIZE];
 	struct config_errors errors;
 	struct model model;
 	struct error error;
 	int changes;
 
-	if (config_load(path, &model, &errors) < 0) {
+	if (config_load(path, &model, digest, &errors) < 0) {
 		for (unsigned i = 0; i < MIN(errors.count, CONFIG_ERROR_MAX); i++)
 			log_error("%s", errors.lines[i]);
 		log_error("configuration not changed: errors in %s: %u", path, errors.count);
@@ -98,10 +100,12 @@ static void reload(struct daemon *daemon)
 			log_error("%s", error.text);
 			log_error("configuration not changed");
 			model_fini(&model);
-		} else if (changes > 0) {
-			log_info("configuration %s applied: changes: %d", path, changes);
 		} else {
-			log_info("configuration %s applied: nothing has changed", path);
+			by_hand_note_file(daemon->runtime, path, digest);
+			if (changes > 0)
+				log_info("configuration %s applied: changes: %d", path, changes);
+			else
+				log_info("configuration %s applied: nothing has changed", path);
 		}
 	}
 	config_errors_fini(&errors);
@@ -196,8 +200,22 @@ static void stop(struct daemon *daemon)
 	libevent_global_shutdown();
 }
 
+/* The name by which a reload finds the file, for whoever has another working directory. A link
+ * stays one: it may lead elsewhere by then. To be freed; NULL where it cannot be told. */
+static char *absolute_name(const char *path)
+{
+	char folder[PATH_MAX], *name;
+
+	if (*path == '/')
+		return strdup(path);
+	if (!getcwd(folder, sizeof(folder)) || asprintf(&name, "%s/%s", folder, path) < 0)
+		return NULL;
+	return name;
+}
+
 /* Everything up to the event loop. 0, or -errno with a reason in *error. */
-static int start(struct daemon *daemon, struct model *model, struct error *error)
+static int start(
+	struct daemon *daemon, struct model *model, const char *digest, struct error *error)
 {
 	const struct model_settings settings = model->settings;
 	int rc = rpc_probe(daemon->options.control, error);
@@ -219,7 +237,8 @@ static int start(struct daemon *daemon, struct model *model, struct error *error
 	rc = runtime_apply(daemon->runtime, model, daemon->options.config, APPLY_SAFELY, error);
 	if (rc < 0)
 		return rc;
-	daemon->runtime->config_file = realpath(daemon->options.config, NULL);
+	daemon->runtime->config_file = absolute_name(daemon->options.config);
+	by_hand_note_file(daemon->runtime, daemon->options.config, digest);
 	daemon->rpc = rpc_new(daemon->base, daemon->runtime, RPC_FULL, daemon->options.control,
 		settings.control_group, error);
 	if (!daemon->rpc)
@@ -229,14 +248,21 @@ static int start(struct daemon *daemon, struct model *model, struct error *error
 
 static int run(struct daemon *daemon)
 {
+	char digest[SAVED_DIGEST_SIZE];
 	struct model model;
 	struct error error;
+	int rc;
 
-	if (load(daemon->options.config, &model) < 0)
+	if (load(daemon->options.config, &model, digest) < 0)
 		return EXIT_FAILURE;
 	prepare_process();
-	if (start(daemon, &model, &error) < 0) {
+	rc = start(daemon, &model, digest, &error);
+	if (rc < 0) {
 		log_error("%s", error.text);
+		if ((rc == -EACCES || rc == -EPERM) && geteuid() != 0)
+			log_error("this is user %u: start vswd with sudo, or choose a 'socket-dir' "
+				  "and a --control that this user may make",
+				(unsigned)geteuid());
 		model_fini(&model);
 		stop(daemon);
 		return EXIT_FAILURE;

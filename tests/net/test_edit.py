@@ -2,6 +2,7 @@
 """Changes by hand: vsw port|network add|set|del, and vsw config save, which keeps them."""
 import json
 import os
+import subprocess
 
 import pytest
 
@@ -73,11 +74,12 @@ def test_every_change_is_logged(switch):
 
 
 def test_save(switch, tmp_path):
-    """The file that vswd reads gets what is running; what it was stays beside it."""
+    """The file that vswd reads gets what is running; what a person wrote stays beside it."""
     path = switch.vsw("show")["config_file"]
     before = open(path).read()
     os.chmod(path, 0o640)
     switch.vsw("port", "add", "vm2", "type=vhost-user", "network=blue")
+    assert f"config    {path}, changes by hand: 1" in switch.vsw_raw("show").stdout
     done = switch.vsw_raw("config", "diff", path)
     assert "(undoes what was done by hand)" in done.stdout
     assert f"{path} written" in switch.vsw_raw("config", "save").stdout
@@ -85,22 +87,102 @@ def test_save(switch, tmp_path):
     assert os.stat(path).st_mode & 0o777 == 0o640
     assert "socket-mode" not in open(path).read(), "what follows from nothing is not written"
     assert switch.vsw("config", "diff", path) == []
+    assert switch.vsw("show")["changes_by_hand"] == 0
     switch.reload()
     assert names(switch) == ["vm1", "vm2"]
-    assert "configuration saved to the file" in switch.log()
+    assert f"configuration saved to the file {path}" in switch.log()
     switch.vsw("port", "del", "vm2")
     assert "what it was" not in switch.vsw_raw("config", "save").stdout
-    assert open(path + "~").read() == before, "the first one stays"
+    assert open(path + "~").read() == before, "what a person wrote stays"
     other = tmp_path / "other.yaml"
     done = switch.vsw_raw("config", "save", other)
     assert "vswd reads another file" in done.stdout
     assert other.read_text() == open(path).read()
-    for file, foreign in ((other, True), (path, False)):
-        done = switch.vsw_raw("config", "apply", file)
-        assert (f"vswd was started with {path}" in done.stderr) is foreign
     assert switch.vsw_raw("config", "save", tmp_path).returncode == 1
     assert switch.vsw_raw("config", "save", "/nonexistent/x.yaml").returncode == 1
     assert list(tmp_path.glob("*.yaml.*")) == [], "no draft is left"
+
+
+def test_save_over_an_edited_file(switch):
+    """What nobody has read yet is not lost, and what a person wrote last is FILE~."""
+    path = switch.vsw("show")["config_file"]
+    switch.vsw("port", "set", "vm1", "flood-limit=5")
+    edited = FILE.format(dir=switch.directory) + "  vm3: { type: vhost-user, network: blue }\n"
+    switch.write(edited)
+    done = switch.vsw_raw("config", "save")
+    assert done.returncode == 1 and f"{path} has changed since vswd read it" in done.stderr
+    assert open(path).read() == edited and not os.path.exists(path + "~")
+    assert switch.vsw("config", "save", "--force")["kept"] == path + "~"
+    assert open(path + "~").read() == edited
+    # Applied, a person's file is one that was read; and replaces an older one as what is kept.
+    switch.vsw("config", "apply", path)
+    switch.write(edited.replace("vm3", "vm4"))
+    switch.vsw("config", "apply", path)
+    switch.vsw("port", "set", "vm4", "flood-limit=6")
+    assert switch.vsw_raw("config", "save").returncode == 0
+    assert "vm4" in open(path + "~").read()
+    os.unlink(path)
+    assert switch.vsw("config", "save")["kept"] is None, "one that is gone is written anew"
+
+
+def test_save_of_another_file_s_configuration(switch, tmp_path):
+    """What was applied from elsewhere is said not to last, and saving makes it last."""
+    path = switch.vsw("show")["config_file"]
+    other = tmp_path / "other.yaml"
+    other.write_text(open(path).read().replace("vm1", "vm7"))
+    done = switch.vsw_raw("config", "apply", other)
+    assert f"vswd was started with {path}" in done.stderr
+    assert f"config    {path}, but {other} was applied since" in switch.vsw_raw("show").stdout
+    switch.vsw("config", "save")
+    assert '"vm7"' in open(path).read()
+    assert switch.vsw("show")["config_applied"] is None
+    assert "was started with" not in switch.vsw_raw("config", "apply", path).stderr
+
+
+def test_save_through_links(switch, tmp_path):
+    """A link stays one, wherever it leads by now, also to a file that is not there yet."""
+    path = switch.config_path
+    first, second = switch.directory / "first.yaml", switch.directory / "second.yaml"
+    path.rename(first)
+    path.symlink_to("first.yaml")
+    switch.vsw("config", "save")
+    assert path.is_symlink() and "config save" in first.read_text()
+    second.write_text(first.read_text())
+    path.unlink()
+    path.symlink_to(second)
+    before = first.read_text()
+    switch.vsw("port", "set", "vm1", "flood-limit=5")
+    switch.vsw("config", "save")
+    assert "flood-limit: 5" in second.read_text() and first.read_text() == before
+    path.unlink()
+    path.symlink_to("third.yaml")
+    umask = os.umask(0o077)
+    try:
+        switch.vsw("config", "save")
+    finally:
+        os.umask(umask)
+    third = switch.directory / "third.yaml"
+    assert path.is_symlink() and third.stat().st_mode & 0o777 == 0o600
+    path.unlink()
+    path.symlink_to(path.name)
+    assert switch.vsw_raw("config", "save").returncode == 1, "a link to itself"
+    path.unlink()
+    third.rename(path)
+
+
+def test_standard_input(switch):
+    """A file that is none: as FILE of every command that reads one."""
+    text = open(switch.vsw("show")["config_file"]).read()
+    vsw = [program("vsw"), "--control", switch.control]
+    for words, put, status, said in [
+        (["config", "check"], text, 0, "correct: networks: 1, ports: 1"),
+        (["config", "check"], text.replace("blue }", "bleu }"), 1, "/dev/stdin:7: ports.vm1.network"),
+        (["config", "diff"], text.replace("10", "11"), 0, "vlan: 10 -> 11"),
+        (["config", "apply"], text.replace("10", "11"), 0, "vlan: 10 -> 11"),
+    ]:
+        done = subprocess.run([*vsw, *words, "-"], input=put, capture_output=True, text=True,
+                              timeout=20)
+        assert done.returncode == status and said in done.stdout + done.stderr, words
 
 
 def test_reload_undoes(switch):

@@ -89,6 +89,9 @@ static json_t *change_config(
 	struct runtime *runtime, const json_t *params, struct show_failure *failure, bool apply)
 {
 	bool force = json_is_true(json_object_get(params, "force"));
+	bool own = json_is_true(json_object_get(params, "own"));
+	const json_t *text = json_object_get(params, "text");
+	char digest[SAVED_DIGEST_SIZE];
 	json_t *lines = NULL;
 	struct model model;
 	const char *file;
@@ -97,9 +100,11 @@ static json_t *change_config(
 		return NULL;
 	lines = change_model(
 		runtime, &model, file, force ? APPLY_FORCED : APPLY_SAFELY, apply, failure);
-	if (apply && lines)
-		log_limited(LOG_LEVEL_INFO, "configuration %s applied: changes: %zu", file,
-			json_array_size(lines));
+	if (apply && lines) {
+		saved_digest(json_string_value(text), json_string_length(text), digest);
+		by_hand_note_file(runtime, file, own ? digest : NULL);
+		log_info("configuration %s applied: changes: %zu", file, json_array_size(lines));
+	}
 	model_fini(&model);
 	return lines;
 }
@@ -159,14 +164,20 @@ json_t *change_saved(struct runtime *runtime, const json_t *params, struct show_
 {
 	const char *text = json_string_value(json_object_get(params, "text"));
 	char *running = config_format(&runtime->state.model, CONFIG_BRIEF);
-	bool same = text && running && strcmp(text, running) == 0;
+	char *saved = running ? saved_text(running) : NULL;
+	bool same = text && saved && strcmp(text, saved) == 0;
+	char digest[SAVED_DIGEST_SIZE];
 
 	free(running);
+	free(saved);
 	if (!same)
 		return refuse(failure, SHOW_REFUSED,
 			"the configuration has changed meanwhile: the file has what it was before");
+	saved_digest(text, strlen(text), digest);
 	by_hand_settle(runtime);
-	log_info("configuration saved to the file");
+	by_hand_note_file(runtime, runtime->config_file, digest);
+	log_info("configuration saved to the file %s",
+		runtime->config_file ? runtime->config_file : "");
 	return json_true();
 }
 

@@ -12,14 +12,15 @@
 /* The lines of the difference: a new reference, or NULL with *failure filled. */
 json_t *change_diff(struct runtime *runtime, const json_t *params, struct show_failure *failure);
 
-/* The same, carried out; "force": true also where VMs are cut off. */
+/* The same, carried out; "force": true also where VMs are cut off, "own": true where it is the file
+ * that a reload reads. */
 json_t *change_apply(struct runtime *runtime, const json_t *params, struct show_failure *failure);
 
 /* One object by hand: {"object", "verb", "name", "keys", "force"}; edit.h. The lines of what
  * changed. */
 json_t *change_edit(struct runtime *runtime, const json_t *params, struct show_failure *failure);
 
-/* {"text"}: the file that a reload reads says this now. true, or refused where the running one does
+/* {"text"}: the file that a reload reads says this now, with the first line of saved.h. true, or refused where the running one does
  * not. */
 json_t *change_saved(struct runtime *runtime, const json_t *params, struct show_failure *failure);
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "control/by_hand.h"
 #include "control/derived_mac.h"
 #include "control/loops.h"
 #include "control/port_kinds.h"
@@ -42,7 +43,7 @@ static json_t *show_switch(
 	fdb_expire(runtime->fdb, runtime_now());
 	return show_with_aliases(json_pack(
 		"{s:s, s:i, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:I}, s:I, "
-		"s:{s:I, s:i}, s:s?}",
+		"s:{s:I, s:i}, s:s?, s:s, s:s?, s:i}",
 		"version", VSW_VERSION, "pid", (int)getpid(), "uptime",
 		(json_int_t)((clock_now_ns() - runtime->started) / NS_PER_SECOND), "socket_dir",
 		model->settings.socket_dir, "poll",
@@ -54,7 +55,9 @@ static json_t *show_switch(
 		(int)model->settings.fdb_ageing, "evictions",
 		(json_int_t)fdb_evictions(runtime->fdb), "log_lines_lost", (json_int_t)log_lost(),
 		"loops", "noticed", (json_int_t)runtime->loops.noticed, "held",
-		(int)runtime->loops.held, "config_file", runtime->config_file));
+		(int)runtime->loops.held, "config_file", runtime->config_file, "config_digest",
+		runtime->config_digest, "config_applied", runtime->config_applied,
+		"changes_by_hand", (int)by_hand_count(runtime)));
 }
 
 /* For each port the address that its VM is told to use; to be freed, NULL where memory is short. */

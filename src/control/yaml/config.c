@@ -270,7 +270,8 @@ close_file:
 	return 0;
 }
 
-int config_load(const char *path, struct model *model, struct config_errors *errors)
+int config_load(const char *path, struct model *model, char digest[SAVED_DIGEST_SIZE],
+	struct config_errors *errors)
 {
 	size_t length;
 	char *text;
@@ -282,6 +283,8 @@ int config_load(const char *path, struct model *model, struct config_errors *err
 	if (rc < 0)
 		return rc;
 	rc = config_parse(path, text, length, model, errors);
+	if (rc == 0 && digest)
+		saved_digest(text, length, digest);
 	free(text);
 	return rc;
 }

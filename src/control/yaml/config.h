@@ -19,6 +19,7 @@
 
 #include "control/model.h"
 #include "control/yaml/errors.h"
+#include "control/yaml/saved.h"
 
 /* A port takes some 100 bytes: room for all that a switch can have, with comments. */
 #define CONFIG_SIZE_MAX (1024 * 1024)
@@ -34,8 +35,10 @@ struct yaml_tree;
 int config_read_tree(const char *file, const struct yaml_tree *root, struct model *model,
 	struct config_errors *errors);
 
-/* The same for a file. -errno where it cannot be read. */
-int config_load(const char *path, struct model *model, struct config_errors *errors);
+/* The same for a file. -errno where it cannot be read. digest: of its text (saved.h), where it was
+ * correct; may be NULL. */
+int config_load(const char *path, struct model *model, char digest[SAVED_DIGEST_SIZE],
+	struct config_errors *errors);
 
 /* Reads a whole file of at most CONFIG_SIZE_MAX bytes into *text, to be freed. 0 or -errno with a
  * line in *errors, which the caller has set to zero. */

@@ -539,19 +539,19 @@ static void test_files(void **state)
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, full, strlen(full)), strlen(full));
-	assert_int_equal(config_load(path, &model, &errors), 0);
+	assert_int_equal(config_load(path, &model, NULL, &errors), 0);
 	assert_int_equal(model.port_count, 2);
 	model_fini(&model);
 	assert_int_equal(ftruncate(fd, CONFIG_SIZE_MAX + 1), 0);
-	assert_int_equal(config_load(path, &model, &errors), -EFBIG);
+	assert_int_equal(config_load(path, &model, NULL, &errors), -EFBIG);
 	assert_non_null(strstr(errors.lines[0], path));
 	config_errors_fini(&errors);
 	close(fd);
 	unlink(path);
-	assert_int_equal(config_load(path, &model, &errors), -ENOENT);
+	assert_int_equal(config_load(path, &model, NULL, &errors), -ENOENT);
 	assert_non_null(strstr(errors.lines[0], path));
 	config_errors_fini(&errors);
-	assert_int_equal(config_load("/tmp", &model, &errors), -EISDIR);
+	assert_int_equal(config_load("/tmp", &model, NULL, &errors), -EISDIR);
 	config_errors_fini(&errors);
 }
 
