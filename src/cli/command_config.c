@@ -7,22 +7,23 @@
 #include "cli/command.h"
 #include "control/yaml/config.h"
 
-static int print_faults(struct config_errors *errors)
-{
-	unsigned printed = MIN(errors->count, CONFIG_ERROR_MAX);
-
-	for (unsigned i = 0; i < printed; i++)
-		fprintf(stderr, "%s\n", errors->lines[i]);
-	if (errors->count > printed)
-		fprintf(stderr, "and %u more errors\n", errors->count - printed);
-	config_errors_fini(errors);
-	return COMMAND_REFUSED;
-}
-
 /* "-" is what comes in at the standard input. */
 static const char *file_name(const struct command_line *line)
 {
 	return strcmp(line->argument, "-") == 0 ? "/dev/stdin" : line->argument;
+}
+
+static int print_faults(const char *file, struct config_errors *errors)
+{
+	char total[CONFIG_TOTAL_SIZE];
+	unsigned printed = MIN(errors->count, CONFIG_ERROR_MAX);
+
+	for (unsigned i = 0; i < printed; i++)
+		fprintf(stderr, "%s\n", errors->lines[i]);
+	if (config_errors_total(errors, total))
+		fprintf(stderr, "%s: %s\n", file, total);
+	config_errors_fini(errors);
+	return COMMAND_REFUSED;
 }
 
 int command_config_check(const struct command_line *line)
@@ -32,7 +33,7 @@ int command_config_check(const struct command_line *line)
 	json_t *result;
 
 	if (config_load(file_name(line), &model, NULL, &errors) < 0)
-		return print_faults(&errors);
+		return print_faults(file_name(line), &errors);
 	if (line->json) {
 		result = json_pack("{s:s, s:i, s:i}", "file", line->argument, "networks",
 			(int)model.network_count, "ports", (int)model.port_count);
@@ -61,7 +62,7 @@ static int send_file(
 	size_t i;
 
 	if (config_read_file(name, &text, &length, &errors) < 0)
-		return print_faults(&errors);
+		return print_faults(file_name(line), &errors);
 	params = json_pack("{s:s, s:s%, s:b, s:b}", "file", name, "text", text, length, "force",
 		(line->given & COMMAND_FORCE) != 0, "own", (int)own);
 	free(text);

@@ -22,8 +22,8 @@ static int refuse_restart(struct change *c)
 		const struct diff_action *action = &c->diff.actions[i];
 
 		if (action->effect == DIFF_RESTART)
-			return error_set(c->error, -ENOTSUP, "%s: %s", c->source,
-				action->text + strlen("~ "));
+			return error_set(c->error, -ENOTSUP, "%s%s%s", c->source ? c->source : "",
+				c->source ? ": " : "", action->text + strlen("~ "));
 	}
 	return 0;
 }

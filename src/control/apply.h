@@ -30,7 +30,8 @@ enum apply_how {
 };
 
 /*
- * source: the name of the file that the model came from, for errors that belong to a line of it.
+ * source: the name of the file that the model came from, for errors that belong to a line of it;
+ * NULL: of none, it was made by hand.
  * The number of changes, 0 for none: *model is the running one now and empty here. -ENOTSUP where a
  * restart is needed, -EBUSY where it must be forced, else the reason for which a port could not be
  * opened, or -ENOMEM: *error is filled, *model untouched.

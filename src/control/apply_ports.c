@@ -20,11 +20,15 @@ static int fail_at(
 	unsigned number = port ? model_port_line(port, fault->key) : fault->line;
 	char line[16] = "";
 
+	*c->error = fault->error;
+	error_prefix(c->error, "%s%s.%s", port ? "ports." : "switch", port ? port->name : "",
+		fault->key);
+	/* What was made by hand has lines of other files, if any. */
+	if (!c->source)
+		return code;
 	if (number)
 		snprintf(line, sizeof(line), ":%u", number);
-	*c->error = fault->error;
-	error_prefix(c->error, "%s%s: %s%s.%s", c->source, line, port ? "ports." : "switch",
-		port ? port->name : "", fault->key);
+	error_prefix(c->error, "%s%s", c->source, line);
 	return code;
 }
 

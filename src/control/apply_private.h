@@ -13,7 +13,7 @@ struct change {
 	struct diff diff;
 	struct transition transition;
 	struct runtime_state next;
-	const char *source;
+	const char *source; /* NULL: no file */
 	struct error *error;
 	unsigned prepared; /* bit i: the kind at this position has made something */
 	bool torn_down;    /* those that yield are closed */

@@ -28,7 +28,7 @@ static const char base[] = "switch: { socket-group: daemon }\n"
 
 static const struct {
 	enum config_verb verb;
-	const char *object, *name, *words; /* "KEY=VALUE KEY=VALUE" */
+	const char *object, *name, *words; /* "KEY=VALUE KEY=VALUE"; in a value _ is a blank */
 	const char *lines;                 /* of the difference, or of what is wrong */
 } cases[] = {
 	{ADD, "port", "b", "type=vhost-user network=green",
@@ -50,6 +50,8 @@ static const struct {
 		"~ port a: mode: server -> client, socket: /run/virtswitch/a.sock -> /run/vm, "
 		"group: "
 		"daemon -> none, socket-mode: 0660 -> none (reopened: its VM reconnects)\n"},
+	{ADD, "port", "i", "type=tap network=blue address=10.0.0.1/24,_fd00::1/64_",
+		"+ port i: network blue, interface i\n"},
 	{SET, "port", "a", "socket-mode=0600", "~ port a: socket-mode: 0660 -> 0600\n"},
 	{SET, "port", "a", "mac=52:54:00:00:00:01", ""},
 	{DELETE, "port", "a", "", "- port a: network blue, server /run/virtswitch/a.sock\n"},
@@ -99,6 +101,8 @@ static unsigned split(char *text, struct config_word *words)
 	for (char *word = strtok(text, " "); word; word = strtok(NULL, " ")) {
 		char *sign = strchr(word, '=');
 
+		for (char *blank = sign; (blank = strchr(blank, '_'));)
+			*blank = ' ';
 		*sign = '\0';
 		words[count++] = (struct config_word){word, sign + 1};
 	}
@@ -148,6 +152,38 @@ static void test_edits(void **state)
 	config_errors_fini(&errors);
 }
 
+/* Faults stand in the order of the file, however they were found, and the last ones go. */
+static void test_order_of_faults(void **state)
+{
+	static const char text[] = "ports:\n"
+				   "  a: { type: tap, network: blue, mtu: 1 }\n"
+				   "  b: { type: tap, network: red }\n"
+				   "networks:\n"
+				   "  blue: { vlan: 0 }\n";
+	static const unsigned order[] = {2, 3, 5};
+	char total[CONFIG_TOTAL_SIZE], start[16];
+	struct config_errors errors;
+	struct model model;
+
+	assert_int_equal(config_parse("f", text, strlen(text), &model, &errors), -EINVAL);
+	assert_int_equal(errors.count, ARRAY_SIZE(order));
+	for (unsigned i = 0; i < errors.count; i++) {
+		snprintf(start, sizeof(start), "f:%u: ", order[i]);
+		assert_memory_equal(errors.lines[i], start, strlen(start));
+	}
+	assert_true(config_errors_total(&errors, total));
+	assert_string_equal(total, "errors: 3");
+	config_errors_fini(&errors);
+	assert_false(config_errors_total(&errors, total));
+	for (unsigned line = 2 * CONFIG_ERROR_MAX; line; line--)
+		config_errors_add_at(&errors, line, "%u", line);
+	for (unsigned i = 0; i < CONFIG_ERROR_MAX; i++)
+		assert_int_equal(atoi(errors.lines[i]), i + 1);
+	assert_true(config_errors_total(&errors, total));
+	assert_string_equal(total, "errors: 100, of which these are the first 50");
+	config_errors_fini(&errors);
+}
+
 /* What was saved is told from what a person has touched, and reads as what it was made of. */
 static void test_saved(void **state)
 {
@@ -176,6 +212,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_edits),
+		cmocka_unit_test(test_order_of_faults),
 		cmocka_unit_test(test_saved),
 	};
 

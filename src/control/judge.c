@@ -127,8 +127,10 @@ int judge_refuse(
 		}
 		count++;
 	}
-	error_prefix(error, "%s: %u connected VM%s would be cut off (%s does it)", source, count,
+	error_prefix(error, "%u connected VM%s would be cut off (%s does it)", count,
 		count == 1 ? "" : "s", force);
+	if (source)
+		error_prefix(error, "%s", source);
 	return -EBUSY;
 }
 

@@ -42,12 +42,14 @@ struct daemon {
 	struct watchdog *watchdog; /* NULL: no service manager asks for it */
 };
 
-static void print_faults(const struct config_errors *errors)
+static void print_faults(const char *path, const struct config_errors *errors)
 {
+	char total[CONFIG_TOTAL_SIZE];
+
 	for (unsigned i = 0; i < MIN(errors->count, CONFIG_ERROR_MAX); i++)
 		fprintf(stderr, "%s\n", errors->lines[i]);
-	if (errors->count > CONFIG_ERROR_MAX)
-		fprintf(stderr, "and %u more errors\n", errors->count - CONFIG_ERROR_MAX);
+	if (config_errors_total(errors, total))
+		fprintf(stderr, "%s: %s\n", path, total);
 }
 
 /* Reads the configuration for the start or --check: faults go to stderr as they are. */
@@ -56,7 +58,7 @@ static int load(const char *path, struct model *model, char digest[SAVED_DIGEST_
 	struct config_errors errors;
 	int rc = config_load(path, model, digest, &errors);
 
-	print_faults(&errors);
+	print_faults(path, &errors);
 	config_errors_fini(&errors);
 	return rc;
 }

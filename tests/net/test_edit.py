@@ -46,7 +46,8 @@ def test_by_hand(switch):
         (("port", "add", "vm2", "network=green"), "exists already"),
         (("port", "set", "vm2", "netwrok=blue"), "did you mean 'network'"),
         (("port", "set", "vm3", "network=blue"), "no port 'vm3'"),
-        (("port", "set", "vm2", "socket=/nonexistent/folder/x"), "/nonexistent/folder"),
+        (("port", "set", "vm2", "socket=/nonexistent/folder/x"),
+         "vsw: ports.vm2.socket: /nonexistent/folder/x: "),
         (("network", "del", "green"), "in use"),
     ]:
         done = switch.vsw_raw(*words)

@@ -24,12 +24,17 @@ static json_t *refuse(struct show_failure *failure, int code, const char *text)
 /* What the reader said becomes the reason of a refusal. 0 or -1. */
 static int take_errors(int rc, struct config_errors *errors, struct show_failure *failure)
 {
+	char total[CONFIG_TOTAL_SIZE];
+
 	if (rc < 0) {
 		failure->code = SHOW_REFUSED;
 		error_set(&failure->error, rc, "%s", errors->lines[0] ? errors->lines[0] : "");
 		failure->lines = json_array();
 		for (unsigned i = 0; i < MIN(errors->count, CONFIG_ERROR_MAX); i++)
-			json_array_append_new(failure->lines, json_text(errors->lines[i]));
+			json_array_append_new(failure->lines,
+				json_text(errors->lines[i] ? errors->lines[i] : ""));
+		if (config_errors_total(errors, total))
+			json_array_append_new(failure->lines, json_text(total));
 	}
 	config_errors_fini(errors);
 	return rc < 0 ? -1 : 0;
@@ -62,7 +67,8 @@ static json_t *diff_lines(const struct diff *diff)
 	return lines;
 }
 
-/* Compares, and where `apply` says so carries out. The lines of the difference. */
+/* Compares, and where `apply` says so carries out. source: the file; NULL: by hand. The lines of
+ * the difference. */
 static json_t *change_model(struct runtime *runtime, struct model *model, const char *source,
 	enum apply_how how, bool apply, struct show_failure *failure)
 {
@@ -137,7 +143,6 @@ json_t *change_edit(struct runtime *runtime, const json_t *params, struct show_f
 	struct config_errors errors;
 	json_t *lines, *value;
 	struct model model;
-	char source[128];
 	const char *key;
 
 	if (!read_edit(params, &edit))
@@ -153,9 +158,8 @@ json_t *change_edit(struct runtime *runtime, const json_t *params, struct show_f
 	if (take_errors(config_edit(&runtime->state.model, &edit, &model, &errors), &errors,
 		    failure) < 0)
 		return NULL;
-	snprintf(source, sizeof(source), "%s %.64s", edit.object, edit.name);
-	lines = change_model(runtime, &model, source, force ? APPLY_BY_HAND_FORCED : APPLY_BY_HAND,
-		true, failure);
+	lines = change_model(
+		runtime, &model, NULL, force ? APPLY_BY_HAND_FORCED : APPLY_BY_HAND, true, failure);
 	model_fini(&model);
 	return lines;
 }

@@ -95,14 +95,19 @@ static int set_value(struct yaml_tree *node, const struct schema_key *row, const
 		return set_text(node, value, strlen(value), row && row->kind == SCHEMA_NUMBER);
 	node->kind = YAML_TREE_LIST;
 	for (;;) {
-		size_t length = strcspn(value, ",");
+		size_t blanks = strspn(value, " ");
+		size_t length = strcspn(value + blanks, ",");
+		const char *next = value + blanks + length;
 		struct yaml_tree *item = add_child(node, NULL);
 
-		if (!item || set_text(item, value, length, false) < 0)
+		/* Blanks around an item are the shell's user's, who had it in quotes. */
+		while (length && value[blanks + length - 1] == ' ')
+			length--;
+		if (!item || set_text(item, value + blanks, length, false) < 0)
 			return -ENOMEM;
-		if (!value[length])
+		if (!*next)
 			return 0;
-		value += length + 1;
+		value = next + 1;
 	}
 }
 

@@ -4,9 +4,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-void config_errors_add(struct config_errors *errors, const char *format, ...)
+void config_errors_add_at(struct config_errors *errors, unsigned at, const char *format, ...)
 {
+	unsigned kept = MIN(errors->count, CONFIG_ERROR_MAX);
+	unsigned place = kept;
 	char *line = NULL;
 	va_list args;
 
@@ -14,11 +17,29 @@ void config_errors_add(struct config_errors *errors, const char *format, ...)
 	if (vasprintf(&line, format, args) < 0)
 		line = NULL;
 	va_end(args);
-	if (line && errors->count < CONFIG_ERROR_MAX)
-		errors->lines[errors->count] = line;
-	else
-		free(line);
+	while (place && errors->at[place - 1] > at)
+		place--;
 	errors->count++;
+	if (place == CONFIG_ERROR_MAX) {
+		free(line);
+		return;
+	}
+	if (kept == CONFIG_ERROR_MAX)
+		free(errors->lines[--kept]);
+	memmove(&errors->lines[place + 1], &errors->lines[place],
+		(kept - place) * sizeof(*errors->lines));
+	memmove(&errors->at[place + 1], &errors->at[place], (kept - place) * sizeof(*errors->at));
+	errors->lines[place] = line;
+	errors->at[place] = at;
+}
+
+bool config_errors_total(const struct config_errors *errors, char text[CONFIG_TOTAL_SIZE])
+{
+	snprintf(text, CONFIG_TOTAL_SIZE, "errors: %u", errors->count);
+	if (errors->count > CONFIG_ERROR_MAX)
+		snprintf(text, CONFIG_TOTAL_SIZE, "errors: %u, of which these are the first %u",
+			errors->count, CONFIG_ERROR_MAX);
+	return errors->count > 1;
 }
 
 void config_errors_fini(struct config_errors *errors)

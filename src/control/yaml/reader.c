@@ -60,8 +60,8 @@ void config_fault(struct config_reader *reader, unsigned line, const char *forma
 	if (what)
 		make_printable(what);
 	if (reader->file)
-		config_errors_add(reader->errors, "%s:%u: %s%s%s", reader->file, line, path,
-			*path ? ": " : "", what ? what : "out of memory");
+		config_errors_add_at(reader->errors, line, "%s:%u: %s%s%s", reader->file, line,
+			path, *path ? ": " : "", what ? what : "out of memory");
 	else
 		config_errors_add(reader->errors, "%s%s%s", path, *path ? ": " : "",
 			what ? what : "out of memory");
