@@ -102,6 +102,10 @@ static int watch(const struct command_line *line, const char *method, json_t *pa
 			break;
 		rest(line->watch);
 	}
+	if (!before && line->argument && line->argument == line->watch_word)
+		fprintf(stderr,
+			"vsw: the '%s' behind --watch is a name: seconds are a number, such as 2\n",
+			line->argument);
 	json_decref(before);
 	return COMMAND_REFUSED;
 }
@@ -109,9 +113,13 @@ static int watch(const struct command_line *line, const char *method, json_t *pa
 int command_ask(const struct command_line *line, const char *method, json_t *params,
 	void (*print)(const json_t *result))
 {
+	int status = filter_check(line);
 	json_t *result;
-	int status = COMMAND_REFUSED;
 
+	if (status != COMMAND_DONE) {
+		json_decref(params);
+		return status;
+	}
 	if (line->given & COMMAND_WATCH) {
 		status = watch(line, method, params, print);
 		json_decref(params);

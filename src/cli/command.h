@@ -43,6 +43,7 @@ struct command_line {
 	const char *sort;                   /* a column */
 	const char *port, *network, *state; /* which rows to show */
 	double watch;                       /* seconds between two looks */
+	const char *watch_word;             /* the word behind --watch that is no number */
 	const char *argument;               /* NAME or FILE; NULL where none was given */
 	char *const *arguments;             /* all of them */
 	unsigned argument_count;

@@ -66,12 +66,19 @@ static void add_counters(struct table *table, const json_t *object, bool rated)
 	static const char *const totals[] = {"rx_packets", "rx_bytes", "tx_packets", "tx_bytes"};
 	static const char *const rates[] = {"rx_packets_per_second", "rx_bits_per_second",
 		"tx_packets_per_second", "tx_bits_per_second"};
-	char *drops = port_details_drops(
-		json_object_get(object, rated ? "drops_per_second" : "drops"));
+	const json_t *reasons = json_object_get(object, rated ? "drops_per_second" : "drops");
+	char *drops = port_details_drops(reasons);
+	double sum = 0;
+	const char *reason;
+	json_t *count;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(totals); i++)
 		command_add_number(table, object, rated ? rates[i] : totals[i]);
 	table_add(table, "%s", drops ? drops : "-");
+	/* The column sorts by the total, whatever the reasons. */
+	json_object_foreach ((json_t *)reasons, reason, count)
+		sum += json_number_value(count);
+	table_rank(table, sum);
 	free(drops);
 }
 

@@ -97,8 +97,10 @@ static bool read_seconds(struct command_line *line, int argc, char **argv)
 	if (!text && optind < argc && argv[optind][strspn(argv[optind], "0123456789.")] == '\0' &&
 		*argv[optind])
 		text = argv[optind++];
-	if (!text)
+	if (!text) {
+		line->watch_word = optind < argc ? argv[optind] : NULL;
 		return true;
+	}
 	line->watch = strtod(text, &end);
 	if (*end == '\0' && line->watch >= WATCH_SECONDS_MIN && line->watch <= WATCH_SECONDS_MAX)
 		return true;

@@ -116,14 +116,15 @@ static int compare_rows(const void *a, const void *b, void *argument)
 	unsigned row_a = *(const unsigned *)a, row_b = *(const unsigned *)b;
 	const struct table_cell *left = &table->cells[row_a * table->column_count + order->column];
 	const struct table_cell *right = &table->cells[row_b * table->column_count + order->column];
-	int result;
+	bool no_left = isnan(left->number), no_right = isnan(right->number);
+	int result = 0;
 
-	if (!is_right(table, order->column))
-		result = strcmp(left->text, right->text);
-	else if (isnan(left->number) || isnan(right->number))
-		return isnan(left->number) - isnan(right->number);
-	else
+	if (no_left != no_right)
+		return no_left ? 1 : -1;
+	if (!no_left)
 		result = (left->number < right->number) - (left->number > right->number);
+	else if (!is_right(table, order->column))
+		result = strcmp(left->text, right->text);
 	if (result == 0)
 		return row_a < row_b ? -1 : 1;
 	return order->reversed ? -result : result;

@@ -4,9 +4,9 @@
  * flush right (numbers). Titles are bold where stdout is a terminal. Running out of memory ends the
  * program: there is nothing better to do for a tool that prints.
  *
- * Rows are sorted by the column that style.h names: numbers from the largest to the smallest, text
- * by the alphabet, and what has no number comes last. A column that the table has not ends the
- * program with status 2, before anything is printed.
+ * Rows are sorted by the column that style.h names: what has a number from the largest to the
+ * smallest, text by the alphabet, and what has no number among numbers comes last. A column that
+ * the table has not ends the program with status 2, before anything is printed.
  */
 #ifndef VSW_CLI_TABLE_H
 #define VSW_CLI_TABLE_H
@@ -20,7 +20,7 @@
 
 struct table_cell {
 	char *text;
-	double number; /* what it sorts by in a column of numbers; NAN: there is none */
+	double number; /* what it sorts by; NAN: there is none */
 };
 
 struct table {

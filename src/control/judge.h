@@ -23,8 +23,8 @@ int judge_diff(struct diff *diff, const struct runtime *runtime);
 int judge_empty(
 	const struct model *old, const struct model *new, const char *source, struct error *error);
 
-/* source: NULL: by hand. 0, or -EBUSY where VMs would be cut off; *error says for which ports, and that `force` does
- * it. */
+/* source: NULL: by hand. 0, or -EBUSY where VMs would be cut off; *error says for which ports, and
+ * that `force` does it. */
 int judge_refuse(
 	const struct diff *diff, const char *source, const char *force, struct error *error);
 

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from lab.bed import mac
-from lab.process import Process, program
+from lab.frames import frame
+from lab.process import Process, program, wait_for
 from lab.vswd import run_tool
 
 PORT_FIELDS = {"name", "type", "network", "connected", "mode", "features", "queues", "rx_packets",
@@ -197,6 +198,8 @@ def test_help(programs, words, parts):
     (("port", "args", "a"), "vsw port args: the option --vmm VMM is missing"),
     (("port", "reset"), "vsw port reset: NAME is missing"),
     (("port", "show", "--watch", "0"), "--watch: '0' is not a number of seconds"),
+    (("port", "show", "--state", "up"), "no port is ever 'up'; states: running, "),
+    (("port", "show", "--state", "awya"), "did you mean 'away'?"),
     (("port", "show", "--sort", "colour"), "unknown column 'colour'; columns: NAME "),
     (("-j", "port", "show", "--exact"), "are for tables")], ids=lambda value: " ".join(value))
 def test_wrong_usage_is_named(switch, words, message):
@@ -261,6 +264,32 @@ def test_sorting_and_filters(bed):
     # One of a single port keeps the order of its queues.
     assert raw("port", "show", "-s", "t", "--sort", "name").stdout.count("\n") == 8
     assert [port["name"] for port in switch.vsw("port", "show", "--network", "blue")] == ["b", "t"]
+
+
+@pytest.mark.parametrize("words, message", [
+    (("port", "show", "--network", "bleu"), "vsw: no network 'bleu': did you mean 'blue'?\n"),
+    (("fdb", "show", "--port", "nope"), "vsw: no port 'nope'\n"),
+    (("-j", "drops", "--port", "nope"), "vsw: no port 'nope'\n"),
+    (("network", "show", "--network", "nope"), "vsw: no network 'nope'\n"),
+    (("port", "show", "--watch", "abc"), "vsw: no port 'abc'\n"
+     "vsw: the 'abc' behind --watch is a name: seconds are a number, such as 2\n")],
+    ids=lambda value: " ".join(value))
+def test_names_that_nothing_has(switch, words, message):
+    """Asked for, they are a slip and no empty table."""
+    done = switch.vsw_raw(*words)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
+
+
+def test_sorting_by_drops(bed):
+    """By how many there are, not by the first letter of the reason."""
+    bed.vswd({name: {"network": "blue", "mac": mac(i)} for i, name in enumerate("abc", 1)})
+    for i, name in enumerate("bc"):
+        nic = bed.nic(name, 9, addressed=False)
+        for _ in range(40 if i else 4):
+            nic.raw().send(frame(mac(1), mac(9)))
+        wait_for(lambda: bed.switch.port(name)["drops"]["spoofed-source"] >= (40 if i else 4), 10,
+                 "the refusals")
+    assert names(bed.switch.vsw_raw("port", "show", "-s", "--sort", "drops")) == ["c", "b", "a"]
 
 
 def test_watch(bed):

@@ -20,8 +20,8 @@ json_t *change_apply(struct runtime *runtime, const json_t *params, struct show_
  * changed. */
 json_t *change_edit(struct runtime *runtime, const json_t *params, struct show_failure *failure);
 
-/* {"text"}: the file that a reload reads says this now, with the first line of saved.h. true, or refused where the running one does
- * not. */
+/* {"text"}: the file that a reload reads says this now, with the first line of saved.h. true, or
+ * refused where the running one does not. */
 json_t *change_saved(struct runtime *runtime, const json_t *params, struct show_failure *failure);
 
 #endif
