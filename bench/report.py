@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A comparison as a page of Markdown: the targets, and a table for each series."""
 
-UNITS = {"mpps": "Mpps", "core_mpps": "Mpps a core", "gbps": "Gbit/s", "cycles": "cycles a frame", "p50_us": "p50 us",
-         "p99_us": "p99 us"}
+UNITS = {"mpps": "Mpps", "core_mpps": "Mpps a core", "cpu_mpps": "Mpps a second of processor time",
+         "gbps": "Gbit/s", "cycles": "cycles a frame", "p50_us": "p50 us", "p99_us": "p99 us"}
 
 
 def _row(cells):

@@ -30,12 +30,13 @@ class Series:
 
 
 # Not switches that somebody may want to use: each belongs to the series that name it.
-YARDSTICKS = ("busy", "memcpy", "plain", "bridge")
+YARDSTICKS = ("busy", "memcpy", "plain", "vsw-nic", "bridge")
 
 MPPS = ("mpps", "Mpps, both directions together", True)
 CYCLES = ("cycles", "busy cycles a frame on the switch's core", False)
 GBPS = ("gbps", "Gbit/s, both directions together", False)
 CORE = ("core_mpps", "million frames a second and core of the switch", False)
+CPU = ("cpu_mpps", "the same by processor time", False)
 LATENCY = (MPPS, ("p50_us", "median, microseconds", True),
            ("p99_us", "99th percentile, microseconds", True))
 
@@ -74,5 +75,5 @@ def all_series():
         Series("tap", "Two network namespaces: TAP ports, and the kernel's bridge", "traffic",
                [Point("TCP", None, tap="tcp"), Point("64 bytes", None, tap="flood"),
                 Point("ping", None, tap="ping")],
-               [GBPS, MPPS, CORE, CYCLES, *LATENCY[1:]], only=("virtswitch", "plain", "bridge")),
+               [GBPS, MPPS, CORE, CPU, CYCLES, *LATENCY[1:]], only=("virtswitch", "plain", "vsw-nic", "bridge")),
     ]
