@@ -40,6 +40,9 @@ enum port_arm {
 
 struct port_class {
 	const char *type; /* as in the configuration: "vhost-user" */
+	/* The far end runs inside of send(): when that returns there may be an answer to be
+	 * received, before any notification of it. */
+	bool answers;
 
 	/* Fills the empty batch with up to frames_max frames that came in on `queue`, notes where
 	 * their bytes were too many for one visit, and in pieces_used what it has done, for frames

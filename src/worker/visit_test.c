@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a worker does in its visits to a queue, seen by ports that exist for that: queues that do
- * not notify are served, likely receivers are told, cycles are put down to the right stage. Meant
- * for the thread sanitizer, too.
+ * not notify are served, likely receivers are told, answers are looked for, cycles are put down to
+ * the right stage. Meant for the thread sanitizer, too.
  */
 #include "worker/test_pool.h"
 
@@ -155,6 +155,99 @@ static void receivers_expect_what_comes(void **state)
 	end();
 }
 
+/* Two ports of which the first asks, one frame at a time and when nobody polls the second, which
+ * answers inside of send() and notifies nobody. */
+static struct {
+	bool armed, asked, answered; /* the worker's */
+	uint64_t answers;
+} exchange;
+
+static void asking_receive(struct port *port, unsigned queue, struct packet_batch *batch)
+{
+	if (!exchange.armed || exchange.asked)
+		return;
+	exchange.asked = true;
+	chatter_receive(port, queue, batch);
+	fill_addresses(batch->packets[0].head, 0, 1);
+}
+
+static void asking_send(struct port *port, struct packet_batch *batch, uint64_t mask)
+{
+	exchange.asked = false;
+	counter_add(&exchange.answers, 1);
+}
+
+static void answering_receive(struct port *port, unsigned queue, struct packet_batch *batch)
+{
+	if (!exchange.answered)
+		return;
+	exchange.answered = false;
+	chatter_receive(port, queue, batch);
+	fill_addresses(batch->packets[0].head, 1, 0);
+}
+
+static void answering_send(struct port *port, struct packet_batch *batch, uint64_t mask)
+{
+	exchange.answered = true;
+}
+
+static enum port_arm answering_arm(struct port *port, unsigned queue)
+{
+	exchange.armed = true;
+	return PORT_ARMED;
+}
+
+static void answering_disarm(struct port *port, unsigned queue)
+{
+	exchange.armed = false;
+}
+
+static const struct port_class asking_class = {
+	.type = "asking",
+	.receive = asking_receive,
+	.release = chatter_release,
+	.send = asking_send,
+	.arm = chatter_arm,
+	.disarm = chatter_disarm,
+};
+
+static const struct port_class answering_class = {
+	.type = "answering",
+	.answers = true,
+	.receive = answering_receive,
+	.release = chatter_release,
+	.send = answering_send,
+	.arm = answering_arm,
+	.disarm = answering_disarm,
+};
+
+/* A port that answers at once is visited after each send to it, though it sleeps. */
+static void answers_are_looked_for(void **state)
+{
+	const struct port_class *classes[] = {&asking_class, &answering_class};
+	struct port *usual[PORTS], pair[2];
+	uint64_t begin_ns = clock_now_ns();
+
+	begin(1, PORTS);
+	introduce();
+	memcpy(usual, ports, sizeof(usual));
+	memset(&exchange, 0, sizeof(exchange));
+	for (uint16_t i = 0; i < 2; i++) {
+		require(port_init(&pair[i], classes[i], classes[i]->type, i, 1) == 0);
+		ports[i] = &pair[i];
+	}
+	publish(PORTS);
+	while (counter_read(&exchange.answers) < 100) {
+		require(clock_now_ns() - begin_ns < PATIENCE);
+		usleep(1000);
+	}
+	memcpy(ports, usual, sizeof(usual));
+	publish(PORTS);
+	for (unsigned i = 0; i < 2; i++)
+		port_fini(&pair[i]);
+	end();
+}
+
 /* A port that always has a full batch of frames at hand, from addresses of its own to one nobody
  * has. Two of them feed and receive; one of the stages that are a port's own wastes time. */
 static struct packet_batch prepared[2];
@@ -297,6 +390,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(queues_without_notification_are_served),
 		cmocka_unit_test(receivers_expect_what_comes),
+		cmocka_unit_test(answers_are_looked_for),
 		cmocka_unit_test(stages_are_measured),
 	};
 

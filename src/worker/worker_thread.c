@@ -194,6 +194,18 @@ static bool stop_polling(struct roster *roster, unsigned i)
 	return true;
 }
 
+/* A port that answers at once is not waited for: a look at the armed queues comes later. */
+static void expect_answer(const struct plan *plan, struct roster *roster, const struct port *port)
+{
+	struct visit *visit;
+
+	for (uint16_t queue = 0; queue < port->queue_count; queue++) {
+		visit = roster_find(plan, roster, port->index, queue);
+		if (visit)
+			start_polling(roster, visit);
+	}
+}
+
 static bool idle_window_over(const struct worker *worker, struct visit *visit)
 {
 	uint64_t now;
@@ -234,6 +246,8 @@ static void visit_round(struct worker *worker, const struct plan *plan, struct r
 			counter_add(&worker->counters.frames, frames);
 			counter_add(&worker->counters.batches, 1);
 			counter_add(&worker->counters.busy_cycles, after - before);
+			if (visit->expected && unlikely(visit->expected->class->answers))
+				expect_answer(plan, roster, visit->expected);
 		}
 		/* The last visit of the list takes the place of one that stopped: i stands for
 		 * it. */

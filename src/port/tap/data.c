@@ -17,8 +17,8 @@
 /* Bytes that a visit takes before it stops: five of the longest frames, as with a guest's ring. */
 #define VISIT_BYTES (5 * PACKET_LENGTH_MAX)
 
-/* Frames asked for at once by a queue that had none: one, and the answer that there is no other. */
-#define WINDOW_MIN 2u
+/* Frames asked for at once by a queue that had none: as many as are not worth a ring. */
+#define WINDOW_MIN (FRAME_IO_FEW - 1)
 
 /* After it was found empty a TAP is left alone for a microsecond or two, by clock_cycles(): looking
  * is a system call, and what else the worker has to do, its look at sleeping queues included, shall
@@ -28,49 +28,32 @@
 /* Pieces that wait to be written; a frame of more, which no driver makes, is not sent. */
 #define PIECES_MAX 1024u
 
-/* Reads or writes in order; without a ring a read that finds nothing is the last one. */
-static void run(struct tap_uring *ring, int fd, bool write, struct tap_io *ios, unsigned count)
-{
-	if (ring && !tap_uring_dead(ring)) {
-		tap_uring_run(ring, write, ios, count);
-		return;
-	}
-	for (unsigned i = 0; i < count; i++) {
-		ssize_t result = write ? writev(fd, ios[i].pieces, (int)ios[i].count)
-				       : readv(fd, ios[i].pieces, (int)ios[i].count);
-
-		ios[i].result = result < 0 ? -errno : (int)result;
-		if (write || result >= 0)
-			continue;
-		while (++i < count)
-			ios[i].result = -EAGAIN;
-	}
-}
-
 /* One visit of a queue. */
 struct visit {
 	struct tap_queue *queue;
 	uint8_t requests;
 	struct packet_batch *batch;
 	struct counters *counters;
-	unsigned slots; /* of the batch's buffers that are used, by frames that are dropped, too */
+	unsigned slots;  /* of the queue's rooms that are used */
+	unsigned frames; /* that came, those that are dropped, too */
 	uint32_t bytes;
 	uint32_t longest;
-	struct tap_io ios[PACKET_BATCH];
-	struct iovec pieces[PACKET_BATCH][2];
+	struct frame_io ios[PACKET_BATCH];
+	struct iovec rooms[PACKET_BATCH];
 };
 
-/* Where frame `slot` goes: header and head to where they are edited, the rest to the queue's
- * own. */
-static void make_room(struct visit *visit, unsigned slot, struct tap_io *io)
+/* Where the head of frame `slot` begins; the rest follows it, and there is the headroom before. */
+static uint8_t *room(const struct visit *visit, unsigned slot)
 {
-	uint8_t *head = packet_buffer(visit->batch, slot);
-	struct iovec *pieces = visit->pieces[slot];
+	return visit->queue->rooms + (size_t)slot * TAP_ROOM_STRIDE + PACKET_HEADROOM;
+}
 
-	pieces[0] = (struct iovec){head - TAP_HEADER_SIZE, TAP_HEADER_SIZE + PACKET_HEAD_SIZE};
-	pieces[1] = (struct iovec){
-		visit->queue->tails + (size_t)slot * TAP_TAIL_STRIDE, TAP_TAIL_SIZE};
-	*io = (struct tap_io){.pieces = pieces, .count = 2};
+/* One piece: a list would be more work for the kernel. */
+static void make_room(struct visit *visit, unsigned slot, struct frame_io *io)
+{
+	visit->rooms[slot] = (struct iovec){
+		room(visit, slot) - TAP_HEADER_SIZE, TAP_HEADER_SIZE + TAP_FRAME_MAX};
+	*io = (struct frame_io){.pieces = &visit->rooms[slot], .count = 1};
 }
 
 /* Makes a packet of what was read into `slot`; says why it is none. */
@@ -85,7 +68,7 @@ static enum drop_reason accept_frame(struct visit *visit, unsigned slot, uint32_
 		return DROP_FRAME_TOO_SHORT;
 	if (unlikely(length > PACKET_LENGTH_MAX))
 		return DROP_FRAME_TOO_LONG;
-	packet->head = packet_buffer(batch, slot);
+	packet->head = room(visit, slot);
 	packet->tail = &batch->pieces[slot];
 	packet->length = length;
 	packet->head_length = (uint16_t)head;
@@ -94,8 +77,7 @@ static enum drop_reason accept_frame(struct visit *visit, unsigned slot, uint32_
 	packet->network = NETWORK_NONE;
 	packet->vlan_pcp = 0;
 	packet->parsed = false;
-	batch->pieces[slot] = (struct iovec){
-		visit->queue->tails + (size_t)slot * TAP_TAIL_STRIDE, length - head};
+	batch->pieces[slot] = (struct iovec){packet->head + head, length - head};
 	if (unlikely(!net_offload_receive((struct virtio_net_hdr *)(packet->head - TAP_HEADER_SIZE),
 		    visit->requests, packet)))
 		return DROP_BAD_NET_HEADER;
@@ -103,15 +85,15 @@ static enum drop_reason accept_frame(struct visit *visit, unsigned slot, uint32_
 	return DROP_REASON_COUNT;
 }
 
-/* How many frames to ask for: as many as came lately, and no more than the visit may take. */
-static unsigned choose_window(const struct visit *visit)
+/* No more than `wanted`, and than the visit may take. */
+static unsigned limit_window(const struct visit *visit, unsigned wanted)
 {
 	uint32_t longest = MAX(visit->queue->longest, visit->longest);
 	uint32_t left = (VISIT_BYTES - visit->bytes) / MAX(longest, 1u) + 1;
-	unsigned room = visit->batch->frames_max - visit->slots;
+	unsigned slots = visit->batch->frames_max - visit->slots;
 
-	room = MIN(room, left);
-	return MIN(visit->queue->window, room);
+	slots = MIN(slots, left);
+	return MIN(wanted, slots);
 }
 
 /* A read that fails for another reason than that there is no frame, or no interface any more, took
@@ -125,15 +107,13 @@ static void count_error(struct visit *visit, int code)
 
 /* Asks for frames once; false where the TAP has no more. A frame that comes meanwhile is taken by
  * one read although the one before has found none. */
-static bool read_some(struct visit *visit)
+static bool read_some(struct visit *visit, unsigned wanted)
 {
 	struct tap_queue *queue = visit->queue;
-	unsigned wanted = choose_window(visit);
-	unsigned got = 0;
 
 	for (unsigned i = 0; i < wanted; i++)
 		make_room(visit, visit->slots + i, &visit->ios[i]);
-	run(queue->reader, queue->fd, false, visit->ios, wanted);
+	frame_io_read(queue->reader, queue->fd, visit->ios, wanted);
 	for (unsigned i = 0; i < wanted; i++) {
 		uint32_t size = (uint32_t)visit->ios[i].result;
 		enum drop_reason reason;
@@ -143,23 +123,43 @@ static bool read_some(struct visit *visit)
 			continue;
 		}
 		reason = accept_frame(visit, visit->slots + i, size);
-		got++;
+		visit->frames++;
 		visit->bytes += size;
 		visit->longest = MAX(visit->longest, size);
 		if (unlikely(reason != DROP_REASON_COUNT))
 			frames_drop(1, reason, visit->counters);
 	}
 	visit->slots += wanted;
-	if (got < wanted)
-		queue->window = MAX(got + 1, WINDOW_MIN);
-	else
-		queue->window = MIN(2 * queue->window, PACKET_BATCH);
 	return visit->ios[wanted - 1].result >= 0;
+}
+
+/* Asks for as many as came last and one, then for a few, for that costs little where there are
+ * none, then for as many again as have come, and so on. */
+static void read_all(struct visit *visit)
+{
+	unsigned wanted = visit->queue->window;
+
+	while (visit->slots < visit->batch->frames_max && visit->bytes < VISIT_BYTES) {
+		unsigned asked = limit_window(visit, wanted);
+
+		if (!read_some(visit, asked))
+			break;
+		wanted = wanted < FRAME_IO_FEW ? MAX(visit->frames, FRAME_IO_FEW) : WINDOW_MIN;
+	}
+	visit->queue->window = MIN(MAX(visit->frames + 1, WINDOW_MIN), PACKET_BATCH);
+}
+
+/* 0: it may have frames. */
+static void set_empty_since(struct tap_queue *queue, uint64_t cycles)
+{
+	__atomic_store_n(&queue->empty_since, cycles, __ATOMIC_RELAXED);
 }
 
 static bool rests(const struct tap_queue *queue)
 {
-	return queue->empty_since && clock_cycles() - queue->empty_since < REST_CYCLES;
+	uint64_t since = __atomic_load_n(&queue->empty_since, __ATOMIC_RELAXED);
+
+	return since && clock_cycles() - since < REST_CYCLES;
 }
 
 void tap_port_receive(struct port *port, unsigned index, struct packet_batch *batch)
@@ -174,17 +174,14 @@ void tap_port_receive(struct port *port, unsigned index, struct packet_batch *ba
 	visit.requests = tap->requests;
 	visit.batch = batch;
 	visit.counters = &port->counters[index].rx;
-	visit.slots = 0;
+	visit.slots = visit.frames = 0;
 	visit.bytes = visit.longest = 0;
-	visit.queue->empty_since = 0;
-	while (visit.slots < batch->frames_max && visit.bytes < VISIT_BYTES) {
-		if (!read_some(&visit))
-			break;
-	}
+	set_empty_since(visit.queue, 0);
+	read_all(&visit);
 	if (visit.longest)
 		visit.queue->longest = visit.longest;
 	else
-		visit.queue->empty_since = clock_cycles();
+		set_empty_since(visit.queue, clock_cycles());
 	batch->pieces_used = visit.slots;
 	batch->more = visit.bytes >= VISIT_BYTES;
 }
@@ -213,7 +210,7 @@ void tap_port_disarm(struct port *port, unsigned index)
 
 	/* The kernel wakes for every frame; there is nothing to turn off. Here it has. */
 	if (queues)
-		queues[index].empty_since = 0;
+		set_empty_since(&queues[index], 0);
 }
 
 /* Why the kernel did not take a frame. */
@@ -237,12 +234,12 @@ static enum drop_reason reason_of(int code)
 struct sending {
 	struct tap_queue *queue;
 	const struct packet_batch *batch;
-	struct counters *counters; /* under queue->counting */
-	struct tap_uring *ring;    /* NULL: another worker uses it, or there is none */
-	unsigned count;            /* frames that wait */
+	struct counters *counters;  /* under queue->counting */
+	struct frame_io_ring *ring; /* NULL: another worker uses it, or there is none */
+	unsigned count;             /* frames that wait */
 	unsigned piece_count;
 	uint64_t packets, bytes;
-	struct tap_io ios[PACKET_BATCH];
+	struct frame_io ios[PACKET_BATCH];
 	struct {
 		unsigned packet; /* of the batch */
 		uint32_t length;
@@ -268,7 +265,7 @@ static enum drop_reason flush(struct sending *sending)
 
 	if (!sending->count)
 		return reason;
-	run(sending->ring, sending->queue->fd, true, sending->ios, sending->count);
+	frame_io_write(sending->ring, sending->queue->fd, sending->ios, sending->count);
 	for (unsigned i = 0; i < sending->count; i++) {
 		if (unlikely(sending->ios[i].result < 0)) {
 			reason = reason_of(-sending->ios[i].result);
@@ -301,7 +298,7 @@ static void add(struct sending *sending, unsigned i, const struct packet *packet
 	pieces = &sending->pieces[sending->piece_count];
 	pieces[0] = (struct iovec){start, TAP_HEADER_SIZE + packet->head_length};
 	memcpy(pieces + 1, packet->tail, packet->tail_count * sizeof(*pieces));
-	sending->ios[sending->count] = (struct tap_io){.pieces = pieces, .count = count};
+	sending->ios[sending->count] = (struct frame_io){.pieces = pieces, .count = count};
 	sending->frames[sending->count].packet = i;
 	sending->frames[sending->count++].length = packet->length;
 	sending->piece_count += count;
@@ -366,6 +363,8 @@ static void send_to_queue(struct tap_port *tap, struct tap_queue *queue, struct 
 	flush(&sending);
 	if (sending.ring)
 		spinlock_unlock(&queue->writing);
+	/* The far end has run in these calls, and may have answered. */
+	set_empty_since(queue, 0);
 	spinlock_lock(&queue->counting);
 	counter_add(&counters->packets, sending.packets);
 	counter_add(&counters->bytes, sending.bytes);

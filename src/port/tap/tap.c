@@ -59,11 +59,11 @@ static void open_rings(struct tap_port *tap, struct tap_queue *queue)
 	struct error error = {.text = "switched off by VSW_TAP_IO"};
 
 	if (wants_uring()) {
-		queue->reader = tap_uring_new(queue->fd, &error);
-		queue->writer = queue->reader ? tap_uring_new(queue->fd, &error) : NULL;
+		queue->reader = frame_io_ring_new(queue->fd, &error);
+		queue->writer = queue->reader ? frame_io_ring_new(queue->fd, &error) : NULL;
 	}
 	if (!queue->writer) {
-		tap_uring_free(queue->reader);
+		frame_io_ring_free(queue->reader);
 		queue->reader = NULL;
 	}
 	tap->io = queue->writer ? "io_uring" : "plain";
@@ -114,8 +114,8 @@ static void detach(struct tap_port *tap)
 		if (queue->watched)
 			tap->notifier->unwatch(tap->notifier->owner, &tap->port, i, queue->fd);
 		queue->watched = false;
-		tap_uring_free(queue->reader);
-		tap_uring_free(queue->writer);
+		frame_io_ring_free(queue->reader);
+		frame_io_ring_free(queue->writer);
 		queue->reader = queue->writer = NULL;
 		queue->fd = -1;
 	}
@@ -305,8 +305,8 @@ static void tap_destroy(struct port *port)
 		event_free(tap->retry);
 	fd_close(&tap->watch);
 	for (unsigned i = 0; tap->queues && i < port->queue_count; i++)
-		if (tap->queues[i].tails)
-			munmap(tap->queues[i].tails, PACKET_BATCH * TAP_TAIL_STRIDE);
+		if (tap->queues[i].rooms)
+			munmap(tap->queues[i].rooms, PACKET_BATCH * TAP_ROOM_STRIDE);
 	free(tap->queues);
 	port_fini(port);
 	free(tap);
@@ -314,6 +314,7 @@ static void tap_destroy(struct port *port)
 
 static const struct port_class tap_class = {
 	.type = "tap",
+	.answers = true,
 	.receive = tap_port_receive,
 	.release = tap_port_release,
 	.send = tap_port_send,
@@ -323,12 +324,12 @@ static const struct port_class tap_class = {
 };
 
 /* Its pages become resident as frames are long and many. */
-static uint8_t *tails_new(void)
+static uint8_t *rooms_new(void)
 {
-	void *tails = mmap(NULL, PACKET_BATCH * TAP_TAIL_STRIDE, PROT_READ | PROT_WRITE,
+	void *rooms = mmap(NULL, PACKET_BATCH * TAP_ROOM_STRIDE, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return tails == MAP_FAILED ? NULL : tails;
+	return rooms == MAP_FAILED ? NULL : rooms;
 }
 
 static int allocate(struct tap_port *tap, const char *name, uint16_t index)
@@ -345,8 +346,8 @@ static int allocate(struct tap_port *tap, const char *name, uint16_t index)
 	for (unsigned i = 0; i < count; i++) {
 		tap->queues[i].fd = -1;
 		tap->queues[i].window = 2;
-		tap->queues[i].tails = tails_new();
-		if (!tap->queues[i].tails)
+		tap->queues[i].rooms = rooms_new();
+		if (!tap->queues[i].rooms)
 			return -ENOMEM;
 	}
 	return 0;

@@ -11,32 +11,36 @@
 
 #include "base/log.h"
 #include "base/spinlock.h"
+#include "frame_io/frame_io.h"
 #include "packet/egress.h"
 #include "port/tap/tap.h"
-#include "port/tap/uring.h"
 
 /* Bytes of the header in front of a frame: with the number of buffers, which a TAP leaves alone, so
  * that what follows is aligned as in a guest's. */
 #define TAP_HEADER_SIZE 12
 
-/* Room for the longest frame's tail and for one byte more, by which a longer one is known; a
- * distance that spreads the first bytes of tails over a cache's sets. */
-#define TAP_TAIL_SIZE   (PACKET_LENGTH_MAX - PACKET_HEAD_SIZE + 1)
-#define TAP_TAIL_STRIDE (65536 + 21 * CACHE_LINE)
+/* Room for the longest frame and for one byte more, by which a longer one is known; a distance that
+ * spreads the first bytes of frames over a cache's sets. */
+#define TAP_FRAME_MAX   (PACKET_LENGTH_MAX + 1)
+#define TAP_ROOM_STRIDE (65536 + 21 * CACHE_LINE)
+
+_Static_assert(PACKET_HEADROOM + TAP_FRAME_MAX <= TAP_ROOM_STRIDE, "a frame and its headroom fit");
+_Static_assert(PACKET_BATCH <= FRAME_IO_MAX, "a batch is one call");
 
 struct tap_queue {
 	/* Of the worker that visits it, while published. */
 	int fd;
-	struct tap_uring *reader; /* NULL: readv() */
-	uint8_t *tails;           /* [PACKET_BATCH] of TAP_TAIL_STRIDE bytes */
-	unsigned window;          /* frames that are asked for at once */
-	uint32_t longest;         /* bytes of the longest frame of the last visit that had any */
-	uint64_t empty_since;     /* clock_cycles() when it was found empty; 0: it was not */
-	bool watched;             /* the control thread's */
+	struct frame_io_ring *reader; /* NULL: each read by itself */
+	uint8_t *rooms;               /* [PACKET_BATCH] of TAP_ROOM_STRIDE bytes */
+	unsigned window;              /* frames that are asked for first */
+	uint32_t longest; /* bytes of the longest frame of the last visit that had any */
+	/* clock_cycles() when it was found empty; 0: it may have frames, as who sends says, too */
+	uint64_t empty_since;
+	bool watched; /* the control thread's */
 
 	/* Of whoever sends. */
-	struct tap_uring *writer CACHE_ALIGNED; /* under writing; NULL: writev() */
-	struct spinlock writing;  /* only ever tried: who finds it taken uses writev() */
+	struct frame_io_ring *writer CACHE_ALIGNED; /* under writing; NULL: each write by itself */
+	struct spinlock writing;  /* only ever tried: who finds it taken does without */
 	struct spinlock counting; /* of the tx counters */
 };
 
