@@ -4,24 +4,11 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "control/kind_interface.h"
 #include "control/port_kinds.h"
 #include "control/tap_keys.h"
 #include "packet/mac.h"
-#include "packet/offload.h"
 #include "port/tap/tap.h"
-
-/* What `ethtool -k` calls them, in short. */
-static const struct {
-	uint8_t offload;
-	const char *name;
-} offload_names[] = {
-	{OFFLOAD_CHECKSUM, "checksum"},
-	{OFFLOAD_TCP4, "tso4"},
-	{OFFLOAD_TCP6, "tso6"},
-	{OFFLOAD_ECN, "ecn"},
-	{OFFLOAD_UDP4, "uso4"},
-	{OFFLOAD_UDP6, "uso6"},
-};
 
 static struct host_tap settings_of(const struct model_port *model)
 {
@@ -56,16 +43,6 @@ static struct port *open_port(
 		place->base, place->notifier, model->name, place->index, &wanted, &fault->error);
 }
 
-static bool same_words(const struct model_port *old, const struct model_port *new)
-{
-	const struct schema *schema = model_port_kind_schema(new);
-
-	for (unsigned i = 0; i < schema->count; i++)
-		if (!schema_equal(&schema->keys[i], old->settings, new->settings))
-			return false;
-	return mac_equal(old->mac.bytes, new->mac.bytes) && old->mac.set == new->mac.set;
-}
-
 /* What nobody asked to be changed may have been changed in the namespace, which must not
  * keep others from changing their own. */
 static int change_port(struct port *port, const struct model_port *old,
@@ -74,7 +51,7 @@ static int change_port(struct port *port, const struct model_port *old,
 	const struct host_tap wanted = settings_of(new);
 	int status = tap_port_change(port, &wanted, &fault->error);
 
-	if (status == 0 || !same_words(old, new))
+	if (status == 0 || !interface_same_words(old, new))
 		return status;
 	log_warning("port %s: %s", new->name, fault->error.text);
 	return 0;
@@ -93,16 +70,6 @@ static void read_status(const struct port *port, struct port_status *status)
 	};
 }
 
-static json_t *offload_list(uint8_t offloads)
-{
-	json_t *list = json_array();
-
-	for (unsigned i = 0; i < ARRAY_SIZE(offload_names); i++)
-		if (offloads & offload_names[i].offload)
-			json_array_append_new(list, json_string(offload_names[i].name));
-	return list;
-}
-
 static void show(const struct port *port, const struct model_port *model, json_t *object)
 {
 	struct tap_port_status status;
@@ -115,7 +82,7 @@ static void show(const struct port *port, const struct model_port *model, json_t
 		(int)status.carrier, "interface_mtu",
 		status.mtu ? json_integer(status.mtu) : json_null(), "interface_mac",
 		mac_format(status.mac, mac), "found", (int)status.found, "offloads",
-		offload_list(status.offloads), "io", status.io, "returns",
+		interface_offloads(status.offloads), "io", status.io, "returns",
 		(json_int_t)status.returns);
 	json_object_update(object, part);
 	json_decref(part);

@@ -4,36 +4,17 @@
 #include <errno.h>
 #include <string.h>
 
+#include "control/interface_keys.h"
 #include "control/resources.h"
 
 /* As many as host/tap.h takes. */
 #define ADDRESSES_MAX 16
 #define QUEUES_MAX    64
 
-/* What the kernel takes for an interface's name, but '%', which is a place for a number to it. */
-static const char *check_ifname(const char *text)
-{
-	size_t length = strlen(text);
-
-	if (!length || length >= MODEL_IFNAME_SIZE)
-		return "is not the name of an interface: 1 to 15 characters";
-	if (strcspn(text, "%/: ") != length || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
-		return "is not the name of an interface: no '%', '/', ':' or space";
-	return NULL;
-}
-
-static const char *check_netns(const char *text)
-{
-	if (!*text || (strchr(text, '/') && *text != '/') || strcmp(text, ".") == 0 ||
-		strcmp(text, "..") == 0)
-		return "is not the name of a network namespace, or a path that begins with '/'";
-	return NULL;
-}
-
 static const struct schema_key keys[] = {
-	{"ifname", SCHEMA_TEXT, SCHEMA_FIELD(model_tap, ifname), .check = check_ifname,
+	{"ifname", SCHEMA_TEXT, SCHEMA_FIELD(model_tap, ifname), .check = interface_check_name,
 		.effect = DIFF_REOPEN, .help = "name of the interface"},
-	{"netns", SCHEMA_TEXT, SCHEMA_FIELD(model_tap, netns), .check = check_netns,
+	{"netns", SCHEMA_TEXT, SCHEMA_FIELD(model_tap, netns), .check = interface_check_netns,
 		.effect = DIFF_REOPEN, .help = "network namespace of the interface"},
 	{"queues", SCHEMA_NUMBER, SCHEMA_FIELD(model_tap, queues), 1, QUEUES_MAX, .initial = 1,
 		.effect = DIFF_REOPEN, .help = "queues of the interface"},
@@ -67,36 +48,23 @@ static void complete(struct model_port *port, const struct model_settings *commo
 		check->fault(check->owner, "mtu", &error);
 		break;
 	}
-	if (check->given(check->owner, "ifname"))
-		return;
-	if (!check_ifname(port->name)) {
-		strcpy(settings->ifname, port->name);
-		return;
-	}
-	error_set(&error, -EINVAL, "the port's name '%s' %s; set 'ifname'", port->name,
-		check_ifname(port->name));
-	check->fault(check->owner, NULL, &error);
+	interface_complete(port, settings->ifname, check);
 }
 
 static void describe(const struct model_port *port, FILE *out)
 {
 	const struct model_tap *settings = model_tap(port);
 
-	fprintf(out, "interface %s", settings->ifname);
-	if (*settings->netns)
-		fprintf(out, " in netns %s", settings->netns);
+	interface_describe(settings->ifname, settings->netns, out);
 }
 
 static void claim(const struct model_port *port, struct claims *claims)
 {
 	const struct model_tap *settings = model_tap(port);
 	const char *netns = settings->netns;
-	const char *folder = !*netns || *netns == '/' ? "" : "/run/netns/";
+	const char *folder = interface_netns_folder(netns);
 
-	/* A name that was refused is none. */
-	if (*settings->ifname)
-		claims_add(claims, "interface", "ifname", "%s in %s%s", settings->ifname, folder,
-			netns);
+	interface_claim(claims, settings->ifname, netns);
 	for (unsigned i = 0; i < settings->address.count; i++) {
 		struct value_address address = settings->address.of[i];
 		char text[VALUE_ADDRESS_TEXT_SIZE];

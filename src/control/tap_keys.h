@@ -6,10 +6,8 @@
 #ifndef VSW_CONTROL_TAP_KEYS_H
 #define VSW_CONTROL_TAP_KEYS_H
 
+#include "control/interface_keys.h"
 #include "control/model.h"
-
-/* Characters of an interface's name, with the terminating zero. */
-#define MODEL_IFNAME_SIZE 16
 
 struct model_tap {
 	char ifname[MODEL_IFNAME_SIZE];
