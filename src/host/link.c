@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
@@ -15,6 +16,7 @@
 
 #include "base/common.h"
 #include "base/fd.h"
+#include "host/link_private.h"
 #include "host/netlink.h"
 
 /* Bytes of changes that may wait to be read: some hundred interfaces that come at once. */
@@ -82,6 +84,14 @@ static int take_attribute(const struct nlattr *attribute, void *argument)
 		if (mnl_attr_validate(attribute, MNL_TYPE_U8) == 0)
 			link->carrier = mnl_attr_get_u8(attribute);
 		break;
+	case IFLA_MASTER:
+		if (mnl_attr_validate(attribute, MNL_TYPE_U32) == 0)
+			link->master = mnl_attr_get_u32(attribute);
+		break;
+	case IFLA_LINK:
+		if (mnl_attr_validate(attribute, MNL_TYPE_U32) == 0)
+			link->lower = mnl_attr_get_u32(attribute);
+		break;
 	case IFLA_LINKINFO:
 		mnl_attr_parse_nested(attribute, take_info_attribute, link);
 		break;
@@ -89,7 +99,18 @@ static int take_attribute(const struct nlattr *attribute, void *argument)
 	return MNL_CB_OK;
 }
 
-static void take_link(const struct nlmsghdr *message, void *argument)
+/* Of one that stands on another only if both are here; the ends of a pair do not. */
+static int take_place(const struct nlattr *attribute, void *argument)
+{
+	struct link *link = argument;
+
+	if (mnl_attr_get_type(attribute) == IFLA_LINK_NETNSID || strcmp(link->kind, "veth") == 0 ||
+		strcmp(link->kind, "netkit") == 0)
+		link->lower = 0;
+	return MNL_CB_OK;
+}
+
+void link_take(const struct nlmsghdr *message, void *argument)
 {
 	const struct ifinfomsg *header = mnl_nlmsg_get_payload(message);
 	struct link *link = argument;
@@ -101,7 +122,9 @@ static void take_link(const struct nlmsghdr *message, void *argument)
 	memset(link, 0, sizeof(*link));
 	link->index = (unsigned)header->ifi_index;
 	link->up = header->ifi_flags & IFF_UP;
+	link->ethernet = header->ifi_type == ARPHRD_ETHER;
 	mnl_attr_parse(message, sizeof(*header), take_attribute, link);
+	mnl_attr_parse(message, sizeof(*header), take_place, link);
 }
 
 int link_find(const char *name, struct link *link)
@@ -117,7 +140,7 @@ int link_find(const char *name, struct link *link)
 	question = netlink_begin(&netlink, RTM_GETLINK, 0);
 	mnl_nlmsg_put_extra_header(question, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(question, IFLA_IFNAME, name);
-	status = netlink_ask(&netlink, question, take_link, link);
+	status = netlink_ask(&netlink, question, link_take, link);
 	netlink_close(&netlink);
 	/* The kernel finds an interface by each name that it has (altname): that is not it. */
 	if (status == 0 && (!link->index || strcmp(link->name, name) != 0)) {
@@ -125,6 +148,25 @@ int link_find(const char *name, struct link *link)
 		return -ENODEV;
 	}
 	return status;
+}
+
+int link_find_index(unsigned index, struct link *link)
+{
+	struct nlmsghdr *question;
+	struct ifinfomsg *header;
+	struct netlink netlink;
+	int status;
+
+	memset(link, 0, sizeof(*link));
+	status = netlink_open(&netlink);
+	if (status < 0)
+		return status;
+	question = netlink_begin(&netlink, RTM_GETLINK, 0);
+	header = mnl_nlmsg_put_extra_header(question, sizeof(*header));
+	header->ifi_index = (int)index;
+	status = netlink_ask(&netlink, question, link_take, link);
+	netlink_close(&netlink);
+	return status < 0 || link->index == index ? status : -ENODEV;
 }
 
 /* One question about an interface; says what was wanted where the answer is no. */
@@ -259,7 +301,7 @@ static void read_changes(const char *buffer, ssize_t length,
 	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
 		struct link_change change = {.gone = message->nlmsg_type == RTM_DELLINK};
 
-		take_link(message, &change.link);
+		link_take(message, &change.link);
 		if (change.link.index)
 			changed(owner, &change);
 	}

@@ -25,6 +25,9 @@ struct link {
 	bool tap;         /* of kind "tun", with Ethernet frames */
 	bool multi_queue; /* of such: made for several queues */
 	unsigned queues;  /* of such: that programs hold */
+	bool ethernet;    /* frames with an Ethernet header, and no loopback */
+	unsigned master;  /* index of the bridge, bond, ... that it is a member of; 0: none */
+	unsigned lower;   /* index of the one that it stands on, as a VLAN does; 0: none here */
 	unsigned mtu;
 	uint8_t mac[MAC_SIZE];
 	bool up;      /* by whoever administers it */
@@ -38,8 +41,14 @@ struct link_address {
 	uint8_t length;
 };
 
-/* The interface of this name. 0, or -errno: -ENODEV where there is none. */
+/* The interface of this name, or index. 0, or -errno: -ENODEV where there is none. */
 int link_find(const char *name, struct link *link);
+int link_find_index(unsigned index, struct link *link);
+
+/* 0 where the host's own stack makes no use of the interface: it is no member of another, none
+ * stands on it, and it has no address but those that IPv6 gives to every link. -EBUSY and the use,
+ * or another -errno, where it does. */
+int link_check_unused(const struct link *link, struct error *error);
 
 struct link_settings {
 	unsigned mtu; /* 0: as it is */
