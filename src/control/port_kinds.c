@@ -6,6 +6,7 @@
 static const struct port_kind *const kinds[] = {
 	&port_kind_vhost_user,
 	&port_kind_tap,
+	&port_kind_packet,
 };
 
 const struct port_kind *port_kind_of(const struct model_port *model)

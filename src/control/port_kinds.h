@@ -114,5 +114,6 @@ const struct port_kind *port_kind_at(unsigned position);
 
 extern const struct port_kind port_kind_vhost_user;
 extern const struct port_kind port_kind_tap;
+extern const struct port_kind port_kind_packet;
 
 #endif

@@ -20,6 +20,9 @@
 		"look for a broken or hostile driver in the sending guest")                        \
 	X(READ_ERROR, "read-error", "the kernel failed to hand over a frame of an interface",      \
 		"look for the reason in the kernel's log (dmesg)")                                 \
+	X(OVERRUN, "overrun",                                                                      \
+		"came in by an interface faster than a worker took it: the kernel had no room",    \
+		"give the switch more CPU or workers, or the senders less")                        \
 	X(RING_ERROR, "ring-error", "descriptor chain invalid; the queue is stopped",              \
 		"reset the guest's network device; look for a broken or hostile driver")           \
 	X(QUEUE_DISABLED, "queue-disabled", "sent on a queue that the VM has not enabled",         \

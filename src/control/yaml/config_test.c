@@ -114,8 +114,8 @@ static const struct {
 		"1: networks." LONG_NAME ": name of 64 characters is too long: at most 63"},
 
 	{PORT("network: blue"), "6: ports.vm1: needs 'type', for example 'type: vhost-user'"},
-	{PORT("type: wire, network: blue"),
-		"6: ports.vm1.type: 'wire' is not known here: must be 'vhost-user' or 'tap'"},
+	{PORT("type: wire, network: blue"), "6: ports.vm1.type: 'wire' is not known here: must be "
+					    "'vhost-user' or 'tap' or 'packet'"},
 	{PORT("type: vhost-user"), "6: ports.vm1: needs 'network' (untagged frames of one network) "
 				   "or 'trunk' (tagged ones)"},
 	{PORT("type: vhost-user, network: bleu"),
