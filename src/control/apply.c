@@ -81,7 +81,7 @@ static int carry_out(struct change *c)
 	int rc = apply_prepare(c);
 
 	if (rc == 0)
-		rc = apply_change(c, false);
+		rc = apply_change(c);
 	if (rc == 0)
 		rc = apply_open(c, false);
 	if (rc == 0 && transition_waits(&c->transition, &c->next.model)) {
@@ -143,13 +143,14 @@ static void commit(struct change *c)
 	warn_of_undone(&c->diff);
 	judge_tell(&c->diff, &c->next);
 	runtime_adopt(runtime, &c->next);
+	runtime->mended = c->mended;
 	loops_prune(runtime);
 }
 
 /* Last phase, where something failed: as if nothing had been. */
 static void undo(struct change *c)
 {
-	apply_change(c, true);
+	apply_change_back(c);
 	apply_close_opened(c);
 	if (c->torn_down)
 		apply_restore(c);

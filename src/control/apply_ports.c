@@ -56,27 +56,46 @@ void apply_unprepare(struct change *c)
 			kind->unprepare(&c->next.model);
 }
 
-int apply_change(struct change *c, bool back)
+int apply_change(struct change *c)
 {
 	const struct runtime_state *old = &c->runtime->state;
 
 	for (unsigned i = 0; i < c->next.model.port_count; i++) {
 		const struct model_port *new = &c->next.model.ports[i];
 		const struct port_kind *kind = port_kind_of(new);
-		const struct model_port *was = model_find_port(&old->model, new->name);
 		struct port_fault fault = {.key = kind->key};
 		int rc;
 
 		if (c->transition.opens[i] || !kind->change)
 			continue;
-		rc = kind->change(
-			c->next.ports[i].port, back ? new : was, back ? was : new, &fault);
-		if (rc < 0 && !back)
-			return fail_at(c, rc, new, &fault);
+		c->changed = i + 1;
+		rc = kind->change(c->next.ports[i].port, model_find_port(&old->model, new->name),
+			new, &fault);
 		if (rc < 0)
-			log_warning("port %s: %s", new->name, fault.error.text);
+			return fail_at(c, rc, new, &fault);
+		c->mended += rc > 0;
 	}
 	return 0;
+}
+
+void apply_change_back(struct change *c)
+{
+	const struct runtime_state *old = &c->runtime->state;
+
+	for (unsigned i = 0; i < c->changed; i++) {
+		const struct model_port *new = &c->next.model.ports[i];
+		const struct model_port *was = model_find_port(&old->model, new->name);
+		const struct port_kind *kind = port_kind_of(new);
+		struct port *port = c->next.ports[i].port;
+		struct port_fault fault = {.key = kind->key};
+
+		if (c->transition.opens[i] || !kind->change)
+			continue;
+		if (kind->undo)
+			kind->undo(port, was);
+		else if (kind->change(port, new, was, &fault) < 0)
+			log_warning("port %s: %s", new->name, fault.error.text);
+	}
 }
 
 int apply_open(struct change *c, bool waiting)
@@ -95,7 +114,7 @@ int apply_open(struct change *c, bool waiting)
 		entry->index = (uint16_t)index;
 		entry->opened = ++c->runtime->ports_opened;
 		entry->port = runtime_open_port(
-			c->runtime, &c->next.model.settings, model, entry->index, &fault);
+			c->runtime, &c->next.model.settings, model, entry->index, false, &fault);
 		if (!entry->port)
 			return fail_at(c, -EINVAL, model, &fault);
 	}
@@ -104,9 +123,16 @@ int apply_open(struct change *c, bool waiting)
 
 void apply_close_opened(struct change *c)
 {
-	for (unsigned i = 0; i < c->next.model.port_count; i++)
-		if (c->transition.opens[i] && c->next.ports[i].port)
-			c->next.ports[i].port->class->destroy(c->next.ports[i].port);
+	for (unsigned i = 0; i < c->next.model.port_count; i++) {
+		const struct port_kind *kind = port_kind_of(&c->next.model.ports[i]);
+		struct port *port = c->next.ports[i].port;
+
+		if (!c->transition.opens[i] || !port)
+			continue;
+		if (kind->undo)
+			kind->undo(port, NULL);
+		port->class->destroy(port);
+	}
 }
 
 void apply_close(struct change *c, const bool *which)
@@ -147,7 +173,7 @@ void apply_restore(struct change *c)
 		if (old->ports[i].port)
 			continue;
 		old->ports[i].port = runtime_open_port(c->runtime, &old->model.settings,
-			&old->model.ports[i], old->ports[i].index, &fault);
+			&old->model.ports[i], old->ports[i].index, true, &fault);
 		if (old->ports[i].port)
 			continue;
 		log_error("port %s cannot be opened again: %s", old->model.ports[i].name,

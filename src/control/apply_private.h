@@ -16,6 +16,8 @@ struct change {
 	const char *source; /* NULL: no file */
 	struct error *error;
 	unsigned prepared; /* bit i: the kind at this position has made something */
+	unsigned changed;  /* of the ports before this position those that stay were changed */
+	unsigned mended;   /* ports at which something of somebody else's was put right */
 	bool torn_down;    /* those that yield are closed */
 };
 
@@ -27,9 +29,10 @@ int apply_fail_memory(struct change *change);
 int apply_prepare(struct change *change);
 void apply_unprepare(struct change *change);
 
-/* The ports that stay, in what takes no reopening; back to the old words where `back`, as far as
+/* The ports that stay, in what takes no reopening; and back, those that were changed, as far as
  * that goes. */
-int apply_change(struct change *change, bool back);
+int apply_change(struct change *change);
+void apply_change_back(struct change *change);
 
 /* Opens the ports that wait for others to be closed, or those that do not; closes all that were
  * opened. */
@@ -40,8 +43,8 @@ void apply_close_opened(struct change *change);
 void apply_close(struct change *change, const bool *which);
 
 /* Takes the ports that yield out of service before what replaces them exists, their indices
- * included; and opens them again. One that cannot be opened again leaves the running model, so that
- * the next change opens it. */
+ * included; and opens them again. One that cannot be opened even without its far end (port_kinds.h)
+ * leaves the running model, so that the next change opens it. */
 int apply_tear_down(struct change *change);
 void apply_restore(struct change *change);
 

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "control/kind_interface.h"
 #include "control/port_kinds.h"
 #include "control/tap_keys.h"
@@ -34,27 +33,51 @@ static struct host_tap settings_of(const struct model_port *model)
 	return wanted;
 }
 
+/* The key to blame for what cannot be had. */
+static const char *const setting_keys[] = {
+	[TAP_SETTING_NAME] = "ifname",
+	[TAP_SETTING_NETNS] = "netns",
+	[TAP_SETTING_QUEUES] = "queues",
+	[TAP_SETTING_MTU] = "mtu",
+	[TAP_SETTING_MAC] = "mac",
+	[TAP_SETTING_UP] = "up",
+	[TAP_SETTING_PERSIST] = "persist",
+	[TAP_SETTING_ADDRESS] = "address",
+};
+
 static struct port *open_port(
 	const struct port_place *place, const struct model_port *model, struct port_fault *fault)
 {
 	const struct host_tap wanted = settings_of(model);
+	enum tap_setting failed;
+	struct port *port = tap_port_new(place->base, place->notifier, model->name, place->index,
+		&wanted, place->restored ? TAP_PORT_RESTORED : TAP_PORT_ALL, &failed,
+		&fault->error);
 
-	return tap_port_new(
-		place->base, place->notifier, model->name, place->index, &wanted, &fault->error);
+	if (!port)
+		fault->key = setting_keys[failed];
+	return port;
 }
 
-/* What nobody asked to be changed may have been changed in the namespace, which must not
- * keep others from changing their own. */
 static int change_port(struct port *port, const struct model_port *old,
 	const struct model_port *new, struct port_fault *fault)
 {
 	const struct host_tap wanted = settings_of(new);
-	int status = tap_port_change(port, &wanted, &fault->error);
+	enum tap_setting failed;
+	int status = tap_port_change(port, &wanted, &failed, &fault->error);
 
-	if (status == 0 || !interface_same_words(old, new))
-		return status;
-	log_warning("port %s: %s", new->name, fault->error.text);
-	return 0;
+	if (status < 0)
+		fault->key = setting_keys[failed];
+	return status;
+}
+
+static void undo(struct port *port, const struct model_port *was)
+{
+	struct host_tap wanted;
+
+	if (was)
+		wanted = settings_of(was);
+	tap_port_undo(port, was ? &wanted : NULL);
 }
 
 static void read_status(const struct port *port, struct port_status *status)
@@ -93,6 +116,7 @@ const struct port_kind port_kind_tap = {
 	.key = "ifname",
 	.open = open_port,
 	.change = change_port,
+	.undo = undo,
 	.status = read_status,
 	.show = show,
 };

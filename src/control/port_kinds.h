@@ -36,6 +36,9 @@ struct port_place {
 	/* The far end has announced itself: tell the network that `mac` is here. */
 	void (*announce)(void *owner, struct port *port, const uint8_t mac[6]);
 	void *announce_owner;
+	/* It was open before a change that has failed. What it had may be gone meanwhile: a kind
+	 * that can be without its far end opens without it then, and says so as its problem. */
+	bool restored;
 };
 
 /* Why not, and which key of the configuration is to blame: "FILE:LINE: ports.NAME.KEY: TEXT". */
@@ -76,12 +79,15 @@ struct port_kind {
 	/*
 	 * Makes an open port what `new` says where that takes no reopening; it was what `old` says.
 	 * Called for every port that stays, at every change and reload, also where both say the
-	 * same: what was taken away by hand is put back. Fails only where what differs cannot be
-	 * had; everything else is logged. Called the other way round where the whole change has
-	 * failed. May be NULL.
+	 * same: what was taken away by hand is put back, and 1 returned. Fails only where what
+	 * differs cannot be had; everything else is logged. May be NULL.
 	 */
 	int (*change)(struct port *port, const struct model_port *old, const struct model_port *new,
 		struct port_fault *fault);
+	/* The change as a whole has failed, after this port was changed or opened: what that did to
+	 * the host is taken back. was: what it shall be again; NULL: it was opened, and is
+	 * destroyed next. May be NULL: change() is called the other way round, or nothing. */
+	void (*undo)(struct port *port, const struct model_port *was);
 	/* These settings hold now; NULL: none any more, the switch ends. May be NULL. */
 	void (*configure)(const struct model_settings *settings);
 

@@ -87,7 +87,7 @@ static void announce(void *owner, struct port *port, const uint8_t mac[6])
 }
 
 struct port *runtime_open_port(struct runtime *runtime, const struct model_settings *settings,
-	const struct model_port *model, uint16_t index, struct port_fault *fault)
+	const struct model_port *model, uint16_t index, bool restored, struct port_fault *fault)
 {
 	const struct port_kind *kind = port_kind_of(model);
 	const struct port_place place = {
@@ -97,6 +97,7 @@ struct port *runtime_open_port(struct runtime *runtime, const struct model_setti
 		.index = index,
 		.announce = announce,
 		.announce_owner = runtime,
+		.restored = restored,
 	};
 
 	*fault = (struct port_fault){.key = kind->key, .line = model->line};

@@ -50,6 +50,7 @@ struct runtime {
 	struct event *expiry;
 	struct loops loops;
 	uint64_t ports_opened;
+	unsigned mended; /* ports at which the last change put something right */
 	struct runtime_state state;
 	struct model filed; /* what the last file said; by_hand.h */
 	bool has_filed;
@@ -68,9 +69,10 @@ struct runtime *runtime_new(
 /* Closes every port and stops the workers. NULL is allowed. */
 void runtime_free(struct runtime *runtime);
 
-/* Opens the port that the model asks for under this index. NULL with *fault filled. */
+/* Opens the port that the model asks for under this index; restored: port_kinds.h. NULL with *fault
+ * filled. */
 struct port *runtime_open_port(struct runtime *runtime, const struct model_settings *settings,
-	const struct model_port *model, uint16_t index, struct port_fault *fault);
+	const struct model_port *model, uint16_t index, bool restored, struct port_fault *fault);
 
 /* Makes the workers use this state; entries without a port are left out, and those for which
  * `without` (by position; NULL: none) is true. After it returns no worker can see what was there

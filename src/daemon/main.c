@@ -106,6 +106,10 @@ static void reload(struct daemon *daemon)
 			by_hand_note_file(daemon->runtime, path, digest);
 			if (changes > 0)
 				log_info("configuration %s applied: changes: %d", path, changes);
+			else if (daemon->runtime->mended)
+				log_info("configuration %s applied: nothing has changed in it, but "
+					 "was put right at ports: %u",
+					path, daemon->runtime->mended);
 			else
 				log_info("configuration %s applied: nothing has changed", path);
 		}

@@ -187,7 +187,8 @@ static int set_all(struct netlink *netlink, unsigned index, const char *name,
 	const struct link_settings *settings, struct error *error)
 {
 	const char *const what[] = {"MTU", "MAC address", "state"};
-	const bool wanted[] = {settings->mtu > 0, settings->has_mac, settings->up};
+	const bool wanted[] = {
+		settings->mtu > 0, settings->has_mac, settings->up || settings->down};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(what); i++) {
 		struct nlmsghdr *question = netlink_begin(netlink, RTM_NEWLINK, 0);
@@ -202,7 +203,9 @@ static int set_all(struct netlink *netlink, unsigned index, const char *name,
 		else if (i == 1)
 			mnl_attr_put(question, IFLA_ADDRESS, MAC_SIZE, settings->mac);
 		else
-			header->ifi_flags = header->ifi_change = IFF_UP;
+			header->ifi_change = IFF_UP;
+		if (i == 2 && settings->up)
+			header->ifi_flags = IFF_UP;
 		status = ask_for(netlink, question, name, what[i], error);
 		if (status < 0)
 			return status;
@@ -252,8 +255,10 @@ static int change_address(unsigned index, const char *name, const struct link_ad
 	int status = ask_address(index, address, add);
 	char text[INET6_ADDRSTRLEN];
 
-	if (status == 0 || status == (add ? -EEXIST : -EADDRNOTAVAIL))
+	if (status == 0)
 		return 0;
+	if (status == (add ? -EEXIST : -EADDRNOTAVAIL))
+		return 1;
 	inet_ntop(address->ipv6 ? AF_INET6 : AF_INET, address->bytes, text, sizeof(text));
 	return error_set_errno(error, status, "cannot %s %s/%u %s %s", add ? "give" : "take", text,
 		address->length, add ? "to" : "from", name);
@@ -269,6 +274,64 @@ int link_remove_address(
 	unsigned index, const char *name, const struct link_address *address, struct error *error)
 {
 	return change_address(index, name, address, false, error);
+}
+
+/* While the addresses of all interfaces are told. */
+struct collection {
+	unsigned index; /* of the interface whose are wanted */
+	struct link_address *addresses;
+	unsigned count, maximum;
+};
+
+static int take_address_attribute(const struct nlattr *attribute, void *argument)
+{
+	struct link_address *address = argument;
+	unsigned size = mnl_attr_get_payload_len(attribute);
+
+	/* Of a link between two ends the own address is IFA_LOCAL; IPv6 has IFA_ADDRESS only. */
+	if (mnl_attr_get_type(attribute) == (address->ipv6 ? IFA_ADDRESS : IFA_LOCAL) &&
+		size == (address->ipv6 ? 16 : 4))
+		memcpy(address->bytes, mnl_attr_get_payload(attribute), size);
+	return MNL_CB_OK;
+}
+
+static void take_address(const struct nlmsghdr *message, void *argument)
+{
+	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
+	struct collection *collection = argument;
+	struct link_address address = {0};
+
+	if (message->nlmsg_type != RTM_NEWADDR ||
+		mnl_nlmsg_get_payload_len(message) < sizeof(*header) ||
+		header->ifa_index != collection->index || !(header->ifa_flags & IFA_F_PERMANENT) ||
+		(header->ifa_family != AF_INET && header->ifa_family != AF_INET6) ||
+		(header->ifa_family == AF_INET6 && header->ifa_scope == RT_SCOPE_LINK))
+		return;
+	address.ipv6 = header->ifa_family == AF_INET6;
+	address.length = header->ifa_prefixlen;
+	mnl_attr_parse(message, sizeof(*header), take_address_attribute, &address);
+	if (collection->count < collection->maximum)
+		collection->addresses[collection->count] = address;
+	collection->count++;
+}
+
+int link_addresses(unsigned index, struct link_address *addresses, unsigned maximum)
+{
+	struct collection collection = {index, addresses, 0, maximum};
+	struct nlmsghdr *question;
+	struct ifaddrmsg *header;
+	struct netlink netlink;
+	int status = netlink_open(&netlink);
+
+	if (status < 0)
+		return status;
+	question = netlink_begin(&netlink, RTM_GETADDR, NLM_F_DUMP);
+	header = mnl_nlmsg_put_extra_header(question, sizeof(*header));
+	header->ifa_index = index;
+	netlink_limit_dumps(&netlink);
+	status = netlink_ask(&netlink, question, take_address, &collection);
+	netlink_close(&netlink);
+	return status < 0 ? status : (int)collection.count;
 }
 
 int link_watch_open(struct error *error)

@@ -54,18 +54,23 @@ struct link_settings {
 	unsigned mtu; /* 0: as it is */
 	bool has_mac;
 	uint8_t mac[MAC_SIZE];
-	bool up; /* false: as it is */
+	bool up;   /* false: as it is */
+	bool down; /* false: as it is */
 };
 
 /* Changes the interface `index`, called `name`. 0, or -errno and what could not be set. */
 int link_set(unsigned index, const char *name, const struct link_settings *settings,
 	struct error *error);
 
-/* Gives or takes an address; one that is there, or not, already is no fault. */
+/* Gives or takes an address. 0; 1 where it is there, or is not, already; or -errno. */
 int link_add_address(
 	unsigned index, const char *name, const struct link_address *address, struct error *error);
 int link_remove_address(
 	unsigned index, const char *name, const struct link_address *address, struct error *error);
+
+/* The addresses of the interface that somebody has given it for good: no link's own, none that a
+ * router or DHCP server lends. How many, the first `maximum` of them in addresses[]; or -errno. */
+int link_addresses(unsigned index, struct link_address *addresses, unsigned maximum);
 
 struct link_change {
 	bool gone;        /* the interface left the namespace, or was deleted */

@@ -45,6 +45,13 @@ struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t 
 	return question;
 }
 
+void netlink_limit_dumps(struct netlink *netlink)
+{
+	int yes = 1;
+
+	mnl_socket_setsockopt(netlink->socket, NETLINK_GET_STRICT_CHK, &yes, sizeof(yes));
+}
+
 static int on_message(const struct nlmsghdr *message, void *argument)
 {
 	const struct taker *taker = argument;

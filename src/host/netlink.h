@@ -15,7 +15,8 @@ typedef void netlink_take(const struct nlmsghdr *message, void *owner);
 struct netlink {
 	struct mnl_socket *socket;
 	unsigned sequence;
-	char buffer[8192]; /* as large as the kernel's messages get, without a dump's aggregation */
+	/* As large as a message of the kernel gets, or a part of a dump. */
+	char buffer[8192];
 };
 
 /* In the present namespace. 0 or -errno. */
@@ -24,6 +25,10 @@ void netlink_close(struct netlink *netlink);
 
 /* Begins a question of this type (RTM_*) with these flags beside NLM_F_REQUEST, in the buffer. */
 struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t flags);
+
+/* Asked for all of something the kernel tells only what the question's header names, where it is
+ * not too old for that (Linux 4.20). */
+void netlink_limit_dumps(struct netlink *netlink);
 
 /* Asks it. take: NULL where the answer is only yes or no. 0 or the kernel's -errno. */
 int netlink_ask(

@@ -38,6 +38,25 @@ static int open_namespace(const char *name, struct error *error)
 	return error_set(error, -EINVAL, "%s is no network namespace", path);
 }
 
+int netns_find(const char *name, uint64_t *identity, struct error *error)
+{
+	char path[NETNS_NAME_SIZE + sizeof("/run/netns/")];
+	struct stat ours, status;
+
+	if (!*name) {
+		*identity = netns_identity();
+		return 0;
+	}
+	format_path(path, sizeof(path), name);
+	if (stat(path, &status) < 0)
+		return error_set_errno(error, -errno, "cannot find network namespace %s", path);
+	/* All of them lie in one file system. */
+	if (stat(OURS, &ours) == 0 && status.st_dev != ours.st_dev)
+		return error_set(error, -ENOENT, "%s is no network namespace", path);
+	*identity = status.st_ino;
+	return 0;
+}
+
 int netns_enter(struct netns_visit *visit, const char *name, struct error *error)
 {
 	int there, status = 0;

@@ -27,6 +27,10 @@ int netns_enter(struct netns_visit *visit, const char *name, struct error *error
 /* Goes back. Without its own namespace the program is of no use, so where that fails it ends. */
 void netns_leave(struct netns_visit *visit);
 
+/* Which namespace that is now, as netns_identity() would say in it; nobody enters it. 0, or -errno
+ * and what is wrong: -ENOENT where there is none of that name. */
+int netns_find(const char *name, uint64_t *identity, struct error *error);
+
 /* A number that tells the present namespace from all others; 0 where it is not known. */
 uint64_t netns_identity(void);
 

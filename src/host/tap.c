@@ -66,10 +66,18 @@ static int judge(const struct host_tap *request, const struct link *link, struct
 			request->name, *link->kind ? " but of the kind " : "", link->kind);
 	if (link->queues)
 		return error_set(error, -EBUSY, "another program has TAP %s", request->name);
-	if (request->queues > 1 && !link->multi_queue)
-		return error_set(error, -EINVAL, "TAP %s exists and was made for one queue, not %u",
-			request->name, request->queues);
 	return 0;
+}
+
+static int judge_queues(
+	const struct host_tap *request, const struct link *link, struct error *error)
+{
+	if (request->queues == 1 || link->multi_queue)
+		return 0;
+	return error_set(error, -EINVAL,
+		"TAP %s exists and was made for one queue, not %u: where it is deleted (ip link "
+		"del %s) it is made anew",
+		request->name, request->queues, request->name);
 }
 
 /* The first queue makes the interface, the others join it. */
@@ -106,8 +114,6 @@ static int open_queues(
 		if (status < 0)
 			return status;
 	}
-	if (request->persist && ioctl(tap->fds[0], TUNSETPERSIST, 1) < 0)
-		return error_set_errno(error, -errno, "cannot make TAP %s persistent", tap->name);
 	return 0;
 }
 
@@ -139,13 +145,8 @@ static int set_up(struct tap *tap, const struct host_tap *request, struct error 
 		return error_set_errno(
 			error, status, "cannot set the carrier of TAP %s", tap->name);
 	status = link_find(tap->name, &tap->link);
-	if (status == 0)
-		status = host_tap_change(tap, request, request, error);
-	else
-		error_set_errno(error, status, "cannot find TAP %s", tap->name);
 	if (status < 0)
-		return status;
-	link_find(tap->name, &tap->link);
+		return error_set_errno(error, status, "cannot find TAP %s", tap->name);
 	return 0;
 }
 
@@ -160,6 +161,11 @@ static int try_open(const struct host_tap *request, struct tap *tap, struct erro
 		status = judge(request, &link, error);
 		if (status < 0)
 			return status;
+		tap->failed = TAP_SETTING_QUEUES;
+		status = judge_queues(request, &link, error);
+		if (status < 0)
+			return status;
+		tap->failed = TAP_SETTING_NAME;
 	} else if (request->existing) {
 		return error_set(error, -ENODEV, "there is no interface %s", request->name);
 	}
@@ -192,80 +198,18 @@ int host_tap_open(const struct host_tap *request, struct tap *tap, struct error 
 	struct netns_visit visit;
 	int status = check_name(request->name, error);
 
+	tap->failed = TAP_SETTING_NAME;
 	if (status < 0)
 		return status;
 	status = netns_enter(&visit, request->netns, error);
+	tap->failed = TAP_SETTING_NETNS;
 	if (status < 0)
 		return status;
 	status = open_here(request, tap, error);
-	/* One that came back is tried for again by whoever asks: it may be held for ever. */
-	for (unsigned i = 0; status == -EBUSY && !request->existing && i < BUSY_TRIES; i++) {
+	for (unsigned i = 0; status == -EBUSY && !request->at_once && i < BUSY_TRIES; i++) {
 		nanosleep(&pause, NULL);
 		status = open_here(request, tap, error);
 	}
-	netns_leave(&visit);
-	return status;
-}
-
-static bool wants(const struct host_tap *request, const struct link_address *address)
-{
-	for (unsigned i = 0; i < request->address_count; i++) {
-		const struct link_address *other = &request->addresses[i];
-
-		if (other->ipv6 == address->ipv6 && other->length == address->length &&
-			memcmp(other->bytes, address->bytes, address->ipv6 ? 16 : 4) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int change_here(const struct tap *tap, const struct host_tap *old,
-	const struct host_tap *request, struct error *error)
-{
-	struct link_settings set = request->set;
-	struct link link;
-	int status = link_find(tap->name, &link);
-
-	if (status < 0)
-		return error_set_errno(error, status, "cannot find TAP %s", tap->name);
-	/* What is as it shall be is left alone: each setting has its effect on neighbours and
-	 * routes. */
-	set.mtu = set.mtu == link.mtu ? 0 : set.mtu;
-	set.has_mac &= !mac_equal(set.mac, link.mac);
-	set.up &= !link.up;
-	status = link_set(tap->link.index, tap->name, &set, error);
-	/* One that was there is not ours to make go. */
-	if (status == 0 && request->persist != old->persist && (request->persist || !tap->found) &&
-		ioctl(tap->fds[0], TUNSETPERSIST, (unsigned long)request->persist) < 0)
-		return error_set_errno(error, -errno, "cannot make TAP %s %s", tap->name,
-			request->persist ? "persistent" : "go with its port");
-	for (unsigned i = 0; i < old->address_count && status == 0; i++)
-		if (!wants(request, &old->addresses[i]))
-			status = link_remove_address(
-				tap->link.index, tap->name, &old->addresses[i], error);
-	for (unsigned i = 0; i < request->address_count && status == 0; i++)
-		status = link_add_address(
-			tap->link.index, tap->name, &request->addresses[i], error);
-	return status;
-}
-
-int host_tap_change(const struct tap *tap, const struct host_tap *old,
-	const struct host_tap *request, struct error *error)
-{
-	struct netns_visit visit;
-	int status;
-
-	/* From host_tap_open() we are there already, and a visit does not nest. */
-	if (tap->netns == netns_identity())
-		return change_here(tap, old, request, error);
-	status = netns_enter(&visit, request->netns, error);
-	if (status < 0)
-		return status;
-	if (tap->netns == netns_identity())
-		status = change_here(tap, old, request, error);
-	else
-		status = error_set(
-			error, -ESTALE, "%s is another network namespace now", request->netns);
 	netns_leave(&visit);
 	return status;
 }
@@ -283,13 +227,14 @@ int host_tap_look(const struct host_tap *request, struct link *link)
 	return status;
 }
 
-int host_tap_watch(const struct host_tap *request, struct error *error)
+int host_tap_watch(const struct host_tap *request, uint64_t *netns, struct error *error)
 {
 	struct netns_visit visit;
 	int status = netns_enter(&visit, request->netns, error);
 
 	if (status < 0)
 		return status;
+	*netns = netns_identity();
 	status = link_watch_open(error);
 	netns_leave(&visit);
 	return status;

@@ -45,7 +45,30 @@ struct host_tap {
 	bool offload;                /* a header in front of frames */
 	bool persist;                /* it shall stay when it is closed */
 	bool existing;               /* it shall not be made where it is not there */
+	bool at_once; /* what another program has is an error at once: nobody is waited for */
 	struct link_settings set;
+	unsigned address_count;
+	struct link_address addresses[HOST_TAP_ADDRESSES_MAX];
+};
+
+/* What of a request cannot be had. */
+enum tap_setting {
+	TAP_SETTING_NAME,
+	TAP_SETTING_NETNS,
+	TAP_SETTING_QUEUES,
+	TAP_SETTING_MTU,
+	TAP_SETTING_MAC,
+	TAP_SETTING_UP,
+	TAP_SETTING_PERSIST,
+	TAP_SETTING_ADDRESS,
+};
+
+/* What was given to an interface, and what is given back to it; host/tap_change.h. */
+struct tap_given {
+	unsigned mtu;          /* that it had before; 0: none was given */
+	bool has_mac;          /* one was given */
+	uint8_t mac[MAC_SIZE]; /* before that */
+	bool persist;
 	unsigned address_count;
 	struct link_address addresses[HOST_TAP_ADDRESSES_MAX];
 };
@@ -61,24 +84,22 @@ struct tap {
 	uint32_t header_size;    /* bytes of that header */
 	int fds[TAP_QUEUES_MAX]; /* [queues], -1 beyond */
 	bool attached[TAP_QUEUES_MAX]; /* frames may come out of fds[i] */
+	struct tap_given given;
+	enum tap_setting failed; /* of one that could not be opened: why */
 };
 
-/* Makes the interface or attaches to it, and sets it; it has no carrier. 0, or -errno and what
+/* Makes the interface or attaches to it; it has no carrier, and is not set. 0, or -errno and what
  * could not be done: one of another kind has that name, another program has it, the privilege is
  * missing, ... tap_close() is due only after success. */
 int host_tap_open(const struct host_tap *request, struct tap *tap, struct error *error);
-
-/* Sets an open one as `request`, which differs from `old` in mac, mtu, up and addresses only, asks:
- * also what somebody else has changed. 0, or -errno and the first thing that could not be done. */
-int host_tap_change(const struct tap *tap, const struct host_tap *old,
-	const struct host_tap *request, struct error *error);
 
 /* What the interface of that name in that namespace is now. 0 or -errno: -ENODEV where there is
  * none. */
 int host_tap_look(const struct host_tap *request, struct link *link);
 
-/* Opens a watch of interfaces (link.h) in the namespace of `request`. */
-int host_tap_watch(const struct host_tap *request, struct error *error);
+/* Opens a watch of interfaces (link.h) in the namespace of `request`, whose identity (netns.h) it
+ * fills in. */
+int host_tap_watch(const struct host_tap *request, uint64_t *netns, struct error *error);
 
 /* Where the interface of an open TAP is now. */
 enum tap_place {

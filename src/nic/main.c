@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "host/tap.h"
+#include "host/tap_change.h"
 #include "nic/options.h"
 #include "nic/session.h"
 
@@ -87,7 +87,7 @@ static int run(const struct nic_options *options)
 	memcpy(request.set.mac, options->mac, sizeof(request.set.mac));
 	log_set_program("vsw-nic");
 	log_set_level(options->log_level);
-	if (host_tap_open(&request, &tap, &error) < 0) {
+	if (host_tap_make(&request, &tap, &error) < 0) {
 		log_error("%s", error.text);
 		return EXIT_FAILED;
 	}

@@ -11,39 +11,12 @@ import pytest
 
 from lab.bed import mac
 from lab.frames import BROADCAST, RawPort, frame, payload_of, vlan_of
-from lab.netns import Namespace
-from lab.process import LabError, Process, program, wait_for
+from lab.process import Process, program, wait_for
+from lab.taps import spaces, state, tap, wait_state, wait_up  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("tun")
 
 IO = ["io_uring", "plain"]
-
-
-@pytest.fixture
-def spaces():
-    """Makes namespaces, and ends them."""
-    made = []
-
-    def make(**keywords):
-        made.append(Namespace(**keywords))
-        # Duplicate address detection takes a second and more.
-        made[-1].run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
-        return made[-1]
-    yield make
-    for space in made:
-        space.close()
-
-
-def tap(space, number, **keys):
-    """The keys of a TAP port in a namespace, with 10.0.0.NUMBER and fd00::NUMBER."""
-    return {"type": "tap", "ifname": f"vsw{number}", "netns": space.path, "network": "blue",
-            "mac": mac(number), "address": [f"10.0.0.{number}/24", f"fd00::{number}/64"], **keys}
-
-
-def wait_up(space, address, source=None):
-    """Until `address` answers from the namespace: carriers and duplicate detection take a moment."""
-    wait_for(lambda: space.run("ping", "-c1", "-W1", address, check=False).returncode == 0, 20,
-             f"an answer from {address}")
 
 
 @pytest.fixture
@@ -197,15 +170,6 @@ def test_vlans(bed, spaces):
     assert hear("t", None) == {"a": [], "c": []}
     for port in raw.values():
         port.close()
-
-
-def state(bed, name):
-    port = bed.switch.port(name)
-    return port["state"], port["problem"]
-
-
-def wait_state(bed, name, wanted):
-    wait_for(lambda: state(bed, name) == wanted, 10, f"port {name} to be {wanted}")
 
 
 def test_renamed_moved_deleted(bed, pair, spaces):

@@ -70,25 +70,8 @@ static void open_rings(struct tap_port *tap, struct tap_queue *queue)
 	say_io(queue->writer ? NULL : error.text);
 }
 
-static void problem(struct tap_port *tap, enum tap_port_state state, const char *words)
-{
-	bool new = strcmp(tap->problem.text, words) != 0;
-
-	tap->state = state;
-	if (!new)
-		return;
-	error_set(&tap->problem, 0, "%s", words);
-	tap->problem_since = clock_now_ns();
-	if (!log_limit_allows(&tap->log_limit))
-		return;
-	if (*words)
-		log_warning("port %s: %s", tap->port.name, words);
-	else
-		log_info("port %s: interface %s is up", tap->port.name, tap->settings.name);
-}
-
 /* From now on no worker touches the queues. */
-static void unpublish(struct tap_port *tap)
+void tap_port_unpublish(struct tap_port *tap)
 {
 	if (!tap->live)
 		return;
@@ -96,7 +79,7 @@ static void unpublish(struct tap_port *tap)
 	rcu_wait();
 }
 
-static void publish(struct tap_port *tap)
+void tap_port_publish(struct tap_port *tap)
 {
 	if (tap->live)
 		return;
@@ -105,9 +88,9 @@ static void publish(struct tap_port *tap)
 		tap->notifier->poke(tap->notifier->owner, &tap->port);
 }
 
-static void detach(struct tap_port *tap)
+void tap_port_detach(struct tap_port *tap)
 {
-	unpublish(tap);
+	tap_port_unpublish(tap);
 	for (unsigned i = 0; tap->queues && i < tap->port.queue_count; i++) {
 		struct tap_queue *queue = &tap->queues[i];
 
@@ -134,14 +117,13 @@ static uint8_t offloads_of(unsigned tap_offloads)
 	return offloads;
 }
 
-/* Gets the interface and readies its queues; they are not published yet. existing: it shall not be
- * made. */
-static int attach(struct tap_port *tap, bool existing, struct error *error)
+int tap_port_attach(struct tap_port *tap, enum tap_attach how, struct error *error)
 {
 	struct host_tap request = tap->settings;
 	int status;
 
-	request.existing = existing;
+	request.existing = how == TAP_ATTACH_EXISTING;
+	request.at_once = how != TAP_ATTACH_FIRST;
 	status = host_tap_open(&request, &tap->tap, error);
 	if (status < 0)
 		return status;
@@ -161,149 +143,20 @@ static int attach(struct tap_port *tap, bool existing, struct error *error)
 	}
 	tap->requests = tap->abilities = offloads_of(tap->tap.offloads);
 	if (status < 0)
-		detach(tap);
+		tap_port_detach(tap);
 	return status;
-}
-
-static void use_mtu(struct tap_port *tap, unsigned mtu)
-{
-	/* One of 65,535 bytes, the most that a TAP can have, is all that a frame can hold. */
-	unsigned known = MIN(mtu, UINT16_MAX);
-
-	__atomic_store_n(
-		&tap->frame_length_max, egress_frame_length((uint16_t)known), __ATOMIC_RELAXED);
-}
-
-/* The interface is here, and this is what the kernel shows of it. */
-static void here(struct tap_port *tap, const struct link *link)
-{
-	struct error words;
-
-	tap->link = tap->tap.link = *link;
-	use_mtu(tap, link->mtu);
-	tap_set_carrier(&tap->tap, true);
-	publish(tap);
-	error_set(&words, 0, "interface %s is not up", tap->settings.name);
-	if (link->up)
-		problem(tap, TAP_PORT_RUNNING, "");
-	else
-		problem(tap, TAP_PORT_DOWN, words.text);
-}
-
-/* It is not. What is left of it is kept: closing it would delete what somebody has renamed or
- * moved. */
-static void away(struct tap_port *tap, enum tap_place place, const char *name)
-{
-	const char *wanted = tap->settings.name;
-	struct error words;
-
-	unpublish(tap);
-	tap->link = (struct link){0};
-	if (place != TAP_DELETED)
-		tap_set_carrier(&tap->tap, false);
-	if (place == TAP_RENAMED)
-		error_set(&words, 0, "interface %s was renamed to %s", wanted, name);
-	else if (place == TAP_MOVED)
-		error_set(&words, 0, "interface %s was moved to another network namespace", wanted);
-	else
-		error_set(&words, 0, "interface %s was deleted", wanted);
-	problem(tap, TAP_PORT_AWAY, words.text);
-}
-
-/* Attempts that fail are news of the interface themselves, and its namespace can make more: the
- * next one waits, twice as long each time; but the first time not for another interface. */
-#define RETRY_MS_MIN 50u
-#define RETRY_MS_MAX 16000u
-/* Whoever has just made the interface may hold it for a moment longer: no problem yet. */
-#define BUSY_MS      400u
-
-/* There is an interface of our name that is not the one that we had. */
-static void take_another(struct tap_port *tap, const struct link *link)
-{
-	bool other = tap->retry_ms == RETRY_MS_MIN && link->index != tap->failed_index;
-	struct timeval wait;
-	struct error error;
-	int status;
-
-	if (evtimer_pending(tap->retry, NULL) && !other)
-		return;
-	detach(tap);
-	status = attach(tap, true, &error);
-	if (status < 0) {
-		if (status != -EBUSY || tap->retry_ms >= BUSY_MS)
-			problem(tap, TAP_PORT_AWAY, error.text);
-		tap->failed_index = link->index;
-		tap->retry_ms = MIN(MAX(2 * tap->retry_ms, RETRY_MS_MIN), RETRY_MS_MAX);
-		wait = (struct timeval){
-			.tv_sec = tap->retry_ms / 1000, .tv_usec = tap->retry_ms % 1000 * 1000};
-		evtimer_add(tap->retry, &wait);
-		return;
-	}
-	tap->retry_ms = 0;
-	tap->returns++;
-	here(tap, &tap->tap.link);
-}
-
-/* Something happened to an interface that may be ours. What counts is how things are now, not what
- * the news says: it may be old, of an interface that is gone meanwhile. */
-static void review(struct tap_port *tap)
-{
-	struct link link;
-	bool named = host_tap_look(&tap->settings, &link) == 0;
-	char name[LINK_NAME_SIZE];
-	enum tap_place place = tap->opened ? tap_find(&tap->tap, name) : TAP_DELETED;
-
-	if (place == TAP_HERE && named) {
-		tap->returns += tap->state == TAP_PORT_AWAY;
-		here(tap, &link);
-		return;
-	}
-	if (tap->opened && tap->state != TAP_PORT_AWAY)
-		away(tap, place, name);
-	if (named)
-		take_another(tap, &link);
-}
-
-static void retry_event(evutil_socket_t fd, short what, void *argument)
-{
-	review(argument);
-}
-
-static void on_change(void *owner, const struct link_change *change)
-{
-	struct tap_port *tap = owner;
-	bool named = strcmp(change->link.name, tap->settings.name) == 0;
-
-	tap->concerned |= change->missed || named ||
-			  (tap->opened && change->link.index == tap->tap.link.index);
-}
-
-static void watch_event(evutil_socket_t fd, short what, void *argument)
-{
-	struct tap_port *tap = argument;
-	int status;
-
-	tap->concerned = false;
-	status = link_watch_read(fd, on_change, tap);
-	if (tap->concerned)
-		review(tap);
-	if (status == 0)
-		return;
-	log_error("port %s: interfaces are not watched any more: %s", tap->port.name,
-		strerror(-status));
-	event_del(tap->changed);
 }
 
 static void tap_destroy(struct port *port)
 {
 	struct tap_port *tap = tap_port(port);
 
-	detach(tap);
-	if (tap->changed)
-		event_free(tap->changed);
+	tap_port_detach(tap);
+	tap_port_unwatch(tap);
+	if (tap->look)
+		event_free(tap->look);
 	if (tap->retry)
 		event_free(tap->retry);
-	fd_close(&tap->watch);
 	for (unsigned i = 0; tap->queues && i < port->queue_count; i++)
 		if (tap->queues[i].rooms)
 			munmap(tap->queues[i].rooms, PACKET_BATCH * TAP_ROOM_STRIDE);
@@ -353,38 +206,61 @@ static int allocate(struct tap_port *tap, const char *name, uint16_t index)
 	return 0;
 }
 
-/* The watch comes first: nothing happens to the interface that it does not see. */
-static int start(struct tap_port *tap, struct event_base *base, struct error *error)
+/* Sets the interface as the settings say, which were `old` before. */
+static int set(struct tap_port *tap, const struct host_tap *old, enum tap_setting *failed,
+	struct error *error)
 {
-	int status;
+	int status = host_tap_change(&tap->tap, old, &tap->settings, &tap->change, error);
 
-	tap->watch = host_tap_watch(&tap->settings, error);
-	if (tap->watch < 0)
-		return tap->watch;
-	tap->changed = event_new(base, tap->watch, EV_READ | EV_PERSIST, watch_event, tap);
-	tap->retry = evtimer_new(base, retry_event, tap);
-	if (!tap->retry || !tap->changed || event_add(tap->changed, NULL) < 0)
-		return error_set(error, -ENOMEM, "out of memory");
-	status = attach(tap, false, error);
+	*failed = tap->change.failed;
+	return status;
+}
+
+/* The watch comes first: nothing happens to the interface that it does not see. */
+static int start(struct tap_port *tap, enum tap_setting *failed, struct error *error)
+{
+	static const struct host_tap nothing;
+	int status = tap_port_watch(tap, error);
+
+	*failed = TAP_SETTING_NETNS;
 	if (status < 0)
 		return status;
-	here(tap, &tap->tap.link);
-	return 0;
+	status = tap_port_attach(tap, TAP_ATTACH_FIRST, error);
+	*failed = tap->tap.failed;
+	if (status == 0)
+		status = set(tap, &nothing, failed, error);
+	if (status == 0)
+		tap_port_review(tap);
+	return status;
+}
+
+/* What start() does, as far as it goes: the rest is a problem, and tried for again. */
+static void restore(struct tap_port *tap)
+{
+	tap->make = true;
+	tap->state = TAP_PORT_AWAY;
+	tap_port_review(tap);
 }
 
 struct port *tap_port_new(struct event_base *base, const struct port_notifier *notifier,
-	const char *name, uint16_t index, const struct host_tap *settings, struct error *error)
+	const char *name, uint16_t index, const struct host_tap *settings,
+	enum tap_port_start begin, enum tap_setting *failed, struct error *error)
 {
 	size_t size = (sizeof(struct tap_port) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 	struct tap_port *tap = aligned_alloc(CACHE_LINE, size);
+	enum tap_setting ignored;
 	int status;
 
+	if (!failed)
+		failed = &ignored;
+	*failed = TAP_SETTING_NAME;
 	if (!tap) {
 		error_set(error, -ENOMEM, "out of memory");
 		return NULL;
 	}
 	memset(tap, 0, size);
 	tap->watch = -1;
+	tap->base = base;
 	tap->notifier = notifier;
 	tap->settings = *settings;
 	tap->settings.offload = true;
@@ -393,10 +269,14 @@ struct port *tap_port_new(struct event_base *base, const struct port_notifier *n
 			TAP_PORT_QUEUES_MAX, settings->queues);
 	else
 		status = allocate(tap, name, index);
+	if (status == 0)
+		status = tap_port_start_timers(tap);
 	if (status == -ENOMEM)
 		error_set(error, status, "out of memory");
-	if (status == 0)
-		status = start(tap, base, error);
+	if (status == 0 && begin == TAP_PORT_RESTORED)
+		restore(tap);
+	else if (status == 0)
+		status = start(tap, failed, error);
 	if (status < 0) {
 		tap_destroy(&tap->port);
 		return NULL;
@@ -404,20 +284,66 @@ struct port *tap_port_new(struct event_base *base, const struct port_notifier *n
 	return &tap->port;
 }
 
-int tap_port_change(struct port *port, const struct host_tap *settings, struct error *error)
+/* Says what was put right. True where something was. */
+static bool tell_mended(const struct tap_port *tap, uint64_t returns)
+{
+	const char *mended = tap->change.mended.text;
+
+	if (tap->returns != returns && !tap->tap.found)
+		log_warning("port %s: interface %s was gone: made again", tap->port.name,
+			tap->settings.name);
+	if (*mended)
+		log_info("port %s: interface %s was changed by somebody else, and is as it was "
+			 "again: %s",
+			tap->port.name, tap->settings.name, mended);
+	return *mended || tap->returns != returns;
+}
+
+int tap_port_change(struct port *port, const struct host_tap *settings, enum tap_setting *failed,
+	struct error *error)
 {
 	struct tap_port *tap = tap_port(port);
-	struct host_tap old = tap->settings;
+	const struct host_tap old = tap->settings;
+	uint64_t returns = tap->returns;
 	int status;
 
+	/* First what it was: with that nothing can be refused. */
+	tap->make = true;
+	tap->retry_ms = 0;
+	evtimer_del(tap->retry);
+	tap_port_review(tap);
+	/* One that is elsewhere comes back by itself. */
+	tap->make &= !tap->opened;
 	tap->settings = *settings;
 	tap->settings.offload = true;
-	if (!tap->opened || tap->state == TAP_PORT_AWAY)
-		return 0;
-	status = host_tap_change(&tap->tap, &old, &tap->settings, error);
-	if (status < 0)
+	if (tap->state == TAP_PORT_AWAY) {
+		tap->change = (struct tap_change){.failed = TAP_SETTING_NAME};
+		return tap->returns != returns;
+	}
+	status = set(tap, &old, failed, error);
+	if (status < 0) {
 		tap->settings = old;
-	return status;
+		return status;
+	}
+	tap_port_review(tap);
+	return tell_mended(tap, returns);
+}
+
+void tap_port_undo(struct port *port, const struct host_tap *settings)
+{
+	struct tap_port *tap = tap_port(port);
+	struct error error;
+
+	if (settings) {
+		tap->settings = *settings;
+		tap->settings.offload = true;
+	}
+	if (!tap->opened || tap->state == TAP_PORT_AWAY)
+		return;
+	if (host_tap_undo(&tap->tap, &tap->settings, &tap->change, &error) < 0)
+		log_warning("port %s: %s", port->name, error.text);
+	if (settings)
+		tap_port_review(tap);
 }
 
 void tap_port_status(const struct port *port, struct tap_port_status *status)

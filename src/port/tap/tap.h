@@ -10,10 +10,15 @@
  * What the kernel and we leave undone (checksums, segments) is told in the virtio-net header in
  * front of each frame, and is believed no more than a guest's: virtio_net/offload.h.
  *
- * The port is the interface of its name in its namespace, and nothing else. Where that is renamed,
- * moved or deleted by somebody else the port is away: frames to it are dropped
+ * The port is the interface of its name in the namespace of its name, and nothing else. Where that
+ * is renamed, moved or deleted by somebody else the port is away: frames to it are dropped
  * (receiver-not-ready), its carrier is off, and the status says why. It comes back with an
- * interface of that name.
+ * interface of that name, set as the port's settings are then; one that was deleted is made again
+ * by the next tap_port_change(). A namespace that is deleted is let go of, and where there is one
+ * of its name again, within about a second, the interface is made in it.
+ *
+ * Settings that the namespace undoes, or does not allow, are the port's problem and no more: frames
+ * pass all the same.
  *
  * Threads: as the port contract says. send() may be called by several workers at once for one
  * queue; the kernel takes their frames in any order, each worker's in its own.
@@ -31,18 +36,35 @@
 /* Queues of a port: each is a flow's way to one worker. */
 #define TAP_PORT_QUEUES_MAX 64
 
+/* How a port begins. */
+enum tap_port_start {
+	TAP_PORT_ALL,      /* with all that it shall have, or not at all */
+	TAP_PORT_RESTORED, /* in any case but want of memory: what cannot be had is its problem */
+};
+
 /*
  * Makes the interface or attaches to it (host/tap.h; `offload` is ours to set). NULL with *error
- * filled where it cannot be had. The port is destroyed with port->class->destroy(), and with it an
- * interface that we made and that shall not persist. Control thread.
+ * and, where that is not NULL, *failed filled where it cannot be had. The port is destroyed with
+ * port->class->destroy(), and with it an interface that we made and that shall not persist. Control
+ * thread.
  */
 struct port *tap_port_new(struct event_base *base, const struct port_notifier *notifier,
-	const char *name, uint16_t index, const struct host_tap *settings, struct error *error);
+	const char *name, uint16_t index, const struct host_tap *settings,
+	enum tap_port_start start, enum tap_setting *failed, struct error *error);
 
-/* Makes the interface what `settings` says, which may differ from before in mac, mtu, up, persist
- * and addresses; also where somebody else has changed it. While it is away this waits for its
- * return. 0, or -errno with *error filled. Control thread. */
-int tap_port_change(struct port *port, const struct host_tap *settings, struct error *error);
+/*
+ * Makes the interface what `settings` says, which may differ from before in mac, mtu, up, persist
+ * and addresses; what somebody else has changed or deleted is put right, and said in the log: 1
+ * then. While the interface is away this waits for its return: 0. -errno with *error and *failed
+ * filled where what differs from before cannot be had; nothing has changed then. Control thread.
+ */
+int tap_port_change(struct port *port, const struct host_tap *settings, enum tap_setting *failed,
+	struct error *error);
+
+/* The change in which this port was made, or changed last, has failed: gives the interface back
+ * what it was like before. settings: those of before; NULL: the port is to be destroyed. Control
+ * thread. */
+void tap_port_undo(struct port *port, const struct host_tap *settings);
 
 enum tap_port_state {
 	TAP_PORT_RUNNING, /* frames pass */

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The TAP port from inside: tap.c is the control thread's, data.c the workers'.
+ * The TAP port from inside: tap.c and presence.c are the control thread's, data.c the workers'.
+ *
+ *   attach() --> here <--review()--> away
+ *     ^                               |    the interface is renamed or moved: kept, without carrier
+ *     '------ retry, look ------------'    it is deleted, or its namespace is: detach()
+ *
  *
  * `live` is what workers see: the queues, while the interface is there. To change anything of it
  * the control thread takes it back, waits a grace period, changes it and publishes it again, as it
@@ -12,6 +17,7 @@
 #include "base/log.h"
 #include "base/spinlock.h"
 #include "frame_io/frame_io.h"
+#include "host/tap_change.h"
 #include "packet/egress.h"
 #include "port/tap/tap.h"
 
@@ -54,20 +60,26 @@ struct tap_port {
 
 	/* The control thread's. */
 	const struct port_notifier *notifier;
+	struct event_base *base;
 	struct host_tap settings;
 	struct tap tap; /* open while `opened` */
 	bool opened;
 	bool concerned;           /* while news are read: some may be of our interface */
+	bool make;                /* the interface is to be made where it is not there */
 	struct tap_queue *queues; /* [port.queue_count] */
-	int watch;                /* of interfaces in the namespace */
-	struct event *changed;
-	struct event *retry;   /* pending: no attempt to attach again before */
-	unsigned failed_index; /* of the interface that the last such attempt was about */
-	unsigned retry_ms;     /* before the next such attempt; 0: the last one succeeded */
-	struct link link;      /* the interface, as last seen */
+	uint64_t netns;           /* netns_identity() of the namespace that we are in; 0: none */
+	int watch;                /* of interfaces there; -1: none */
+	struct event *changed;    /* of the watch */
+	struct event *look;       /* now and then: what no watch tells */
+	struct event *retry;      /* pending: no attempt to attach again before */
+	unsigned failed_index;    /* of the interface that the last such attempt was about */
+	unsigned retry_ms;        /* before the next such attempt; 0: the last one succeeded */
+	struct link link;         /* the interface, as last seen */
 	enum tap_port_state state;
-	struct error problem;   /* "": none */
-	uint64_t problem_since; /* ns */
+	struct tap_change change; /* the last one; its `problem` is what is not set now */
+	struct error unwatched;   /* why there is no watch; "": there is one, or no namespace */
+	struct error problem;     /* as it is shown; "": none */
+	uint64_t problem_since;   /* ns */
 	struct log_limit log_limit;
 	uint64_t returns;
 	const char *io;
@@ -77,6 +89,31 @@ static inline struct tap_port *tap_port(const struct port *port)
 {
 	return container_of(port, struct tap_port, port);
 }
+
+enum tap_attach {
+	TAP_ATTACH_FIRST,    /* made where it is not there; who has it is waited for a moment */
+	TAP_ATTACH_MAKE,     /* made where it is not there */
+	TAP_ATTACH_EXISTING, /* not made */
+};
+
+/* tap.c: gets the interface and readies its queues, which are not published yet. 0, or -errno and
+ * what failed in tap->tap.failed. */
+int tap_port_attach(struct tap_port *tap, enum tap_attach how, struct error *error);
+void tap_port_detach(struct tap_port *tap);
+
+/* From when on workers see the queues, and no worker does any more. */
+void tap_port_publish(struct tap_port *tap);
+void tap_port_unpublish(struct tap_port *tap);
+
+/* presence.c: watches the namespace that the settings name. 0, or -errno and the reason. */
+int tap_port_watch(struct tap_port *tap, struct error *error);
+void tap_port_unwatch(struct tap_port *tap);
+
+/* Looks how things are, and does what follows. */
+void tap_port_review(struct tap_port *tap);
+
+/* Timers of presence.c. 0 or -ENOMEM. */
+int tap_port_start_timers(struct tap_port *tap);
 
 void tap_port_receive(struct port *port, unsigned queue, struct packet_batch *batch);
 void tap_port_release(struct port *port, unsigned queue, struct packet_batch *batch);

@@ -118,7 +118,7 @@ static void open_port(unsigned queues, bool headers)
 	struct host_tap wanted = settings(queues);
 	struct error error = {""};
 
-	port = tap_port_new(base, NULL, "p", 0, &wanted, &error);
+	port = tap_port_new(base, NULL, "p", 0, &wanted, TAP_PORT_ALL, NULL, &error);
 	if (!port)
 		fail_msg("%s", error.text);
 	settle();
@@ -542,7 +542,7 @@ static void refuse(const struct host_tap *wanted, const char *words)
 {
 	struct error error = {""};
 
-	assert_null(tap_port_new(base, NULL, "p", 0, wanted, &error));
+	assert_null(tap_port_new(base, NULL, "p", 0, wanted, TAP_PORT_ALL, NULL, &error));
 	assert_string_equal(error.text, words);
 }
 
@@ -556,7 +556,8 @@ static void test_refused(void **state)
 	refuse(&wanted, "interface " NAME " exists and is no TAP but of the kind tun");
 	shell("ip link del " NAME " && ip tuntap add " NAME " mode tap");
 	wanted.queues = 2;
-	refuse(&wanted, "TAP " NAME " exists and was made for one queue, not 2");
+	refuse(&wanted, "TAP " NAME " exists and was made for one queue, not 2: where it is "
+			"deleted (ip link del " NAME ") it is made anew");
 	shell("ip link del " NAME);
 	strcpy(wanted.name, "a/b");
 	refuse(&wanted, "'a/b' is not the name of an interface");
@@ -570,7 +571,7 @@ static void test_refused(void **state)
 	refuse(&wanted, "/dev/null is no network namespace");
 	*wanted.netns = '\0';
 	wanted.queues = 2;
-	port = tap_port_new(base, NULL, "p", 0, &wanted, NULL);
+	port = tap_port_new(base, NULL, "p", 0, &wanted, TAP_PORT_ALL, NULL, NULL);
 	assert_non_null(port);
 	refuse(&wanted, "another program has TAP " NAME);
 }

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whether a TAP port's interface is there, and what becomes of the port where it is not. What
+ * counts is how things are when we look: news of the namespace only say when to look, and may be
+ * old.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/rcu.h"
+#include "port/tap/tap_private.h"
+
+/* Between two looks at what no watch tells: whether the namespace is still that of its name. */
+#define LOOK_MS      1000u
+/* Attempts to attach that fail are news of the interface themselves, and its namespace can make
+ * more: the next one waits, twice as long each time; but the first time not for another
+ * interface. */
+#define RETRY_MS_MIN 50u
+#define RETRY_MS_MAX 16000u
+/* Whoever has just made the interface may hold it for a moment longer: no problem yet. */
+#define BUSY_MS      400u
+
+static struct timeval milliseconds(unsigned ms)
+{
+	return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+}
+
+static void problem(struct tap_port *tap, enum tap_port_state state, const char *words)
+{
+	bool new = strcmp(tap->problem.text, words) != 0;
+
+	tap->state = state;
+	if (!new)
+		return;
+	error_set(&tap->problem, 0, "%s", words);
+	tap->problem_since = clock_now_ns();
+	if (!log_limit_allows(&tap->log_limit))
+		return;
+	if (*words)
+		log_warning("port %s: %s", tap->port.name, words);
+	else
+		log_info("port %s: interface %s is up", tap->port.name, tap->settings.name);
+}
+
+static void use_mtu(struct tap_port *tap, unsigned mtu)
+{
+	/* One of 65,535 bytes, the most that a TAP can have, is all that a frame can hold. */
+	unsigned known = MIN(mtu, UINT16_MAX);
+
+	__atomic_store_n(
+		&tap->frame_length_max, egress_frame_length((uint16_t)known), __ATOMIC_RELAXED);
+}
+
+/* The interface is here, and this is what the kernel shows of it. */
+static void here(struct tap_port *tap, const struct link *link)
+{
+	struct error words;
+
+	tap->make = false;
+	tap->link = tap->tap.link = *link;
+	use_mtu(tap, link->mtu);
+	tap_set_carrier(&tap->tap, true);
+	tap_port_publish(tap);
+	if (!link->up) {
+		error_set(&words, 0, "interface %s is not up", tap->settings.name);
+		problem(tap, TAP_PORT_DOWN, words.text);
+		return;
+	}
+	words = *tap->change.problem.text ? tap->change.problem : tap->unwatched;
+	problem(tap, TAP_PORT_RUNNING, words.text);
+}
+
+/* It is not. What is left of it is kept: closing it would delete what somebody has renamed or
+ * moved. */
+static void away(struct tap_port *tap, enum tap_place place, const char *name)
+{
+	const char *wanted = tap->settings.name;
+	struct error words;
+
+	tap_port_unpublish(tap);
+	tap->link = (struct link){0};
+	if (place != TAP_DELETED)
+		tap_set_carrier(&tap->tap, false);
+	if (place == TAP_RENAMED)
+		error_set(&words, 0, "interface %s was renamed to %s", wanted, name);
+	else if (place == TAP_MOVED)
+		error_set(&words, 0, "interface %s was moved to another network namespace", wanted);
+	else
+		error_set(&words, 0, "interface %s was deleted", wanted);
+	problem(tap, TAP_PORT_AWAY, words.text);
+}
+
+/* The interface is back: what it shall be it is again, as far as it can be. */
+static void welcome(struct tap_port *tap)
+{
+	struct error error;
+	struct link link;
+
+	if (host_tap_change(&tap->tap, &tap->settings, &tap->settings, &tap->change, &error) < 0)
+		tap->change.problem = error;
+	/* Or it has gone meanwhile, and the watch will tell. */
+	if (host_tap_look(&tap->settings, &link) < 0)
+		return;
+	tap->returns++;
+	here(tap, &link);
+}
+
+/* There is an interface of our name that is not the one that we had, or one shall be made. */
+static void take_another(struct tap_port *tap, const struct link *link)
+{
+	bool other = tap->retry_ms == RETRY_MS_MIN && link->index != tap->failed_index;
+	enum tap_attach how = link->index ? TAP_ATTACH_EXISTING : TAP_ATTACH_MAKE;
+	struct timeval wait;
+	struct error error;
+	int status;
+
+	if (evtimer_pending(tap->retry, NULL) && !other)
+		return;
+	tap_port_detach(tap);
+	status = tap_port_attach(tap, how, &error);
+	if (status < 0) {
+		if (status != -EBUSY || tap->retry_ms >= BUSY_MS)
+			problem(tap, TAP_PORT_AWAY, error.text);
+		tap->failed_index = link->index;
+		tap->retry_ms = MIN(MAX(2 * tap->retry_ms, RETRY_MS_MIN), RETRY_MS_MAX);
+		wait = milliseconds(tap->retry_ms);
+		evtimer_add(tap->retry, &wait);
+		return;
+	}
+	tap->retry_ms = 0;
+	welcome(tap);
+}
+
+/* The namespace in which we were is not that of our name any more: it is let go of, and with it an
+ * interface that we made there, lest it answers for the one that comes. */
+static void leave_namespace(struct tap_port *tap)
+{
+	tap_port_detach(tap);
+	tap_port_unwatch(tap);
+	tap->netns = 0;
+	tap->link = (struct link){0};
+	tap->make = true;
+	tap->retry_ms = 0;
+	evtimer_del(tap->retry);
+}
+
+/* Whether that is so because of the name; anything else, as want of memory, says nothing. */
+static bool is_gone(int status)
+{
+	return status == -ENOENT || status == -ENOTDIR || status == -ELOOP;
+}
+
+/* Goes where the name of our namespace leads now. False where there is none. */
+static bool follow_namespace(struct tap_port *tap)
+{
+	uint64_t now = tap->netns;
+	struct error error;
+	int status = netns_find(tap->settings.netns, &now, &error);
+
+	if (tap->netns && (status < 0 ? is_gone(status) : now != tap->netns)) {
+		leave_namespace(tap);
+		if (status == 0)
+			problem(tap, TAP_PORT_AWAY, "its network namespace is another one now");
+	}
+	if (status == 0 && tap->watch < 0)
+		status = tap_port_watch(tap, &error);
+	if (status < 0 && !tap->netns)
+		problem(tap, TAP_PORT_AWAY, error.text);
+	else if (status < 0)
+		tap->unwatched = error;
+	return tap->netns;
+}
+
+void tap_port_review(struct tap_port *tap)
+{
+	char name[LINK_NAME_SIZE];
+	struct link link = {0};
+	enum tap_place place;
+	bool named;
+
+	if (!follow_namespace(tap))
+		return;
+	named = host_tap_look(&tap->settings, &link) == 0;
+	place = tap->opened ? tap_find(&tap->tap, name) : TAP_DELETED;
+	if (place == TAP_HERE && named) {
+		if (tap->state == TAP_PORT_AWAY)
+			welcome(tap);
+		else
+			here(tap, &link);
+		return;
+	}
+	if (tap->opened && tap->state != TAP_PORT_AWAY)
+		away(tap, place, name);
+	if (named || (tap->make && place == TAP_DELETED))
+		take_another(tap, &link);
+}
+
+static void on_change(void *owner, const struct link_change *change)
+{
+	struct tap_port *tap = owner;
+	bool named = strcmp(change->link.name, tap->settings.name) == 0;
+
+	tap->concerned |= change->missed || named ||
+			  (tap->opened && change->link.index == tap->tap.link.index);
+}
+
+/* Where the watch is of no use any more, look_event() tries for another, and looks meanwhile. */
+static void watch_event(evutil_socket_t fd, short what, void *argument)
+{
+	struct tap_port *tap = argument;
+	int status;
+
+	tap->concerned = false;
+	status = link_watch_read(fd, on_change, tap);
+	if (status < 0) {
+		tap_port_unwatch(tap);
+		error_set_errno(&tap->unwatched, status, "its interface is not watched any more");
+	}
+	if (tap->concerned || status < 0)
+		tap_port_review(tap);
+}
+
+int tap_port_watch(struct tap_port *tap, struct error *error)
+{
+	int status;
+
+	tap->watch = host_tap_watch(&tap->settings, &tap->netns, error);
+	status = tap->watch;
+	if (status < 0) {
+		tap->watch = -1;
+		return status;
+	}
+	tap->changed = event_new(tap->base, tap->watch, EV_READ | EV_PERSIST, watch_event, tap);
+	if (!tap->changed || event_add(tap->changed, NULL) < 0) {
+		tap_port_unwatch(tap);
+		return error_set(error, -ENOMEM, "out of memory");
+	}
+	tap->unwatched.text[0] = '\0';
+	return 0;
+}
+
+void tap_port_unwatch(struct tap_port *tap)
+{
+	if (tap->changed)
+		event_free(tap->changed);
+	tap->changed = NULL;
+	fd_close(&tap->watch);
+}
+
+static void look_event(evutil_socket_t fd, short what, void *argument)
+{
+	struct tap_port *tap = argument;
+	uint64_t now = tap->netns;
+	struct error error;
+
+	/* The usual case costs one system call. */
+	if (tap->watch >= 0 && netns_find(tap->settings.netns, &now, &error) == 0 &&
+		now == tap->netns)
+		return;
+	tap_port_review(tap);
+}
+
+static void retry_event(evutil_socket_t fd, short what, void *argument)
+{
+	tap_port_review(argument);
+}
+
+int tap_port_start_timers(struct tap_port *tap)
+{
+	struct timeval period = milliseconds(LOOK_MS);
+
+	tap->retry = evtimer_new(tap->base, retry_event, tap);
+	tap->look = event_new(tap->base, -1, EV_PERSIST, look_event, tap);
+	if (!tap->retry || !tap->look || event_add(tap->look, &period) < 0)
+		return -ENOMEM;
+	return 0;
+}

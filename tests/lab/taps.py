@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""TAP ports in namespaces: what the tests of them share."""
+import pytest
+
+from .bed import mac
+from .netns import Namespace
+from .process import wait_for
+
+
+@pytest.fixture
+def spaces():
+    """Makes namespaces, and ends them."""
+    made = []
+
+    def make(**keywords):
+        made.append(Namespace(**keywords))
+        # Duplicate address detection takes a second and more.
+        made[-1].run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
+        return made[-1]
+    yield make
+    for space in made:
+        space.close()
+
+
+def tap(space, number, **keys):
+    """The keys of a TAP port in a namespace, with 10.0.0.NUMBER and fd00::NUMBER."""
+    return {"type": "tap", "ifname": f"vsw{number}", "netns": space.path, "network": "blue",
+            "mac": mac(number), "address": [f"10.0.0.{number}/24", f"fd00::{number}/64"], **keys}
+
+
+def wait_up(space, address, source=None):
+    """Until `address` answers from the namespace: carriers and duplicate detection take a moment."""
+    wait_for(lambda: space.run("ping", "-c1", "-W1", address, check=False).returncode == 0, 20,
+             f"an answer from {address}")
+
+
+def state(bed, name):
+    port = bed.switch.port(name)
+    return port["state"], port["problem"]
+
+
+def wait_state(bed, name, wanted):
+    wait_for(lambda: state(bed, name) == wanted, 10, f"port {name} to be {wanted}")
