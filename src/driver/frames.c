@@ -77,20 +77,22 @@ void driver_frame_return(struct net_driver_queue *queue, const struct driver_fra
 		net_driver_offer(queue, frame->slots[i]);
 }
 
-uint8_t *driver_frame_reserve(struct net_driver_queue *queue)
+uint8_t *driver_frame_reserve(struct net_driver_queue *queue, unsigned ahead)
 {
-	uint8_t *place = net_driver_reserve(queue);
-
-	return place ? place - queue->header_size : NULL;
+	if (queue->free_slot_count <= ahead)
+		return NULL;
+	return net_driver_slot(queue, queue->free_slots[queue->free_slot_count - 1 - ahead]);
 }
 
-void driver_frame_send(struct net_driver_queue *queue, uint32_t length)
+void driver_frame_send(struct net_driver_queue *queue, unsigned ahead, uint32_t length)
 {
-	uint16_t index = queue->free_slots[--queue->free_slot_count];
+	uint16_t *next = &queue->free_slots[--queue->free_slot_count];
+	uint16_t index = *(next - ahead);
 	const struct driver_buffer buffer = {
 		.address = queue->slots_address + (uint64_t)index * queue->slot_size,
 		.length = queue->header_size + length,
 	};
 
+	*(next - ahead) = *next;
 	split_driver_add(&queue->ring, &buffer, 1, 0, NULL, index);
 }

@@ -36,9 +36,11 @@ int driver_frame_take(struct net_driver_queue *queue, struct driver_frame *frame
 /* Makes the buffers of a taken frame available again. Publish afterwards. */
 void driver_frame_return(struct net_driver_queue *queue, const struct driver_frame *frame);
 
-/* Transmitq: the buffer (slot_size bytes) for the next header and frame, NULL where the ring is
- * full; and adding it with `length` bytes of frame, once both are written. Publish afterwards. */
-uint8_t *driver_frame_reserve(struct net_driver_queue *queue);
-void driver_frame_send(struct net_driver_queue *queue, uint32_t length);
+/* Transmitq: the buffer (slot_size bytes) for a header and frame: the next one, or so many ahead of
+ * it. NULL where the ring has no more. */
+uint8_t *driver_frame_reserve(struct net_driver_queue *queue, unsigned ahead);
+/* Adds that buffer, now the next one, with `length` bytes of frame, once both are written; those
+ * between come behind it. Publish afterwards. */
+void driver_frame_send(struct net_driver_queue *queue, unsigned ahead, uint32_t length);
 
 #endif

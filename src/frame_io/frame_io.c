@@ -87,12 +87,12 @@ static void run(struct frame_io_ring *ring, bool write, struct frame_io *ios, un
 	}
 }
 
-/* A read that must not wait: a kernel that would answer it later, or not at all, is of no use
- * here. */
+/* Of a kernel that would answer a read later, or not at all, a ring is of no use here. One of no
+ * bytes tells, and takes no frame. */
 static int probe(struct frame_io_ring *ring)
 {
-	char byte[16];
-	struct iovec piece = {byte, sizeof(byte)};
+	char byte;
+	struct iovec piece = {&byte, 0};
 	struct frame_io io = {.pieces = &piece, .count = 1};
 
 	run(ring, false, &io, 1);

@@ -34,8 +34,8 @@ struct frame_io {
 
 struct frame_io_ring;
 
-/* A ring for this descriptor, which it holds open until it is freed; a frame that waits there may
- * be lost. NULL with the reason. Control thread. */
+/* A ring for this descriptor, which it holds open until it is freed. NULL with the reason. Control
+ * thread. */
 struct frame_io_ring *frame_io_ring_new(int fd, struct error *error);
 void frame_io_ring_free(struct frame_io_ring *ring);
 
@@ -46,5 +46,39 @@ void frame_io_read(struct frame_io_ring *ring, int fd, struct frame_io *ios, uns
 
 /* The same for writing; -EAGAIN: there was no room. */
 void frame_io_write(struct frame_io_ring *ring, int fd, struct frame_io *ios, unsigned count);
+
+/*
+ * How many reads to ask for at once, of a descriptor that does not say how many frames it has: as
+ * many as came last and one; then a few, which costs little where there are none; then as many
+ * again as have come, and so on.
+ *
+ *   frame_io_first() -> wanted, until one finds nothing: frame_io_next() -> frame_io_learn()
+ */
+struct frame_io_window {
+	unsigned first; /* 0: nothing is known */
+};
+
+static inline unsigned frame_io_first(const struct frame_io_window *window)
+{
+	return window->first ? window->first : FRAME_IO_FEW - 1;
+}
+
+/* All of `wanted` were there, and now `came` altogether. */
+static inline unsigned frame_io_next(unsigned wanted, unsigned came)
+{
+	unsigned more = came > FRAME_IO_FEW ? came : FRAME_IO_FEW;
+
+	if (wanted >= FRAME_IO_FEW)
+		return FRAME_IO_FEW - 1;
+	return more < FRAME_IO_MAX ? more : FRAME_IO_MAX;
+}
+
+/* `came` altogether. */
+static inline void frame_io_learn(struct frame_io_window *window, unsigned came)
+{
+	window->first = came + 1 < FRAME_IO_MAX ? came + 1 : FRAME_IO_MAX;
+	if (window->first < FRAME_IO_FEW - 1)
+		window->first = FRAME_IO_FEW - 1;
+}
 
 #endif

@@ -4,6 +4,7 @@
  * the kernel has it, and without.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -164,6 +165,49 @@ static void a_ring_keeps_its_file(void **state)
 	ends[0] = -1;
 }
 
+/* What waits when a ring is made is not taken. */
+static void a_new_ring_takes_nothing(void **state)
+{
+	struct frame_io_ring *other;
+	struct error error;
+
+	put(1);
+	other = frame_io_ring_new(ends[0], &error);
+	lay(1, false);
+	frame_io_read(other, ends[0], ios, 1);
+	assert_int_equal(ios[0].result, 10);
+	frame_io_ring_free(other);
+}
+
+/* A file that does not know RWF_NOWAIT would answer later. */
+static void a_ring_needs_a_file_that_does_not_wait(void **state)
+{
+	struct error error = {.text = ""};
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	assert_null(frame_io_ring_new(fd, &error));
+	assert_string_not_equal(error.text, "");
+	close(fd);
+}
+
+/* How many are asked for follows from how many came. */
+static void a_window_follows_what_comes(void **state)
+{
+	struct frame_io_window window = {0};
+
+	assert_int_equal(frame_io_first(&window), FRAME_IO_FEW - 1);
+	/* A flood: each call takes all that was asked for. */
+	assert_int_equal(frame_io_next(2, 2), FRAME_IO_FEW);
+	assert_int_equal(frame_io_next(FRAME_IO_FEW, 5), FRAME_IO_FEW - 1);
+	assert_int_equal(frame_io_next(FRAME_IO_FEW - 1, 7), 7);
+	assert_int_equal(frame_io_next(FRAME_IO_FEW - 1, 100), FRAME_IO_MAX);
+	frame_io_learn(&window, 100);
+	assert_int_equal(frame_io_first(&window), FRAME_IO_MAX);
+	frame_io_learn(&window, 10);
+	assert_int_equal(frame_io_first(&window), 11);
+	frame_io_learn(&window, 0);
+	assert_int_equal(frame_io_first(&window), FRAME_IO_FEW - 1);
+}
+
 static void a_ring_needs_a_file(void **state)
 {
 	struct error error = {.text = ""};
@@ -185,7 +229,10 @@ int main(void)
 		BOTH(a_full_receiver_is_not_waited_for),
 		BOTH(an_error_is_of_its_frame),
 		cmocka_unit_test_setup_teardown(a_ring_keeps_its_file, open_ring, close_all),
+		cmocka_unit_test_setup_teardown(a_new_ring_takes_nothing, open_plain, close_all),
 		cmocka_unit_test(a_ring_needs_a_file),
+		cmocka_unit_test(a_ring_needs_a_file_that_does_not_wait),
+		cmocka_unit_test(a_window_follows_what_comes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

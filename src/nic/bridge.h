@@ -26,7 +26,8 @@
 struct event_base;
 struct bridge;
 
-/* Frames a visit: few enough for the other direction not to wait, enough to share one kick. */
+/* Frames a visit: few enough for the other direction not to wait, enough to share one kick and one
+ * system call. */
 #define BRIDGE_BURST 64
 
 /* Bytes after which the backend is told within a burst: as it takes in one visit or less. */

@@ -483,6 +483,39 @@ static void frames_that_are_too_long_are_dropped(void **state)
 	rig_close(&rig);
 }
 
+/* Those that are dropped in the middle of a burst do not disturb the order of the others, and cost
+ * no buffer. */
+static void drops_within_a_burst_are_those_frames_only(void **state)
+{
+	const unsigned frames = 20, rounds = 5;
+	struct rig rig;
+
+	rig_open(&rig, 32, 1500, feature_sets[1]);
+	settle(&rig);
+	for (unsigned round = 1; round <= rounds; round++) {
+		for (unsigned i = 0; i < frames; i++) {
+			size_t length = i % 7 == 3 || i == 4 ? 1519 : 60 + 37 * i;
+
+			wire_send(&rig, i, length);
+			backend_send(&rig, i, length, 1);
+		}
+		backend_publish(&rig.receive, &rig.device.queues[0]);
+		settle(&rig);
+		assert_int_equal(split_device_available(&rig.transmit), frames - 4);
+		for (unsigned i = 0; i < frames; i++) {
+			if (i % 7 == 3 || i == 4)
+				continue;
+			backend_expect(&rig, i, 60 + 37 * i);
+			wire_expect(&rig, i, 60 + 37 * i);
+		}
+		backend_publish(&rig.transmit, &rig.device.queues[1]);
+		settle(&rig);
+		assert_int_equal(bridge_counters(rig.bridge)->dropped, round * 8);
+		assert_int_equal(split_device_refresh(&rig.receive), 32);
+	}
+	rig_close(&rig);
+}
+
 /* Each ring in turn gets back a buffer that the backend does not have. */
 static void a_lying_backend_is_found_out(void **state)
 {
@@ -557,6 +590,7 @@ int main(void)
 		cmocka_unit_test(offloads_pass_where_they_are_agreed),
 		cmocka_unit_test(offloads_that_are_not_agreed_are_dropped),
 		cmocka_unit_test(frames_that_are_too_long_are_dropped),
+		cmocka_unit_test(drops_within_a_burst_are_those_frames_only),
 		cmocka_unit_test(a_lying_backend_is_found_out),
 		cmocka_unit_test(it_starts_again_after_a_stop),
 		cmocka_unit_test(a_lost_tap_is_reported),

@@ -17,9 +17,6 @@
 /* Bytes that a visit takes before it stops: five of the longest frames, as with a guest's ring. */
 #define VISIT_BYTES (5 * PACKET_LENGTH_MAX)
 
-/* Frames asked for at once by a queue that had none: as many as are not worth a ring. */
-#define WINDOW_MIN (FRAME_IO_FEW - 1)
-
 /* After it was found empty a TAP is left alone for a microsecond or two, by clock_cycles(): looking
  * is a system call, and what else the worker has to do, its look at sleeping queues included, shall
  * not wait for many. */
@@ -133,20 +130,17 @@ static bool read_some(struct visit *visit, unsigned wanted)
 	return visit->ios[wanted - 1].result >= 0;
 }
 
-/* Asks for as many as came last and one, then for a few, for that costs little where there are
- * none, then for as many again as have come, and so on. */
 static void read_all(struct visit *visit)
 {
-	unsigned wanted = visit->queue->window;
+	struct frame_io_window *window = &visit->queue->window;
+	unsigned wanted = frame_io_first(window);
 
 	while (visit->slots < visit->batch->frames_max && visit->bytes < VISIT_BYTES) {
-		unsigned asked = limit_window(visit, wanted);
-
-		if (!read_some(visit, asked))
+		if (!read_some(visit, limit_window(visit, wanted)))
 			break;
-		wanted = wanted < FRAME_IO_FEW ? MAX(visit->frames, FRAME_IO_FEW) : WINDOW_MIN;
+		wanted = frame_io_next(wanted, visit->frames);
 	}
-	visit->queue->window = MIN(MAX(visit->frames + 1, WINDOW_MIN), PACKET_BATCH);
+	frame_io_learn(window, visit->frames);
 }
 
 /* 0: it may have frames. */

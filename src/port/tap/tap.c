@@ -198,7 +198,6 @@ static int allocate(struct tap_port *tap, const char *name, uint16_t index)
 	memset(tap->queues, 0, count * sizeof(*tap->queues));
 	for (unsigned i = 0; i < count; i++) {
 		tap->queues[i].fd = -1;
-		tap->queues[i].window = 2;
 		tap->queues[i].rooms = rooms_new();
 		if (!tap->queues[i].rooms)
 			return -ENOMEM;

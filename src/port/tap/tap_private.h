@@ -38,7 +38,7 @@ struct tap_queue {
 	int fd;
 	struct frame_io_ring *reader; /* NULL: each read by itself */
 	uint8_t *rooms;               /* [PACKET_BATCH] of TAP_ROOM_STRIDE bytes */
-	unsigned window;              /* frames that are asked for first */
+	struct frame_io_window window;
 	uint32_t longest; /* bytes of the longest frame of the last visit that had any */
 	/* clock_cycles() when it was found empty; 0: it may have frames, as who sends says, too */
 	uint64_t empty_since;
