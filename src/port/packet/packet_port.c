@@ -256,6 +256,7 @@ static const struct port_class packet_class = {
 	.send = packet_port_send,
 	.arm = packet_port_arm,
 	.disarm = packet_port_disarm,
+	.answers = true, /* the other end of a veth runs in the call that sends */
 	.destroy = destroy,
 };
 

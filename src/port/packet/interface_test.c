@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The packet port against the kernel: what becomes of its interface. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "port/packet/test_wire.h"
+
+/* The kernel tells of a carrier a moment later. */
+static void expect_state(enum packet_port_state state, const char *words)
+{
+	struct packet_port_status status;
+
+	for (unsigned tries = 0;; tries++) {
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		packet_port_status(port, &status);
+		if (status.state == state || tries == 5000)
+			break;
+		usleep(1000);
+	}
+	assert_int_equal(status.state, state);
+	assert_string_equal(status.problem ? status.problem : "", words);
+}
+
+static void test_away_and_back(void **state)
+{
+	uint64_t before;
+
+	wire_open_usual();
+	expect_state(PACKET_PORT_RUNNING, "");
+	wire_settle();
+	wire_shell("ip link set " NAME " down && ip link set " NAME " name " OTHER);
+	expect_state(PACKET_PORT_AWAY, "interface " NAME " was renamed to " OTHER);
+	assert_int_equal(wire_receive(), 0);
+	before = wire_dropped(DROP_RECEIVER_NOT_READY);
+	wire_clear_batch();
+	wire_stage(0, (uint8_t *)(uintptr_t)ethernet, sizeof(ethernet), 100);
+	port->class->send(port, batch, 1);
+	assert_int_equal(wire_dropped(DROP_RECEIVER_NOT_READY), before + 1);
+	wire_shell("ip link set " OTHER " name " NAME);
+	expect_state(PACKET_PORT_RUNNING, "");
+	wire_settle();
+	wire_shell("ip link set " PEER " down");
+	expect_state(PACKET_PORT_NO_CARRIER, "interface " NAME " has no carrier");
+	wire_shell("ip link set " PEER " up");
+	expect_state(PACKET_PORT_RUNNING, "");
+	wire_settle();
+	wire_shell("ip link set " NAME " down");
+	expect_state(PACKET_PORT_DOWN, "interface " NAME " is not up");
+	wire_shell("ip link set " NAME " up");
+	expect_state(PACKET_PORT_RUNNING, "");
+	wire_settle();
+	wire_shell("ip link del " NAME);
+	expect_state(PACKET_PORT_AWAY,
+		"interface " NAME " was deleted, or moved to another network namespace");
+	wire_shell("ip link add " NAME " type veth peer name " PEER " && ip link set " PEER " up");
+	expect_state(PACKET_PORT_RUNNING, "");
+	wire_settle();
+}
+
+static void refuse(const struct host_packet *wanted, const char *words)
+{
+	struct error error = {""};
+
+	assert_null(packet_port_new(base, NULL, "p", 0, wanted, &error));
+	assert_string_equal(error.text, words);
+}
+
+static void test_refused(void **state)
+{
+	struct host_packet wanted = {.name = NAME, .up = true};
+
+	strcpy(wanted.name, "no-such");
+	refuse(&wanted, "there is no interface no-such");
+	strcpy(wanted.name, "lo");
+	refuse(&wanted, "interface lo is no Ethernet");
+	strcpy(wanted.name, NAME);
+	strcpy(wanted.netns, "/dev/null");
+	refuse(&wanted, "/dev/null is no network namespace");
+	*wanted.netns = '\0';
+	wire_shell("ip address add 192.0.2.1/24 dev " NAME);
+	refuse(&wanted, "interface " NAME " has the address 192.0.2.1/24");
+	wire_shell("ip address del 192.0.2.1/24 dev " NAME " && ip link add br7 type bridge && "
+		   "ip link set " NAME " master br7");
+	refuse(&wanted, "interface " NAME " is a member of br7");
+	wanted.shared = true;
+	port = packet_port_new(base, NULL, "p", 0, &wanted, NULL);
+	assert_non_null(port);
+	port->class->destroy(port);
+	port = NULL;
+	wanted.shared = false;
+	wire_shell("ip link del br7 && ip link add link " NAME " name up7 type macvlan");
+	refuse(&wanted, "interface " NAME " carries up7");
+	wire_shell("ip link del up7");
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, wire_set_up, wire_tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_away_and_back),
+		CASE(test_refused),
+	};
+
+	if (!wire_namespace())
+		return 77;
+	return cmocka_run_group_tests_name("packet port: interface", tests, NULL, NULL);
+}
