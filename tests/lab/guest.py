@@ -71,11 +71,12 @@ class Guest(Agent):
     """One QEMU. Its NIC comes from nic_arguments() or, given as `arguments`, from elsewhere.
 
     own_memory: `arguments` define the memory, too. more: words to append. pin: a list of CPUs.
+    netns: a Namespace for QEMU, where it finds its TAPs.
     boot=False: does not wait for the guest, so that several can boot at once.
     """
 
     def __init__(self, name, log, arguments, cpus=1, memory=256, shared=True, own_memory=False,
-                 boot=True, pin=None, more=()):
+                 boot=True, pin=None, more=(), netns=None):
         lacking = missing(QEMU)
         if lacking:
             raise LabError(f"{QEMU} is not installed")
@@ -83,7 +84,7 @@ class Guest(Agent):
         super().__init__(name)
         self.log_path = log
         self.memory = [] if own_memory else memory_arguments(memory, shared)
-        self.pin = pin
+        self.pin, self.netns = pin, netns
         self.command = [
             QEMU, "-name", name, "-nodefaults", "-no-user-config", "-display", "none", "-serial",
             "stdio", "-accel", "tcg,thread=multi", "-smp", cpus, *self.memory, "-kernel", kernel,
@@ -100,7 +101,7 @@ class Guest(Agent):
     def start(self):
         """Starts QEMU (again) without waiting for the guest."""
         self.process = Process(self.name, self.command, self.log_path, stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, cpus=self.pin)
+                               stdout=subprocess.PIPE, cpus=self.pin, netns=self.netns)
         child = self.process.child
 
         def transmit(data):
