@@ -13,8 +13,10 @@ def words(name, default):
 
 
 class Point:
-    def __init__(self, x, options, ports=2, macs=1000, tap=None):
+    def __init__(self, x, options, ports=2, macs=1000, tap=None, pair=None):
         self.x, self.options, self.ports, self.macs, self.tap = x, options, ports, macs, tap
+        # Which of tap.PAIRS is ours, where it is not TapPair.
+        self.pair = pair
 
 
 class Series:
@@ -76,4 +78,10 @@ def all_series():
                [Point("TCP", None, tap="tcp"), Point("64 bytes", None, tap="flood"),
                 Point("ping", None, tap="ping")],
                [GBPS, MPPS, CORE, CPU, CYCLES, *LATENCY[1:]], only=("virtswitch", "plain", "vsw-nic", "bridge")),
+        Series("packet", "Two network namespaces: packet ports at veths, and the kernel's bridge",
+               "traffic",
+               [Point("TCP", None, tap="tcp", pair="packet"),
+                Point("64 bytes", None, tap="flood", pair="packet"),
+                Point("ping", None, tap="ping", pair="packet")],
+               [GBPS, MPPS, CORE, CPU, CYCLES, *LATENCY[1:]], only=("virtswitch", "bridge")),
     ]

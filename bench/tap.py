@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Two network namespaces, and what connects them: vswd with two TAP ports, through io_uring or plain; vswd
-with two vsw-nic; or the kernel's own bridge between two veths. iperf3, ping and a flood of small frames go
+with two packet ports at two veths, or with two vsw-nic; or the kernel's own bridge between two veths. iperf3, ping and a flood of small frames go
 through it.
 
 The switch has one core; both ends of the traffic share the other, so that what is compared does the same
@@ -88,19 +88,39 @@ class NicPair(TapPair):
         super().close()
 
 
+def _veths(ends):
+    """A namespace with one end of a pair for each of `ends`, which has the other as its end0."""
+    middle = Namespace(ipv6=False)
+    for i, end in enumerate(ends):
+        middle.run("ip", "link", "add", f"p{i}", "type", "veth", "peer", "name", "end0", "netns",
+                   end.holder.pid)
+        end.run("ip", "address", "add", f"{ADDRESSES[i]}/24", "dev", "end0")
+        end.run("ip", "link", "set", "end0", "up")
+    return middle
+
+
+class PacketPair(TapPair):
+    """vswd with two packet ports: virtswitch in the series of that name."""
+
+    def start(self, bed, core, ends):
+        self.bed, self.middle = bed, _veths(ends)
+        bed.vswd({f"p{i}": {"type": "packet", "netns": self.middle.path, "network": "blue"}
+                  for i in range(len(ends))}, cpus=[core], workers=1)
+
+    def close(self):
+        super().close()
+        self.middle.close()
+
+
 class BridgePair:
     """The kernel's bridge: it runs on the core of whoever sends."""
 
     def start(self, bed, core, ends):
-        self.middle = Namespace(ipv6=False)
+        self.middle = _veths(ends)
         self.middle.run("ip", "link", "add", "br0", "type", "bridge")
         self.middle.run("ip", "link", "set", "br0", "up")
-        for i, end in enumerate(ends):
-            self.middle.run("ip", "link", "add", f"p{i}", "type", "veth", "peer", "name", "end0",
-                            "netns", end.holder.pid)
+        for i in range(len(ends)):
             self.middle.run("ip", "link", "set", f"p{i}", "master", "br0", "up")
-            end.run("ip", "address", "add", f"{ADDRESSES[i]}/24", "dev", "end0")
-            end.run("ip", "link", "set", "end0", "up")
 
     def warmed(self):
         pass
@@ -135,7 +155,8 @@ class Bridge(Yardstick):
     name = "bridge"
 
 
-PAIRS = {"virtswitch": TapPair, "plain": PlainPair, "vsw-nic": NicPair, "bridge": BridgePair}
+PAIRS = {"virtswitch": TapPair, "packet": PacketPair, "plain": PlainPair, "vsw-nic": NicPair,
+         "bridge": BridgePair}
 
 
 def lacking():

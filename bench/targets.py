@@ -85,6 +85,10 @@ TARGETS = [
     ("TAP ports: 64 bytes, Mpps a core",
      lambda f: f.median("tap", "64 bytes", "core_mpps"), 0.5, 0.65),
     ("TAP ports: ping p50, us", lambda f: f.median("tap", "ping", "p50_us"), 60, 40),
+    ("packet ports: Gbit/s of TCP between two namespaces",
+     lambda f: f.median("packet", "TCP", "gbps"), 12, 16),
+    ("packet ports: 64 bytes, Mpps a core",
+     lambda f: f.median("packet", "64 bytes", "cpu_mpps"), 0.5, 0.7),
     ("resident memory, 256 ports, MiB", lambda f: f.cost.get("resident_256_ports_mib"), 64, 32),
 ]
 
