@@ -37,6 +37,12 @@ static void print_problems(const json_t *result)
 				command_text(port, "problem"));
 }
 
+/* The one that is configured, or else that of the interface. */
+static const char *mac_member(const json_t *port)
+{
+	return json_is_string(json_object_get(port, "mac")) ? "mac" : "interface_mac";
+}
+
 static void print_ports(const json_t *result)
 {
 	static const char *const titles[] = {
@@ -53,7 +59,7 @@ static void print_ports(const json_t *result)
 		table_add(&table, "%s", command_text(port, "state"));
 		table_add(&table, "%s", command_text(port, "mode"));
 		command_add_plain(&table, port, "queues");
-		table_add(&table, "%s", command_text(port, "mac"));
+		table_add(&table, "%s", command_text(port, mac_member(port)));
 		table_add(&table, "%s", command_text(port, "endpoint"));
 	}
 	table_print(&table);

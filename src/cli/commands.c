@@ -100,8 +100,10 @@ static void print_switch(const json_t *result)
 	printf("workers   %" JSON_INTEGER_FORMAT ", %s\n", command_number(result, "workers"),
 		command_text(result, "poll"));
 	printf("networks  %" JSON_INTEGER_FORMAT "\n", command_number(result, "networks"));
-	printf("ports     %" JSON_INTEGER_FORMAT ", connected %" JSON_INTEGER_FORMAT "\n",
-		command_number(result, "ports"), command_number(result, "connected"));
+	printf("ports     %" JSON_INTEGER_FORMAT ", VMs connected %" JSON_INTEGER_FORMAT
+	       " of %" JSON_INTEGER_FORMAT "\n",
+		command_number(result, "ports"), command_number(result, "connected"),
+		command_number(result, "vm_ports"));
 	printf("fdb       %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
 	       " addresses, ageing %" JSON_INTEGER_FORMAT " s\n",
 		command_number(fdb, "addresses"), command_number(fdb, "size"),

@@ -23,7 +23,7 @@
 #include "control/runtime.h"
 
 enum apply_how {
-	APPLY_SAFELY, /* not where it cuts off a connected VM, or leaves no port: judge.h */
+	APPLY_SAFELY, /* not where it cuts off who uses a port, or leaves no port: judge.h */
 	APPLY_FORCED,
 	APPLY_BY_HAND,        /* safely; but what is to go was named, not left out of a file */
 	APPLY_BY_HAND_FORCED, /* each as above */

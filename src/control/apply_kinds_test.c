@@ -167,7 +167,8 @@ static void configure(const struct model_settings *settings)
 	fake.configured += settings != NULL;
 }
 
-static int keeps_promise(const struct port *port, const struct model_port *new, struct error *error)
+static int keeps_promise(const struct port *port, const struct model_port *old,
+	const struct model_port *new, struct error *error)
 {
 	if (!holding_of(port)->connected)
 		return 0;

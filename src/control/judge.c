@@ -42,11 +42,12 @@ static int claims_of_removed(
 static int judge_port(struct diff *diff, unsigned action, const struct runtime_state *state,
 	int position, const struct model_port *new)
 {
-	const struct port_kind *kind = port_kind_of(&state->model.ports[position]);
+	const struct model_port *old = &state->model.ports[position];
+	const struct port_kind *kind = port_kind_of(old);
 	struct error why;
 
 	if (!kind->keeps_promise ||
-		kind->keeps_promise(state->ports[position].port, new, &why) == 0)
+		kind->keeps_promise(state->ports[position].port, old, new, &why) == 0)
 		return 0;
 	return diff_cut(diff, action, why.text);
 }
@@ -127,7 +128,7 @@ int judge_refuse(
 		}
 		count++;
 	}
-	error_prefix(error, "%u connected VM%s would be cut off (%s does it)", count,
+	error_prefix(error, "%u port%s in use would be cut off (%s does it)", count,
 		count == 1 ? "" : "s", force);
 	if (source)
 		error_prefix(error, "%s", source);

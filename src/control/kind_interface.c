@@ -36,3 +36,8 @@ bool interface_same_words(const struct model_port *old, const struct model_port 
 			return false;
 	return mac_equal(old->mac.bytes, new->mac.bytes) && old->mac.set == new->mac.set;
 }
+
+json_t *interface_endpoint(const char *netns, const char *ifname)
+{
+	return *netns ? json_sprintf("%s/%s", netns, ifname) : json_string(ifname);
+}

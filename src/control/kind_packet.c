@@ -57,17 +57,20 @@ static void read_status(const struct port *port, struct port_status *status)
 
 static void show(const struct port *port, const struct model_port *model, json_t *object)
 {
+	const struct model_packet *settings = model_packet(model);
 	struct packet_port_status status;
 	char mac[MAC_TEXT_SIZE];
 	json_t *part;
 
 	packet_port_status(port, &status);
-	part = json_pack("{s:o, s:b, s:o, s:s, s:b, s:o, s:I}", "ifindex",
+	part = json_pack("{s:o, s:o, s:b, s:o, s:s?, s:b, s:o, s:I}", "endpoint",
+		interface_endpoint(settings->netns, settings->ifname), "ifindex",
 		status.ifindex ? json_integer(status.ifindex) : json_null(), "carrier",
 		(int)status.carrier, "interface_mtu",
 		status.mtu ? json_integer(status.mtu) : json_null(), "interface_mac",
-		mac_format(status.mac, mac), "guarded", (int)status.guarded, "offloads",
-		interface_offloads(status.offloads), "returns", (json_int_t)status.returns);
+		status.ifindex ? mac_format(status.mac, mac) : NULL, "guarded", (int)status.guarded,
+		"offloads", interface_offloads(status.offloads), "returns",
+		(json_int_t)status.returns);
 	json_object_update(object, part);
 	json_decref(part);
 }

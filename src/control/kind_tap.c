@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The row of `type: tap`: from the words of the configuration to an interface of the host. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,6 +81,27 @@ static void undo(struct port *port, const struct model_port *was)
 	tap_port_undo(port, was ? &wanted : NULL);
 }
 
+/* Whoever has an address behind the interface, the administrator himself maybe, is cut off where it
+ * goes. One that stays, though it is opened anew, is given its addresses again. */
+static int keeps_promise(const struct port *port, const struct model_port *old,
+	const struct model_port *new, struct error *error)
+{
+	const struct model_tap *settings = model_tap(old);
+	char text[VALUE_ADDRESS_TEXT_SIZE];
+	struct tap_port_status status;
+
+	tap_port_status(port, &status);
+	if (status.state != TAP_PORT_RUNNING || !settings->address.count)
+		return 0;
+	if (new &&port_kind_of(new) == &port_kind_tap &&
+		strcmp(model_tap(new)->ifname, settings->ifname) == 0 &&
+		strcmp(model_tap(new)->netns, settings->netns) == 0)
+		return 0;
+	value_address_format(&settings->address.of[0], VALUE_INTERFACE, text);
+	return error_set(error, -EBUSY, "its interface %s%s%s is up and has the address %s",
+		settings->ifname, *settings->netns ? " in netns " : "", settings->netns, text);
+}
+
 static void read_status(const struct port *port, struct port_status *status)
 {
 	struct tap_port_status own;
@@ -95,17 +117,19 @@ static void read_status(const struct port *port, struct port_status *status)
 
 static void show(const struct port *port, const struct model_port *model, json_t *object)
 {
+	const struct model_tap *settings = model_tap(model);
 	struct tap_port_status status;
 	char mac[MAC_TEXT_SIZE];
 	json_t *part;
 
 	tap_port_status(port, &status);
-	part = json_pack("{s:o, s:b, s:o, s:s, s:b, s:o, s:s, s:I}", "ifindex",
+	part = json_pack("{s:o, s:o, s:b, s:o, s:s?, s:b, s:o, s:s, s:I}", "endpoint",
+		interface_endpoint(settings->netns, settings->ifname), "ifindex",
 		status.ifindex ? json_integer(status.ifindex) : json_null(), "carrier",
 		(int)status.carrier, "interface_mtu",
 		status.mtu ? json_integer(status.mtu) : json_null(), "interface_mac",
-		mac_format(status.mac, mac), "found", (int)status.found, "offloads",
-		interface_offloads(status.offloads), "io", status.io, "returns",
+		status.ifindex ? mac_format(status.mac, mac) : NULL, "found", (int)status.found,
+		"offloads", interface_offloads(status.offloads), "io", status.io, "returns",
 		(json_int_t)status.returns);
 	json_object_update(object, part);
 	json_decref(part);
@@ -117,6 +141,7 @@ const struct port_kind port_kind_tap = {
 	.open = open_port,
 	.change = change_port,
 	.undo = undo,
+	.keeps_promise = keeps_promise,
 	.status = read_status,
 	.show = show,
 };

@@ -240,7 +240,8 @@ static void configure(const struct model_settings *settings)
 			: (uint64_t)settings->memory_limit_gib << 30);
 }
 
-static int keeps_promise(const struct port *port, const struct model_port *new, struct error *error)
+static int keeps_promise(const struct port *port, const struct model_port *old,
+	const struct model_port *new, struct error *error)
 {
 	struct vhost_user_options options;
 	struct vhost_user_status status;

@@ -94,11 +94,11 @@ struct port_kind {
 	/*
 	 * What is at the far end was promised things that cannot be taken back. 0 where the port
 	 * that `new` asks for (of any kind) could go on serving it in this one's place, or where
-	 * nobody is there; else -EBUSY and the words for it. new: NULL where the port goes and none
-	 * comes. May be NULL.
+	 * nobody is there; else -EBUSY and the words for it. old: what the port is; new: NULL where
+	 * it goes and none comes. May be NULL.
 	 */
-	int (*keeps_promise)(
-		const struct port *port, const struct model_port *new, struct error *error);
+	int (*keeps_promise)(const struct port *port, const struct model_port *old,
+		const struct model_port *new, struct error *error);
 	/* This port stands where another kept a promise that it cannot keep: its problem. May be
 	 * NULL. */
 	void (*break_promise)(struct port *port, const char *words);

@@ -11,7 +11,7 @@ import pytest
 
 from lab.bed import mac
 from lab.frames import BROADCAST, RawPort, frame, payload_of, vlan_of
-from lab.process import Process, program, wait_for
+from lab.process import Process, program, root, wait_for
 from lab.taps import spaces, state, tap, wait_state, wait_up  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("tun")
@@ -240,7 +240,7 @@ def test_live_changes(bed, spaces):
     flood = subprocess.Popen([*a.prefix(), "ping", "-q", "-i", "0.002", "-c", "1500", "10.0.0.2"],
                              stdout=subprocess.PIPE, text=True)
     bed.switch.reload(bed.text({**ports, "c": tap(c, 3)}))
-    bed.switch.reload(bed.text({**ports, "b": tap(b, 2, mtu=4000, address=[
+    bed.switch.force(bed.text({**ports, "b": tap(b, 2, mtu=4000, address=[
         "10.0.0.2/24", "10.0.0.22/24"])}))
     bed.switch.reload(bed.text(ports))
     b.run("ip", "address", "del", "fd00::2/64", "dev", "vsw2")
@@ -259,11 +259,62 @@ def test_handed_over(bed, spaces):
     a, b = spaces(), spaces()
     bed.vswd({"a": tap(a, 1), "b": tap(b, 2)})
     wait_up(a, "10.0.0.2")
-    bed.switch.reload(bed.text({"a": tap(b, 2), "b": tap(a, 1)}))
+    bed.switch.force(bed.text({"a": tap(b, 2), "b": tap(a, 1)}))
     wait_up(a, "10.0.0.2")
     assert bed.switch.port("a")["ifname"] == "vsw2"
-    bed.switch.reload(bed.text({"new": tap(a, 1), "b": tap(b, 2)}))
+    bed.switch.force(bed.text({"new": tap(a, 1), "b": tap(b, 2)}))
     wait_up(a, "10.0.0.2")
+
+
+def test_a_way_of_the_host_goes_by_force_only(bed, spaces):
+    """Who has an address behind an interface is not cut off by a slip, nor by a file that lacks the port."""
+    a = spaces()
+    ports = {"a": tap(a, 1), "idle": tap(a, 2, address=[]), "vm": {"network": "blue"}}
+    del ports["idle"]["address"]
+    bed.vswd(ports)
+    wait_for(lambda: bed.switch.port("a")["state"] == "running", 10, "the interface")
+    why = f"port a: its interface vsw1 in netns {a.path} is up and has the address 10.0.0.1/24"
+    for words in [("port", "del", "a"), ("port", "set", "a", "ifname=other"),
+                  ("port", "set", "a", "type=vhost-user", "ifname=", "netns=", "address=", "mac=")]:
+        done = bed.switch.vsw_raw(*words)
+        assert done.returncode == 1, words
+        assert f"vsw: 1 port in use would be cut off (--force does it): {why}" in done.stderr, words
+    bed.switch.allow("would be cut off", "configuration not changed")
+    bed.switch.reload(bed.text({"vm": ports["vm"]}))
+    assert why in bed.switch.log() and len(bed.switch.vsw("port", "show")) == 3
+    for words in [("port", "set", "a", "mtu=1400"), ("port", "set", "a", "queues=2"),
+                  ("port", "del", "idle"), ("port", "del", "a", "--force")]:
+        assert bed.switch.vsw_raw(*words).returncode == 0, words
+
+
+def test_every_member_is_in_the_manual(bed, spaces):
+    """vsw(8) names each member that a port of any kind has in JSON."""
+    manual = (root() / "docs/man/vsw.8.scd").read_text().replace("\\_", "_")
+    space = spaces()
+    switch = bed.vswd({"vm": {"network": "blue"},
+                       "i": {"type": "tap", "netns": space.path, "network": "blue"}})
+    for shown in [switch.vsw("show"), *switch.vsw("port", "show"), *switch.vsw("network", "show")]:
+        for member in shown:
+            assert f"_{member}_" in manual, member
+
+
+def test_shown_for_people(bed, spaces):
+    """Where the interface is and how it stands; what is of VMs is not said of it."""
+    a = spaces()
+    switch = bed.vswd({"a": tap(a, 1), "vm": {"network": "blue"}})
+    wait_for(lambda: switch.port("a")["carrier"], 10, "the interface")
+    port = switch.port("a")
+    assert port["endpoint"] == f"{a.path}/vsw1" and "vm_mac" not in port
+    row = switch.vsw_raw("port", "show").stdout.splitlines()[1].split()
+    assert row == ["a", "tap", "blue", "running", "-", "1", port["mac"] or port["interface_mac"],
+                   f"{a.path}/vsw1"]
+    text = switch.vsw_raw("port", "show", "a").stdout
+    assert f"  interface       vsw1 in netns {a.path}, made by vswd\n" in text
+    assert f"MAC address {port['interface_mac']}, MTU 1500, carrier\n" in text
+    assert "interface_mac" not in text and "  address         10.0.0.1/24" in text
+    assert (switch.vsw("show")["connected"], switch.vsw("show")["vm_ports"]) == (0, 1)
+    done = switch.vsw_raw("port", "args", "a", "--vmm", "qemu")
+    assert done.returncode == 1 and "no VMM attaches to it" in done.stderr
 
 
 def test_many(bed, spaces):

@@ -32,31 +32,33 @@ static json_t *show_switch(
 	struct runtime *runtime, const json_t *params, struct show_failure *failure)
 {
 	const struct model *model = &runtime->state.model;
-	unsigned connected = 0;
+	unsigned connected = 0, vm_ports = 0;
 
 	for (unsigned i = 0; i < model->port_count; i++) {
+		const struct port_kind *kind = port_kind_of(&model->ports[i]);
 		struct port_status status;
 
-		port_kind_of(&model->ports[i])->status(runtime->state.ports[i].port, &status);
-		connected += status.connected;
+		kind->status(runtime->state.ports[i].port, &status);
+		vm_ports += kind->for_vms;
+		connected += kind->for_vms && status.connected;
 	}
 	fdb_expire(runtime->fdb, runtime_now());
-	return show_with_aliases(json_pack(
-		"{s:s, s:i, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:I}, s:I, "
-		"s:{s:I, s:i}, s:s?, s:s, s:s?, s:i}",
+	return show_with_aliases(json_pack("{s:s, s:i, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i, "
+					   "s:i, s:{s:i, s:i, s:i, s:I}, s:I, "
+					   "s:{s:I, s:i}, s:s?, s:s, s:s?, s:i}",
 		"version", VSW_VERSION, "pid", (int)getpid(), "uptime",
 		(json_int_t)((clock_now_ns() - runtime->started) / NS_PER_SECOND), "socket_dir",
 		model->settings.socket_dir, "poll",
 		schema_word(schema_find(&model_switch_schema, "poll"), model->settings.poll),
 		"idle_us", (int)model->settings.idle_us, "workers",
 		(int)worker_pool_count(runtime->pool), "networks", (int)model->network_count,
-		"ports", (int)model->port_count, "connected", (int)connected, "fdb", "addresses",
-		(int)fdb_count(runtime->fdb), "size", (int)fdb_capacity(runtime->fdb), "ageing",
-		(int)model->settings.fdb_ageing, "evictions",
-		(json_int_t)fdb_evictions(runtime->fdb), "log_lines_lost", (json_int_t)log_lost(),
-		"loops", "noticed", (json_int_t)runtime->loops.noticed, "held",
-		(int)runtime->loops.held, "config_file", runtime->config_file, "config_digest",
-		runtime->config_digest, "config_applied", runtime->config_applied,
+		"ports", (int)model->port_count, "vm_ports", (int)vm_ports, "connected",
+		(int)connected, "fdb", "addresses", (int)fdb_count(runtime->fdb), "size",
+		(int)fdb_capacity(runtime->fdb), "ageing", (int)model->settings.fdb_ageing,
+		"evictions", (json_int_t)fdb_evictions(runtime->fdb), "log_lines_lost",
+		(json_int_t)log_lost(), "loops", "noticed", (json_int_t)runtime->loops.noticed,
+		"held", (int)runtime->loops.held, "config_file", runtime->config_file,
+		"config_digest", runtime->config_digest, "config_applied", runtime->config_applied,
 		"changes_by_hand", (int)by_hand_count(runtime)));
 }
 

@@ -45,20 +45,23 @@ void show_add_values(json_t *to, const struct schema *schema, const void *object
 	}
 }
 
-/* The keys that have a value, as the file has them: those of a map within it. */
+/* The keys that have a value, or whose file may say that there is none ("auto"), as the file has
+ * them: those of a map within it. */
 static void add_keys(json_t *to, const struct schema *schema, const void *object)
 {
 	for (unsigned i = 0; i < schema->count; i++) {
 		const struct schema_key *key = &schema->keys[i];
 		json_t *map = to;
 
-		if (!schema_is_set(key, object))
+		if (!schema_is_set(key, object) && !key->nothing_written)
 			continue;
 		if (key->map && !json_object_get(to, key->map))
 			json_object_set_new(to, key->map, json_object());
 		if (key->map)
 			map = json_object_get(to, key->map);
-		json_object_set_new(map, schema_inner_name(key), show_value(key, object));
+		json_object_set_new(map, schema_inner_name(key),
+			schema_is_set(key, object) ? show_value(key, object)
+						   : json_string(key->nothing));
 	}
 }
 
