@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "control/kind_interface.h"
 #include "control/port_kinds.h"
 #include "control/tap_keys.h"
+#include "host/vhost_net.h"
 #include "packet/mac.h"
 #include "port/tap/tap.h"
 
@@ -46,15 +48,37 @@ static const char *const setting_keys[] = {
 	[TAP_SETTING_ADDRESS] = "address",
 };
 
+/* Where the device is missing the key that asks for it is to blame. */
+static bool has_vhost(struct port_fault *fault)
+{
+	int fd = host_vhost_net_open(&fault->error);
+
+	if (fd < 0) {
+		fault->key = "vhost";
+		return false;
+	}
+	fd_close(&fd);
+	return true;
+}
+
 static struct port *open_port(
 	const struct port_place *place, const struct model_port *model, struct port_fault *fault)
 {
+	static const enum tap_port_vhost vhost[] = {
+		[MODEL_VHOST_AUTO] = TAP_PORT_VHOST_AUTO,
+		[MODEL_VHOST_ON] = TAP_PORT_VHOST_ON,
+		[MODEL_VHOST_OFF] = TAP_PORT_VHOST_OFF,
+	};
 	const struct host_tap wanted = settings_of(model);
+	unsigned word = model_tap(model)->vhost;
 	enum tap_setting failed;
-	struct port *port = tap_port_new(place->base, place->notifier, model->name, place->index,
-		&wanted, place->restored ? TAP_PORT_RESTORED : TAP_PORT_ALL, &failed,
-		&fault->error);
+	struct port *port;
 
+	if (word == MODEL_VHOST_ON && !place->restored && !has_vhost(fault))
+		return NULL;
+	port = tap_port_new(place->base, place->notifier, model->name, place->index, &wanted,
+		vhost[word], place->restored ? TAP_PORT_RESTORED : TAP_PORT_ALL, &failed,
+		&fault->error);
 	if (!port)
 		fault->key = setting_keys[failed];
 	return port;

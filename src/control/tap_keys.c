@@ -11,6 +11,8 @@
 #define ADDRESSES_MAX 16
 #define QUEUES_MAX    64
 
+static const char *const vhost_words[] = {"auto", "on", "off", NULL};
+
 static const struct schema_key keys[] = {
 	{"ifname", SCHEMA_TEXT, SCHEMA_FIELD(model_tap, ifname), .check = interface_check_name,
 		.effect = DIFF_REOPEN, .help = "name of the interface"},
@@ -28,6 +30,8 @@ static const struct schema_key keys[] = {
 		.help = "whether the interface is brought up"},
 	{"persist", SCHEMA_FLAG, SCHEMA_FIELD(model_tap, persist), .effect = DIFF_LIVE,
 		.help = "whether it stays when the port, or vswd, is gone"},
+	{"vhost", SCHEMA_CHOICE, SCHEMA_FIELD(model_tap, vhost), .words = vhost_words,
+		.effect = DIFF_REOPEN, .help = "whether the kernel's vhost-net carries the frames"},
 };
 
 /* RFC 8200, section 5; the kernel takes all IPv6 addresses from a link with less. */

@@ -17,7 +17,11 @@ struct model_tap {
 	unsigned up;      /* 1: the interface is brought up */
 	unsigned persist; /* 1: it stays when the port goes */
 	struct value_addresses address;
+	unsigned vhost; /* enum model_tap_vhost */
 };
+
+/* Whether the kernel's vhost-net carries the frames. */
+enum model_tap_vhost { MODEL_VHOST_AUTO, MODEL_VHOST_ON, MODEL_VHOST_OFF };
 
 extern const struct model_kind tap_kind;
 

@@ -167,6 +167,16 @@ class Process:
         """Number of its open file descriptors."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def links(self):
+        """What its open file descriptors lead to."""
+        found = []
+        for name in os.listdir(f"/proc/{self.pid}/fd"):
+            try:
+                found.append(os.readlink(f"/proc/{self.pid}/fd/{name}"))
+            except FileNotFoundError:
+                pass
+        return found
+
     def guest_mappings(self):
         """Number of its mappings of deleted and memory files: what guests have shared."""
         text = pathlib.Path(f"/proc/{self.pid}/maps").read_text()

@@ -162,7 +162,14 @@ void tap_port_receive(struct port *port, unsigned index, struct packet_batch *ba
 	struct tap_queue *queues = rcu_read(&tap->live);
 	struct visit visit; /* large: only what is used is set */
 
-	if (unlikely(!queues) || rests(&queues[index]))
+	if (unlikely(!queues))
+		return;
+	if (queues[index].vhost) {
+		tap_vhost_receive(
+			queues[index].vhost, tap->requests, batch, &port->counters[index].rx);
+		return;
+	}
+	if (rests(&queues[index]))
 		return;
 	visit.queue = &queues[index];
 	visit.requests = tap->requests;
@@ -182,7 +189,11 @@ void tap_port_receive(struct port *port, unsigned index, struct packet_batch *ba
 
 void tap_port_release(struct port *port, unsigned index, struct packet_batch *batch)
 {
-	/* The buffers are ours, and free with the next visit. */
+	struct tap_queue *queues = rcu_read(&tap_port(port)->live);
+
+	/* Buffers that are read into are ours, and free with the next visit. */
+	if (queues && queues[index].vhost)
+		tap_vhost_release(queues[index].vhost);
 }
 
 enum port_arm tap_port_arm(struct port *port, unsigned index)
@@ -192,6 +203,8 @@ enum port_arm tap_port_arm(struct port *port, unsigned index)
 
 	if (!queues)
 		return PORT_ARMED;
+	if (queues[index].vhost)
+		return tap_vhost_arm(queues[index].vhost);
 	/* Each frame that comes from now on wakes whoever watches the descriptor. Those that came
 	 * before may have done so already, while nobody slept. */
 	look.fd = queues[index].fd;
@@ -202,9 +215,12 @@ void tap_port_disarm(struct port *port, unsigned index)
 {
 	struct tap_queue *queues = rcu_read(&tap_port(port)->live);
 
-	/* The kernel wakes for every frame; there is nothing to turn off. Here it has. */
-	if (queues)
-		set_empty_since(&queues[index], 0);
+	if (!queues)
+		return;
+	if (queues[index].vhost)
+		tap_vhost_disarm(queues[index].vhost);
+	/* A TAP wakes for every frame; there is nothing to turn off. Here it has. */
+	set_empty_since(&queues[index], 0);
 }
 
 /* Why the kernel did not take a frame. */
@@ -330,6 +346,18 @@ static NO_INLINE void add_finished(struct sending *sending, unsigned i, struct p
 	}
 }
 
+static void send_by_vhost(struct tap_queue *queue, const struct egress_limits *limits,
+	struct counters *counters, struct packet_batch *batch, uint64_t mask)
+{
+	bool kick;
+
+	spinlock_lock(&queue->counting);
+	kick = tap_vhost_send(queue->vhost, limits, batch, mask, counters);
+	spinlock_unlock(&queue->counting);
+	if (kick)
+		tap_vhost_kick(queue->vhost);
+}
+
 static void send_to_queue(struct tap_port *tap, struct tap_queue *queue, struct counters *counters,
 	struct packet_batch *batch, uint64_t mask)
 {
@@ -340,6 +368,10 @@ static void send_to_queue(struct tap_port *tap, struct tap_queue *queue, struct 
 	struct sending sending; /* large: only what is used is set */
 	unsigned i;
 
+	if (queue->vhost) {
+		send_by_vhost(queue, &limits, counters, batch, mask);
+		return;
+	}
 	sending.queue = queue;
 	sending.batch = batch;
 	sending.counters = counters;

@@ -23,6 +23,9 @@
 /* Whoever has just made the interface may hold it for a moment longer: no problem yet. */
 #define BUSY_MS      400u
 
+/* A failure of vhost-net this long after the last one is a new story. */
+#define FAILED_QUIET_NS (60 * NS_PER_SECOND)
+
 static struct timeval milliseconds(unsigned ms)
 {
 	return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
@@ -108,12 +111,20 @@ static void welcome(struct tap_port *tap)
 	here(tap, &link);
 }
 
+static void try_later(struct tap_port *tap)
+{
+	struct timeval wait;
+
+	tap->retry_ms = MIN(MAX(2 * tap->retry_ms, RETRY_MS_MIN), RETRY_MS_MAX);
+	wait = milliseconds(tap->retry_ms);
+	evtimer_add(tap->retry, &wait);
+}
+
 /* There is an interface of our name that is not the one that we had, or one shall be made. */
 static void take_another(struct tap_port *tap, const struct link *link)
 {
 	bool other = tap->retry_ms == RETRY_MS_MIN && link->index != tap->failed_index;
 	enum tap_attach how = link->index ? TAP_ATTACH_EXISTING : TAP_ATTACH_MAKE;
-	struct timeval wait;
 	struct error error;
 	int status;
 
@@ -125,13 +136,39 @@ static void take_another(struct tap_port *tap, const struct link *link)
 		if (status != -EBUSY || tap->retry_ms >= BUSY_MS)
 			problem(tap, TAP_PORT_AWAY, error.text);
 		tap->failed_index = link->index;
-		tap->retry_ms = MIN(MAX(2 * tap->retry_ms, RETRY_MS_MIN), RETRY_MS_MAX);
-		wait = milliseconds(tap->retry_ms);
-		evtimer_add(tap->retry, &wait);
+		try_later(tap);
 		return;
 	}
 	tap->retry_ms = 0;
 	welcome(tap);
+}
+
+/* vhost-net is asked once more to carry the frames of our interface. */
+static bool carry_again(struct tap_port *tap)
+{
+	struct error error;
+
+	if (evtimer_pending(tap->retry, NULL))
+		return false;
+	if (tap_port_carry(tap, &error) == 0)
+		return true;
+	problem(tap, TAP_PORT_AWAY, error.text);
+	try_later(tap);
+	return false;
+}
+
+void tap_port_failed(struct tap_port *tap)
+{
+	uint64_t now = clock_now_ns();
+	struct error words;
+
+	if (now - tap->failed_ns > FAILED_QUIET_NS)
+		tap->retry_ms = 0;
+	tap->failed_ns = now;
+	tap_port_put_down(tap);
+	error_set(&words, 0, "the kernel's vhost-net has failed interface %s", tap->settings.name);
+	problem(tap, TAP_PORT_AWAY, words.text);
+	try_later(tap);
 }
 
 /* The namespace in which we were is not that of our name any more: it is let go of, and with it an
@@ -186,6 +223,8 @@ void tap_port_review(struct tap_port *tap)
 	named = host_tap_look(&tap->settings, &link) == 0;
 	place = tap->opened ? tap_find(&tap->tap, name) : TAP_DELETED;
 	if (place == TAP_HERE && named) {
+		if (!tap->carried && !carry_again(tap))
+			return;
 		if (tap->state == TAP_PORT_AWAY)
 			welcome(tap);
 		else

@@ -31,45 +31,6 @@ static const struct {
 	{TUN_F_USO6, OFFLOAD_UDP6},
 };
 
-/* For tests, and for whoever suspects the kernel: VSW_TAP_IO=plain. */
-static bool wants_uring(void)
-{
-	const char *word = getenv("VSW_TAP_IO");
-
-	return !word || strcmp(word, "plain") != 0;
-}
-
-/* The first port says for all how frames are read and written. */
-static void say_io(const char *reason)
-{
-	static bool said;
-
-	if (said)
-		return;
-	said = true;
-	if (reason)
-		log_info("TAP ports use readv and writev: %s", reason);
-	else
-		log_info("TAP ports use io_uring");
-}
-
-/* Rings for both directions, or none. */
-static void open_rings(struct tap_port *tap, struct tap_queue *queue)
-{
-	struct error error = {.text = "switched off by VSW_TAP_IO"};
-
-	if (wants_uring()) {
-		queue->reader = frame_io_ring_new(queue->fd, &error);
-		queue->writer = queue->reader ? frame_io_ring_new(queue->fd, &error) : NULL;
-	}
-	if (!queue->writer) {
-		frame_io_ring_free(queue->reader);
-		queue->reader = NULL;
-	}
-	tap->io = queue->writer ? "io_uring" : "plain";
-	say_io(queue->writer ? NULL : error.text);
-}
-
 /* From now on no worker touches the queues. */
 void tap_port_unpublish(struct tap_port *tap)
 {
@@ -88,20 +49,29 @@ void tap_port_publish(struct tap_port *tap)
 		tap->notifier->poke(tap->notifier->owner, &tap->port);
 }
 
-void tap_port_detach(struct tap_port *tap)
+void tap_port_put_down(struct tap_port *tap)
 {
 	tap_port_unpublish(tap);
-	for (unsigned i = 0; tap->queues && i < tap->port.queue_count; i++) {
-		struct tap_queue *queue = &tap->queues[i];
+	for (unsigned i = 0; tap->queues && i < tap->port.queue_count; i++)
+		tap_queue_close(tap, i);
+	tap->carried = false;
+}
 
-		if (queue->watched)
-			tap->notifier->unwatch(tap->notifier->owner, &tap->port, i, queue->fd);
-		queue->watched = false;
-		frame_io_ring_free(queue->reader);
-		frame_io_ring_free(queue->writer);
-		queue->reader = queue->writer = NULL;
-		queue->fd = -1;
-	}
+int tap_port_carry(struct tap_port *tap, struct error *error)
+{
+	int status = 0;
+
+	tap->carried = true;
+	for (unsigned i = 0; i < tap->port.queue_count && status == 0; i++)
+		status = tap_queue_open(tap, i, error);
+	if (status < 0)
+		tap_port_put_down(tap);
+	return status;
+}
+
+void tap_port_detach(struct tap_port *tap)
+{
+	tap_port_put_down(tap);
 	if (tap->opened)
 		tap_close(&tap->tap);
 	tap->opened = false;
@@ -129,18 +99,8 @@ int tap_port_attach(struct tap_port *tap, enum tap_attach how, struct error *err
 		return status;
 	tap->opened = true;
 	status = tap_set_offloads(&tap->tap, tap->tap.offloads, TAP_HEADER_SIZE, error);
-	for (unsigned i = 0; i < tap->port.queue_count && status == 0; i++) {
-		struct tap_queue *queue = &tap->queues[i];
-
-		queue->fd = tap->tap.fds[i];
-		open_rings(tap, queue);
-		if (!tap->notifier)
-			continue;
-		status = tap->notifier->watch(tap->notifier->owner, &tap->port, i, queue->fd);
-		queue->watched = status == 0;
-		if (status < 0)
-			error_set_errno(error, status, "cannot watch TAP %s", tap->tap.name);
-	}
+	if (status == 0)
+		status = tap_port_carry(tap, error);
 	tap->requests = tap->abilities = offloads_of(tap->tap.offloads);
 	if (status < 0)
 		tap_port_detach(tap);
@@ -243,7 +203,8 @@ static void restore(struct tap_port *tap)
 
 struct port *tap_port_new(struct event_base *base, const struct port_notifier *notifier,
 	const char *name, uint16_t index, const struct host_tap *settings,
-	enum tap_port_start begin, enum tap_setting *failed, struct error *error)
+	enum tap_port_vhost vhost, enum tap_port_start begin, enum tap_setting *failed,
+	struct error *error)
 {
 	size_t size = (sizeof(struct tap_port) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 	struct tap_port *tap = aligned_alloc(CACHE_LINE, size);
@@ -260,6 +221,7 @@ struct port *tap_port_new(struct event_base *base, const struct port_notifier *n
 	memset(tap, 0, size);
 	tap->watch = -1;
 	tap->base = base;
+	tap->vhost = vhost;
 	tap->notifier = notifier;
 	tap->settings = *settings;
 	tap->settings.offload = true;

@@ -7,6 +7,8 @@
  *   guest's memory <----------- TAP <-- the kernel's stack      (read into buffers of ours that are
  *                                                               reused)
  *
+ * Where the kernel has vhost-net, that is in between: port/tap/vhost.h.
+ *
  * What the kernel and we leave undone (checksums, segments) is told in the virtio-net header in
  * front of each frame, and is believed no more than a guest's: virtio_net/offload.h.
  *
@@ -36,6 +38,13 @@
 /* Queues of a port: each is a flow's way to one worker. */
 #define TAP_PORT_QUEUES_MAX 64
 
+/* Whether the kernel's vhost-net carries the frames. */
+enum tap_port_vhost {
+	TAP_PORT_VHOST_AUTO, /* where there is one of use */
+	TAP_PORT_VHOST_ON,   /* or there is no port */
+	TAP_PORT_VHOST_OFF,
+};
+
 /* How a port begins. */
 enum tap_port_start {
 	TAP_PORT_ALL,      /* with all that it shall have, or not at all */
@@ -50,7 +59,8 @@ enum tap_port_start {
  */
 struct port *tap_port_new(struct event_base *base, const struct port_notifier *notifier,
 	const char *name, uint16_t index, const struct host_tap *settings,
-	enum tap_port_start start, enum tap_setting *failed, struct error *error);
+	enum tap_port_vhost vhost, enum tap_port_start start, enum tap_setting *failed,
+	struct error *error);
 
 /*
  * Makes the interface what `settings` says, which may differ from before in mac, mtu, up, persist
@@ -84,7 +94,7 @@ struct tap_port_status {
 	uint8_t mac[MAC_SIZE];
 	bool found;       /* the interface was there before the port */
 	uint8_t offloads; /* OFFLOAD_* that the kernel and we leave to each other */
-	const char *io;   /* "io_uring" or "plain" */
+	const char *io;   /* "vhost-net", "io_uring" or "plain" */
 	uint64_t returns; /* how often it came back */
 };
 

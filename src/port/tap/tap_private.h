@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The TAP port from inside: tap.c and presence.c are the control thread's, data.c the workers'.
+ * The TAP port from inside: tap.c, queue.c and presence.c are the control thread's, data.c and
+ * vhost_data.c the workers'.
  *
  *   attach() --> here <--review()--> away
  *     ^                               |    the interface is renamed or moved: kept, without carrier
@@ -20,6 +21,7 @@
 #include "host/tap_change.h"
 #include "packet/egress.h"
 #include "port/tap/tap.h"
+#include "port/tap/vhost.h"
 
 /* Bytes of the header in front of a frame: with the number of buffers, which a TAP leaves alone, so
  * that what follows is aligned as in a guest's. */
@@ -36,18 +38,21 @@ _Static_assert(PACKET_BATCH <= FRAME_IO_MAX, "a batch is one call");
 struct tap_queue {
 	/* Of the worker that visits it, while published. */
 	int fd;
+	struct tap_vhost *vhost;      /* carries all frames; NULL: they are read and written */
 	struct frame_io_ring *reader; /* NULL: each read by itself */
 	uint8_t *rooms;               /* [PACKET_BATCH] of TAP_ROOM_STRIDE bytes */
 	struct frame_io_window window;
 	uint32_t longest; /* bytes of the longest frame of the last visit that had any */
 	/* clock_cycles() when it was found empty; 0: it may have frames, as who sends says, too */
 	uint64_t empty_since;
-	bool watched; /* the control thread's */
+	bool watched; /* the control thread's, as what follows */
+	int watched_fd;
+	struct event *failed; /* vhost has; NULL: without one */
 
 	/* Of whoever sends. */
 	struct frame_io_ring *writer CACHE_ALIGNED; /* under writing; NULL: each write by itself */
 	struct spinlock writing;  /* only ever tried: who finds it taken does without */
-	struct spinlock counting; /* of the tx counters */
+	struct spinlock counting; /* of the tx counters; of sending, too, with vhost */
 };
 
 struct tap_port {
@@ -61,9 +66,11 @@ struct tap_port {
 	/* The control thread's. */
 	const struct port_notifier *notifier;
 	struct event_base *base;
+	enum tap_port_vhost vhost; /* wanted */
 	struct host_tap settings;
 	struct tap tap; /* open while `opened` */
 	bool opened;
+	bool carried;             /* and the queues are open */
 	bool concerned;           /* while news are read: some may be of our interface */
 	bool make;                /* the interface is to be made where it is not there */
 	struct tap_queue *queues; /* [port.queue_count] */
@@ -73,6 +80,7 @@ struct tap_port {
 	struct event *look;       /* now and then: what no watch tells */
 	struct event *retry;      /* pending: no attempt to attach again before */
 	unsigned failed_index;    /* of the interface that the last such attempt was about */
+	uint64_t failed_ns;       /* when vhost-net failed last */
 	unsigned retry_ms;        /* before the next such attempt; 0: the last one succeeded */
 	struct link link;         /* the interface, as last seen */
 	enum tap_port_state state;
@@ -100,6 +108,18 @@ enum tap_attach {
  * what failed in tap->tap.failed. */
 int tap_port_attach(struct tap_port *tap, enum tap_attach how, struct error *error);
 void tap_port_detach(struct tap_port *tap);
+
+/* Opens all queues of the attached interface, or none; and closes them. 0 or -errno. */
+int tap_port_carry(struct tap_port *tap, struct error *error);
+void tap_port_put_down(struct tap_port *tap);
+
+/* queue.c: chooses the way of an attached queue's frames, and has its worker woken. 0, or -errno:
+ * tap_queue_close(), which is harmless for one that is closed, is due all the same. */
+int tap_queue_open(struct tap_port *tap, unsigned index, struct error *error);
+void tap_queue_close(struct tap_port *tap, unsigned index);
+
+/* presence.c: vhost-net has failed one of them. */
+void tap_port_failed(struct tap_port *tap);
 
 /* From when on workers see the queues, and no worker does any more. */
 void tap_port_publish(struct tap_port *tap);

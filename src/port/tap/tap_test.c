@@ -118,7 +118,8 @@ static void open_port(unsigned queues, bool headers)
 	struct host_tap wanted = settings(queues);
 	struct error error = {""};
 
-	port = tap_port_new(base, NULL, "p", 0, &wanted, TAP_PORT_ALL, NULL, &error);
+	port = tap_port_new(
+		base, NULL, "p", 0, &wanted, TAP_PORT_VHOST_AUTO, TAP_PORT_ALL, NULL, &error);
 	if (!port)
 		fail_msg("%s", error.text);
 	settle();
@@ -542,7 +543,8 @@ static void refuse(const struct host_tap *wanted, const char *words)
 {
 	struct error error = {""};
 
-	assert_null(tap_port_new(base, NULL, "p", 0, wanted, TAP_PORT_ALL, NULL, &error));
+	assert_null(tap_port_new(
+		base, NULL, "p", 0, wanted, TAP_PORT_VHOST_AUTO, TAP_PORT_ALL, NULL, &error));
 	assert_string_equal(error.text, words);
 }
 
@@ -571,7 +573,8 @@ static void test_refused(void **state)
 	refuse(&wanted, "/dev/null is no network namespace");
 	*wanted.netns = '\0';
 	wanted.queues = 2;
-	port = tap_port_new(base, NULL, "p", 0, &wanted, TAP_PORT_ALL, NULL, NULL);
+	port = tap_port_new(
+		base, NULL, "p", 0, &wanted, TAP_PORT_VHOST_AUTO, TAP_PORT_ALL, NULL, NULL);
 	assert_non_null(port);
 	refuse(&wanted, "another program has TAP " NAME);
 }
