@@ -76,7 +76,7 @@ def all_series():
                only=("virtswitch", "busy")),
         Series("tap", "Two network namespaces: TAP ports, and the kernel's bridge", "traffic",
                [Point("TCP", None, tap="tcp"), Point("64 bytes", None, tap="flood"),
-                Point("ping", None, tap="ping")],
+                Point("UDP", None, tap="udp"), Point("ping", None, tap="ping")],
                [GBPS, MPPS, CORE, CPU, CYCLES, *LATENCY[1:]], only=("virtswitch", "plain", "vsw-nic", "bridge")),
         Series("packet", "Two network namespaces: packet ports at veths, and the kernel's bridge",
                "traffic",

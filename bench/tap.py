@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Two network namespaces, and what connects them: vswd with two TAP ports, through io_uring or plain; vswd
-with two packet ports at two veths, or with two vsw-nic; or the kernel's own bridge between two veths. iperf3, ping and a flood of small frames go
-through it.
+with two packet ports at two veths, or with two vsw-nic; or the kernel's own bridge between two veths. iperf3,
+ping, a flood of small frames and small datagrams go through it.
 
 The switch has one core; both ends of the traffic share the other, so that what is compared does the same
 work with the same processor. A vsw-nic is on neither: the kernel puts it where there is room. Figures: gbps of
-TCP; mpps of frames that arrived; core_mpps, what the switch's core moves in a second in which it has always
-something to do; cpu_mpps, the same by the processor time of its thread, which leaves out what others did
-with the core meanwhile; p50_us and p99_us of ping.
+TCP; mpps of frames, or of datagrams, that arrived; core_mpps, what the switch's core moves in a second in
+which it has always something to do; cpu_mpps, the same by the processor time of its thread, which leaves out
+what others did with the core meanwhile; p50_us and p99_us of ping.
 """
 import json
 import os
@@ -211,6 +211,26 @@ def _flood(bed, pair, ends, core, seconds, warm):
         sender.kill()
 
 
+def _datagrams(bed, pair, ends, core, seconds, warm):
+    """Small UDP datagrams, 64 a system call of the sender."""
+    tool = pathlib.Path(__file__).with_name("datagrams.py")
+    receiver = Process("receiver", [tool, "receive", ADDRESSES[1], warm + seconds],
+                       bed.path / "receiver.log", netns=ends[1], cpus=[core])
+    sender = None
+    try:
+        receiver.wait_log("^ready$")
+        sender = Process("sender", [tool, "send", ADDRESSES[1], warm + seconds + 1],
+                         bed.path / "sender.log", netns=ends[0], cpus=[core])
+        time.sleep(warm)
+        figures = _moved(pair, ends, seconds - 0.5)
+        receiver.wait(seconds + 20)
+        return {**figures, "mpps": float(receiver.log().split()[-1])}
+    finally:
+        receiver.kill()
+        if sender:
+            sender.kill()
+
+
 def _ping(space, core):
     done = space.run("taskset", "-c", core, "ping", "-i", "0.001", "-c", PINGS, ADDRESSES[1])
     times = sorted(float(found) * 1000 for found in re.findall(r"time=([\d.]+)", done.stdout))
@@ -220,7 +240,7 @@ def _ping(space, core):
 
 
 def run(bed, name, what, cores, seconds, warm):
-    """One fresh pair and one kind of traffic: "tcp", "flood" or "ping"."""
+    """One fresh pair and one kind of traffic: "tcp", "flood", "udp" or "ping"."""
     pair, ends = PAIRS[name](), [Namespace(ipv6=False), Namespace(ipv6=False)]
     generator, switch = cores
     try:
@@ -231,7 +251,7 @@ def run(bed, name, what, cores, seconds, warm):
             pair.warmed()
             times = _ping(ends[0], generator)
             return {"mpps": 0, **pair.figures(), **times}
-        measure = _stream if what == "tcp" else _flood
+        measure = {"tcp": _stream, "flood": _flood, "udp": _datagrams}[what]
         return measure(bed, pair, ends, generator, seconds, warm)
     finally:
         pair.close()
