@@ -32,8 +32,8 @@ _Static_assert(sizeof(struct virtio_net_hdr) == PACKET_SOCKET_HEADER, "what PACK
 #define SLOTS_JUMBO   256u
 /* The kernel's unit of allocation. */
 #define BLOCK_SIZE    65536u
-/* Long frames that wait in either direction: some sixty with 64 KiB. */
-#define BUFFER_BYTES  (4 << 20)
+/* Long frames that wait in either direction: some 240 of 64 KiB, a burst of a few flows. */
+#define BUFFER_BYTES  (16 << 20)
 
 static int open_socket(struct error *error)
 {

@@ -43,6 +43,11 @@ class Namespace:
         """A context manager: sockets made inside belong to this namespace for ever."""
         return _Inside(self.path)
 
+    def guards_interfaces(self):
+        """Whether the kernel has what keeps its stack from a packet port's interface."""
+        return self.run("sh", "-c", "nft add table netdev probe && nft delete table netdev probe",
+                        check=False).returncode == 0
+
     def close(self):
         self.holder.kill()
         self.holder.wait()

@@ -111,11 +111,10 @@ static enum drop_reason take_long(struct visit *visit, struct packet *packet, ui
 }
 
 /* Puts back the tag that the kernel has taken off, with the header of virtio-net in front of it. */
-static void restore_tag(
-	struct packet *packet, const struct tpacket2_hdr *slot, struct virtio_net_hdr *header)
+static void restore_tag(struct packet *packet, const struct tpacket2_hdr *slot, uint32_t status,
+	struct virtio_net_hdr *header)
 {
-	uint16_t type = slot->tp_status & TP_STATUS_VLAN_TPID_VALID ? slot->tp_vlan_tpid
-								    : ETH_P_8021Q;
+	uint16_t type = status & TP_STATUS_VLAN_TPID_VALID ? slot->tp_vlan_tpid : ETH_P_8021Q;
 
 	if (!packet_vlan_push(packet, slot->tp_vlan_tci))
 		return;
@@ -147,7 +146,7 @@ static enum drop_reason accept_frame(
 	packet->tail_count = packet->tail->iov_len > 0;
 	memcpy(&header, packet->head - PACKET_SOCKET_HEADER, sizeof(header));
 	if (tagged)
-		restore_tag(packet, slot, &header);
+		restore_tag(packet, slot, status, &header);
 	if (unlikely(packet->length > PACKET_LENGTH_MAX))
 		return DROP_FRAME_TOO_LONG;
 	if (unlikely(!net_offload_receive(&header, visit->requests, packet)))
