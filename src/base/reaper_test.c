@@ -17,21 +17,9 @@
 
 #include "base/clock.h"
 #include "base/reaper.h"
+#include "base/test_threads.h"
 
 static sem_t gate, passed;
-static bool no_threads;
-
-int __real_pthread_create(
-	pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
-int __wrap_pthread_create(
-	pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
-
-int __wrap_pthread_create(
-	pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)
-{
-	return no_threads ? EAGAIN : __real_pthread_create(thread, attributes, run, argument);
-}
-
 static void wait_at_the_gate(void *argument)
 {
 	while (sem_wait(&gate) < 0)
@@ -151,26 +139,26 @@ static void without_a_thread(void **state)
 	unsigned done = 0, stalls = 0;
 
 	reaper_on_stall(reaper, add_one, &stalls);
-	no_threads = true;
+	test_no_threads = true;
 	reaper_run(reaper, add_one, &done);
 	reaper_run(reaper, add_one, &done);
 	assert_int_equal(stalls, 2);
 	reaper_retry(reaper);
 	assert_int_equal(stalls, 3);
 	assert_int_equal(reaper_pending(reaper), 2);
-	no_threads = false;
+	test_no_threads = false;
 	assert_int_equal(done, 0);
 	reaper_retry(reaper);
 	reaper_wait(reaper);
 	assert_int_equal(done, 2);
 	/* Nothing to do: nothing to say. */
-	no_threads = true;
+	test_no_threads = true;
 	reaper_retry(reaper);
 	assert_int_equal(stalls, 3);
 	reaper_on_stall(reaper, NULL, NULL);
 	reaper_run(reaper, add_one, &done);
 	assert_int_equal(stalls, 3);
-	no_threads = false;
+	test_no_threads = false;
 	/* With the last owner goes the last chance, which is taken. */
 	reaper_free(reaper);
 	reaper_wait_all();

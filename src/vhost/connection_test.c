@@ -211,21 +211,18 @@ static void test_slow_reader(void **state)
 	test_run();
 }
 
-#define TEST(name)                                                                                 \
-	cmocka_unit_test_setup_teardown(name, test_endpoint_setup, test_endpoint_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_message_and_reply),
-		TEST(test_one_byte_at_a_time),
-		TEST(test_fd_floods),
-		TEST(test_truncated_control),
-		TEST(test_bad_headers),
-		TEST(test_stalled_message_has_a_deadline),
-		TEST(test_idle_connection_stays),
-		TEST(test_peer_that_never_reads),
-		TEST(test_slow_reader),
+		TEST_OF_ENDPOINT(test_message_and_reply),
+		TEST_OF_ENDPOINT(test_one_byte_at_a_time),
+		TEST_OF_ENDPOINT(test_fd_floods),
+		TEST_OF_ENDPOINT(test_truncated_control),
+		TEST_OF_ENDPOINT(test_bad_headers),
+		TEST_OF_ENDPOINT(test_stalled_message_has_a_deadline),
+		TEST_OF_ENDPOINT(test_idle_connection_stays),
+		TEST_OF_ENDPOINT(test_peer_that_never_reads),
+		TEST_OF_ENDPOINT(test_slow_reader),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

@@ -14,21 +14,9 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/reaper.h"
+#include "base/test_threads.h"
 #include "vhost/second_client.h"
 #include "vhost/test_port.h"
-
-static bool no_threads;
-
-int __real_pthread_create(
-	pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
-int __wrap_pthread_create(
-	pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
-
-int __wrap_pthread_create(
-	pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)
-{
-	return no_threads ? EAGAIN : __real_pthread_create(thread, attributes, run, argument);
-}
 
 static void test_second_client(void **state)
 {
@@ -228,33 +216,30 @@ static void test_reaper_without_a_thread(void **state)
 	fd = test_client();
 	test_run();
 	before = test_fd_count();
-	no_threads = true;
+	test_no_threads = true;
 	test_send_bytes(fd, test_get_features, sizeof(test_get_features), 5);
 	test_run();
 	assert_int_equal(test_owner.messages, 1);
 	assert_int_equal(reaper_pending(vhost_endpoint_reaper(test_owner.endpoint)), 5);
 	test_run_for(500);
 	assert_int_equal(reaper_pending(vhost_endpoint_reaper(test_owner.endpoint)), 5);
-	no_threads = false;
+	test_no_threads = false;
 	test_run_for(500);
 	assert_int_equal(test_fd_count(), before);
 	fd_close(&fd);
 	test_run();
 }
 
-#define TEST(name)                                                                                 \
-	cmocka_unit_test_setup_teardown(name, test_endpoint_setup, test_endpoint_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_second_client),
-		TEST(test_second_client_takes_over),
-		TEST(test_socket_file),
-		TEST(test_client_mode),
-		TEST(test_client_mode_backs_off),
-		TEST(test_owner_acts_inside_callbacks),
-		TEST(test_reaper_without_a_thread),
+		TEST_OF_ENDPOINT(test_second_client),
+		TEST_OF_ENDPOINT(test_second_client_takes_over),
+		TEST_OF_ENDPOINT(test_socket_file),
+		TEST_OF_ENDPOINT(test_client_mode),
+		TEST_OF_ENDPOINT(test_client_mode_backs_off),
+		TEST_OF_ENDPOINT(test_owner_acts_inside_callbacks),
+		TEST_OF_ENDPOINT(test_reaper_without_a_thread),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

@@ -39,6 +39,8 @@ extern unsigned test_baseline; /* descriptors that were open before */
 
 int test_endpoint_setup(void **state);
 int test_endpoint_teardown(void **state);
+#define TEST_OF_ENDPOINT(name)                                                                     \
+	cmocka_unit_test_setup_teardown(name, test_endpoint_setup, test_endpoint_teardown)
 
 /* Opens the endpoint at test_path: 0 or -errno; / which must work. */
 int test_endpoint_try(enum vhost_mode mode, struct error *error);

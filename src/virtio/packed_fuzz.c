@@ -13,6 +13,7 @@
 #include "base/cursor.h"
 #include "virtio/packed_device.h"
 #include "virtio/packed_driver.h"
+#include "virtio/test_memory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -47,32 +48,6 @@ static void require(bool condition)
 		abort();
 }
 
-static void add_region(uint64_t address, uint64_t size)
-{
-	uint8_t *bytes = aligned_alloc(64, size);
-
-	require(bytes);
-	memory.regions[memory.count++] = (struct guest_region){
-		.guest_address = address, .size = size, .user_address = address, .host = bytes};
-}
-
-/* Fills the regions with the input, repeated. */
-static void fill_memory(const uint8_t *data, size_t size)
-{
-	for (unsigned i = 0; i < memory.count; i++)
-		for (size_t at = 0; at < memory.regions[i].size; at++)
-			memory.regions[i].host[at] = size ? data[at % size] : 0;
-}
-
-static bool inside_memory(const struct iovec *piece)
-{
-	for (unsigned i = 0; i < memory.count; i++)
-		if (checked_inside((uintptr_t)piece->iov_base, piece->iov_len,
-			    (uintptr_t)memory.regions[i].host, memory.regions[i].size))
-			return true;
-	return false;
-}
-
 static void device_take(bool writable)
 {
 	struct iovec pieces[40];
@@ -90,7 +65,7 @@ static void device_take(bool writable)
 		return;
 	}
 	for (int i = 0; i < count; i++) {
-		require(inside_memory(&pieces[i]));
+		require(test_memory_holds(&memory, &pieces[i]));
 		sum += pieces[i].iov_len;
 	}
 	require(count > 0 && sum == length);
@@ -254,10 +229,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!operations)
 		return 0;
 	if (!memory.count) {
-		add_region(FIRST, FIRST_SIZE);
-		add_region(SECOND, SECOND_SIZE);
+		test_memory_add(&memory, FIRST, FIRST_SIZE, 64);
+		test_memory_add(&memory, SECOND, SECOND_SIZE, 64);
 	}
-	fill_memory(operations + 2 * (size_t)prefix.operations, cursor_left(&cursor));
+	test_memory_fill(&memory, operations + 2 * (size_t)prefix.operations, cursor_left(&cursor));
 	bytes = memory.regions[0].host;
 	prefix.size %= SIZE_LIMIT + 1;
 	features = (prefix.features & 1 ? UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX : 0) |

@@ -361,7 +361,7 @@ static void take_flipping(bool writable, unsigned *good, unsigned *bad)
 		return;
 	count = packed_device_take(&device, &chain, writable, pieces, 8, &length);
 	for (int k = 0; k < count; k++) {
-		require(k < 8 && inside_memory(&pieces[k]));
+		require(k < 8 && test_memory_holds(&memory, &pieces[k]));
 		sum += pieces[k].iov_len;
 	}
 	require(!pieces[8].iov_base);

@@ -233,13 +233,4 @@ static void check_pieces(const struct hostile_case *c, int count, bool broken,
 		fail_msg("%s: %u bytes (sum %u), expected %u", c->name, length, sum, c->length);
 }
 
-static bool inside_memory(const struct iovec *piece)
-{
-	for (unsigned i = 0; i < memory.count; i++)
-		if (checked_inside((uintptr_t)piece->iov_base, piece->iov_len,
-			    (uintptr_t)memory.regions[i].host, memory.regions[i].size))
-			return true;
-	return false;
-}
-
 #endif

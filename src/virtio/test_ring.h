@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "virtio/split_device.h"
+#include "virtio/test_memory.h"
 
 #define require(condition)                                                                         \
 	do {                                                                                       \
@@ -43,13 +44,7 @@ static inline uint64_t test_below(uint64_t *state, uint64_t limit)
 /* Adds a region that is an array of exactly `size` bytes; returns the array, which is zero. */
 static inline uint8_t *test_region(struct guest_memory *memory, uint64_t address, uint64_t size)
 {
-	uint8_t *bytes = aligned_alloc(4096, size);
-
-	require(bytes && memory->count < GUEST_MEMORY_SLOTS);
-	memset(bytes, 0, size);
-	memory->regions[memory->count++] = (struct guest_region){
-		.guest_address = address, .size = size, .user_address = address, .host = bytes};
-	return bytes;
+	return test_memory_add(memory, address, size, 4096);
 }
 
 static inline void test_regions_free(struct guest_memory *memory)

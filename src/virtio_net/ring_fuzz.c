@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "virtio/test_memory.h"
 #include "virtio_net/device.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -38,48 +39,14 @@ static void require(bool condition)
 		abort();
 }
 
-static void add_region(uint64_t address, uint64_t size)
-{
-	uint8_t *bytes = aligned_alloc(64, size);
-
-	require(bytes);
-	memory.regions[memory.count++] = (struct guest_region){
-		.guest_address = address, .size = size, .user_address = address, .host = bytes};
-}
-
 static void begin_once(void)
 {
 	if (batch)
 		return;
-	add_region(FIRST, FIRST_SIZE);
-	add_region(SECOND, SECOND_SIZE);
+	test_memory_add(&memory, FIRST, FIRST_SIZE, 64);
+	test_memory_add(&memory, SECOND, SECOND_SIZE, 64);
 	batch = aligned_alloc(CACHE_LINE, sizeof(*batch));
 	require(batch);
-}
-
-/* Fills the regions with the input, repeated. */
-static void fill_memory(const uint8_t *data, size_t size)
-{
-	for (unsigned i = 0; i < memory.count; i++)
-		for (size_t at = 0; at < memory.regions[i].size;) {
-			size_t left = memory.regions[i].size - at;
-
-			if (!size) {
-				memset(memory.regions[i].host + at, 0, left);
-				break;
-			}
-			memcpy(memory.regions[i].host + at, data, left < size ? left : size);
-			at += left < size ? left : size;
-		}
-}
-
-static bool inside_memory(const struct iovec *piece)
-{
-	for (unsigned i = 0; i < memory.count; i++)
-		if (checked_inside((uintptr_t)piece->iov_base, piece->iov_len,
-			    (uintptr_t)memory.regions[i].host, memory.regions[i].size))
-			return true;
-	return false;
 }
 
 static void check_packet(const struct packet *packet)
@@ -88,7 +55,7 @@ static void check_packet(const struct packet *packet)
 
 	require(packet->length >= 14 && packet->length <= PACKET_LENGTH_MAX);
 	for (unsigned i = 0; i < packet->tail_count; i++) {
-		require(inside_memory(&packet->tail[i]));
+		require(test_memory_holds(&memory, &packet->tail[i]));
 		sum += packet->tail[i].iov_len;
 	}
 	require(sum == packet->length);
@@ -117,7 +84,8 @@ static void look_ahead(const struct net_device_queue *queue)
 {
 	const uint8_t *buffer = net_outlook_fetch(&queue->outlook);
 
-	require(!buffer || inside_memory(&(struct iovec){(uint8_t *)(uintptr_t)buffer, 1}));
+	require(!buffer ||
+		test_memory_holds(&memory, &(struct iovec){(uint8_t *)(uintptr_t)buffer, 1}));
 }
 
 /* A batch of frames with heads and tails of our own. */
@@ -176,7 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < sizeof(prefix))
 		return 0;
 	memcpy(&prefix, data, sizeof(prefix));
-	fill_memory(data + sizeof(prefix), size - sizeof(prefix));
+	test_memory_fill(&memory, data + sizeof(prefix), size - sizeof(prefix));
 	entries = 1u << prefix.size_log2 % 9;
 	descriptors = place(prefix.places[0], 16, split_descriptors_size(entries));
 	available = place(prefix.places[1], 2, split_available_size(entries));
