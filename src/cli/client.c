@@ -167,8 +167,9 @@ static char *receive_line(int fd, const char *control)
 	return NULL;
 }
 
-/* looks: the request went to the socket that only shows. */
-static void print_error(const json_t *error, const char *control, bool looks)
+/* looks: the request went to the socket that only shows. of_file: what is wrong is so in a file,
+ * whose name stands in front. */
+static void print_error(const json_t *error, const char *control, bool looks, bool of_file)
 {
 	const char *message = json_string_value(json_object_get(error, "message"));
 	const json_t *lines = json_object_get(error, "data");
@@ -178,7 +179,7 @@ static void print_error(const json_t *error, const char *control, bool looks)
 
 	if (json_is_array(lines)) {
 		json_array_foreach (lines, i, line)
-			fprintf(stderr, "%s\n", json_string_value(line));
+			fprintf(stderr, "%s%s\n", of_file ? "" : "vsw: ", json_string_value(line));
 		return;
 	}
 	fprintf(stderr, "vsw: %s\n", message ? message : "refused without a reason");
@@ -218,7 +219,8 @@ json_t *client_call(const char *control, const char *method, json_t *params)
 		reply = json_loads(line, 0, NULL);
 		result = json_object_get(reply, "result");
 		if (json_object_get(reply, "error"))
-			print_error(json_object_get(reply, "error"), control, looks);
+			print_error(json_object_get(reply, "error"), control, looks,
+				strcmp(method, "config.edit") != 0);
 		else if (!result)
 			fprintf(stderr, "vsw: what answers at %s is not vswd\n", control);
 		json_incref(result);

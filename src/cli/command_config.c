@@ -58,13 +58,15 @@ static int send_file(
 	json_t *params;
 	json_t *result;
 	size_t length;
-	char *text;
+	char *text, *path;
 	size_t i;
 
 	if (config_read_file(name, &text, &length, &errors) < 0)
 		return print_faults(file_name(line), &errors);
-	params = json_pack("{s:s, s:s%, s:b, s:b}", "file", name, "text", text, length, "force",
-		(line->given & COMMAND_FORCE) != 0, "own", (int)own);
+	path = realpath(name, NULL);
+	params = json_pack("{s:s, s:s%, s:b, s:b, s:s?}", "file", name, "text", text, length,
+		"force", (line->given & COMMAND_FORCE) != 0, "own", (int)own, "path", path);
+	free(path);
 	free(text);
 	if (!params) {
 		fprintf(stderr, "%s: not UTF-8 text\n", name);
@@ -101,6 +103,7 @@ int command_config_apply(const struct command_line *line)
 	int status = state ? send_file(line, "config.apply", "nothing to change", own)
 			   : COMMAND_REFUSED;
 
+	fflush(stdout);
 	if (status == COMMAND_DONE && !line->json && !own && own_name)
 		fprintf(stderr,
 			"vsw: vswd was started with %s: its next start or reload undoes this; 'vsw "

@@ -54,6 +54,7 @@ static int edit(const struct command_line *line, const char *object, const char 
 	json_array_foreach (result, i, item)
 		if (!line->json)
 			printf("%s\n", json_string_value(item));
+	fflush(stdout);
 	if (!json_array_size(result) && !line->json)
 		printf("nothing to change\n");
 	else if (!line->json)

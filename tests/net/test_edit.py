@@ -48,7 +48,7 @@ def test_by_hand(switch):
         (("port", "set", "vm3", "network=blue"), "no port 'vm3'"),
         (("port", "set", "vm2", "socket=/nonexistent/folder/x"),
          "vsw: ports.vm2.socket: /nonexistent/folder/x: "),
-        (("network", "del", "green"), "in use"),
+        (("network", "del", "green"), "vsw: network 'green' is in use"),
     ]:
         done = switch.vsw_raw(*words)
         assert done.returncode == 1 and said in done.stderr, (words, done.stderr)

@@ -97,6 +97,7 @@ static json_t *change_config(
 	bool force = json_is_true(json_object_get(params, "force"));
 	bool own = json_is_true(json_object_get(params, "own"));
 	const json_t *text = json_object_get(params, "text");
+	const char *path = json_string_value(json_object_get(params, "path"));
 	char digest[SAVED_DIGEST_SIZE];
 	json_t *lines = NULL;
 	struct model model;
@@ -108,7 +109,7 @@ static json_t *change_config(
 		runtime, &model, file, force ? APPLY_FORCED : APPLY_SAFELY, apply, failure);
 	if (apply && lines) {
 		saved_digest(json_string_value(text), json_string_length(text), digest);
-		by_hand_note_file(runtime, file, own ? digest : NULL);
+		by_hand_note_file(runtime, path ? path : file, own ? digest : NULL);
 		log_info("configuration %s applied: changes: %zu", file, json_array_size(lines));
 	}
 	model_fini(&model);

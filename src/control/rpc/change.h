@@ -13,7 +13,7 @@
 json_t *change_diff(struct runtime *runtime, const json_t *params, struct show_failure *failure);
 
 /* The same, carried out; "force": true also where VMs are cut off, "own": true where it is the file
- * that a reload reads. */
+ * that a reload reads, "path": its name for those who ask which one was applied last. */
 json_t *change_apply(struct runtime *runtime, const json_t *params, struct show_failure *failure);
 
 /* One object by hand: {"object", "verb", "name", "keys", "force"}; edit.h. The lines of what
