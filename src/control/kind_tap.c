@@ -106,22 +106,25 @@ static void undo(struct port *port, const struct model_port *was)
 }
 
 /* Whoever has an address behind the interface, the administrator himself maybe, is cut off where it
- * goes. One that stays, though it is opened anew, is given its addresses again. */
+ * goes. One that stays, though it is opened anew, is given its port's addresses again. */
 static int keeps_promise(const struct port *port, const struct model_port *old,
 	const struct model_port *new, struct error *error)
 {
 	const struct model_tap *settings = model_tap(old);
+	struct value_address address = {0};
 	char text[VALUE_ADDRESS_TEXT_SIZE];
-	struct tap_port_status status;
+	struct link_address found;
 
-	tap_port_status(port, &status);
-	if (status.state != TAP_PORT_RUNNING || !settings->address.count)
-		return 0;
 	if (new &&port_kind_of(new) == &port_kind_tap &&
 		strcmp(model_tap(new)->ifname, settings->ifname) == 0 &&
 		strcmp(model_tap(new)->netns, settings->netns) == 0)
 		return 0;
-	value_address_format(&settings->address.of[0], VALUE_INTERFACE, text);
+	if (!tap_port_address(port, &found))
+		return 0;
+	address.ipv6 = found.ipv6;
+	address.length = found.length;
+	memcpy(address.bytes, found.bytes, sizeof(address.bytes));
+	value_address_format(&address, VALUE_INTERFACE, text);
 	return error_set(error, -EBUSY, "its interface %s%s%s is up and has the address %s",
 		settings->ifname, *settings->netns ? " in netns " : "", settings->netns, text);
 }

@@ -227,6 +227,22 @@ int host_tap_look(const struct host_tap *request, struct link *link)
 	return status;
 }
 
+int host_tap_address(const struct host_tap *request, struct link_address *address)
+{
+	struct netns_visit visit;
+	struct error error;
+	struct link link;
+	int status = netns_enter(&visit, request->netns, &error);
+
+	if (status < 0)
+		return status;
+	status = link_find(request->name, &link);
+	if (status == 0)
+		status = link_addresses(link.index, address, 1);
+	netns_leave(&visit);
+	return status == 0 ? -ENODEV : MIN(status, 0);
+}
+
 int host_tap_watch(const struct host_tap *request, uint64_t *netns, struct error *error)
 {
 	struct netns_visit visit;

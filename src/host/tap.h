@@ -97,6 +97,10 @@ int host_tap_open(const struct host_tap *request, struct tap *tap, struct error 
  * none. */
 int host_tap_look(const struct host_tap *request, struct link *link);
 
+/* The first address that the interface of that name in that namespace has for good, whoever gave
+ * it: link_addresses(). 0 or -errno: -ENODEV where there is none, or no interface. */
+int host_tap_address(const struct host_tap *request, struct link_address *address);
+
 /* Opens a watch of interfaces (link.h) in the namespace of `request`, whose identity (netns.h) it
  * fills in. */
 int host_tap_watch(const struct host_tap *request, uint64_t *netns, struct error *error);

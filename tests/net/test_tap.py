@@ -272,9 +272,12 @@ def test_handed_over(bed, spaces):
 def test_a_way_of_the_host_goes_by_force_only(bed, spaces):
     """Who has an address behind an interface is not cut off by a slip, nor by a file that lacks the port."""
     a = spaces()
-    ports = {"a": tap(a, 1), "idle": tap(a, 2, address=[]), "vm": {"network": "blue"}}
-    del ports["idle"]["address"]
+    ports = {"a": tap(a, 1), "idle": tap(a, 2), "hand": tap(a, 3), "vm": {"network": "blue"}}
+    del ports["idle"]["address"], ports["hand"]["address"]
     bed.vswd(ports)
+    a.run("ip", "address", "add", "10.0.0.3/24", "dev", "vsw3")
+    done = bed.switch.vsw_raw("port", "del", "hand")
+    assert done.returncode == 1 and "vsw3 in netns" in done.stderr and "10.0.0.3/24" in done.stderr
     wait_for(lambda: bed.switch.port("a")["state"] == "running", 10, "the interface")
     why = f"port a: its interface vsw1 in netns {a.path} is up and has the address 10.0.0.1/24"
     for words in [("port", "del", "a"), ("port", "set", "a", "ifname=other"),
@@ -284,7 +287,7 @@ def test_a_way_of_the_host_goes_by_force_only(bed, spaces):
         assert f"vsw: 1 port in use would be cut off (--force does it): {why}" in done.stderr, words
     bed.switch.allow("would be cut off", "configuration not changed")
     bed.switch.reload(bed.text({"vm": ports["vm"]}))
-    assert why in bed.switch.log() and len(bed.switch.vsw("port", "show")) == 3
+    assert why in bed.switch.log() and len(bed.switch.vsw("port", "show")) == 4
     for words in [("port", "set", "a", "mtu=1400"), ("port", "set", "a", "queues=2"),
                   ("port", "del", "idle"), ("port", "del", "a", "--force")]:
         assert bed.switch.vsw_raw(*words).returncode == 0, words

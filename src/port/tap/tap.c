@@ -307,6 +307,15 @@ void tap_port_undo(struct port *port, const struct host_tap *settings)
 		tap_port_review(tap);
 }
 
+bool tap_port_address(const struct port *port, struct link_address *address)
+{
+	struct tap_port_status status;
+
+	tap_port_status(port, &status);
+	return status.state == TAP_PORT_RUNNING &&
+	       host_tap_address(&tap_port(port)->settings, address) == 0;
+}
+
 void tap_port_status(const struct port *port, struct tap_port_status *status)
 {
 	const struct tap_port *tap = tap_port(port);

@@ -98,6 +98,11 @@ struct tap_port_status {
 	uint64_t returns; /* how often it came back */
 };
 
+/* An address that the interface has for good, given by its port or by somebody else: who has it is
+ * reached through the port. False where there is none, or the interface is not up. Asks the kernel.
+ * Control thread. */
+bool tap_port_address(const struct port *port, struct link_address *address);
+
 /* Control thread. */
 void tap_port_status(const struct port *port, struct tap_port_status *status);
 
