@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Who has which address of a network, and until when: the state of DHCP, of either version. One
+ * table a network and version. Addresses are numbers here: an IPv4 address in host order, or the
+ * second half of an IPv6 address, whose first half is that of the network.
+ *
+ *	           offer            bind                  time, release
+ *	(nothing) -------> OFFERED -------> BOUND --------------------> PAST
+ *	                      |               | decline                  |
+ *	                      |               '-------> DECLINED --------|
+ *	                      '------------ time ------------------------'
+ *
+ * A client is known by what it calls itself *and* by its owner, the port where it is: whoever
+ * claims at another port to be the same client is another. An owner may hold so many addresses as
+ * the pool's limit says (offered, bound or declined), so that one with a thousand MAC addresses
+ * takes no more than its share. PAST is what makes a client get the address that it had; the
+ * oldest of them is given away where no address is left that nobody ever had.
+ *
+ * Time is in seconds of the wall clock, an argument: leases outlive the process.
+ *
+ * One thread. A lease that is handed out is good until the next call that changes the table.
+ */
+#ifndef VSW_SERVICE_LEASES_H
+#define VSW_SERVICE_LEASES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "packet/mac.h"
+
+/* A DUID has up to 130 bytes (RFC 8415, 11.1), and its IAID four. */
+#define LEASE_CLIENT_MAX 136
+#define LEASE_OWNER_SIZE 64
+/* A label of DNS has up to 63 characters. */
+#define LEASE_HOST_SIZE  64
+
+enum lease_state { LEASE_PAST, LEASE_OFFERED, LEASE_BOUND, LEASE_DECLINED };
+
+/* Ids that begin with this are the table's own: of what was declined. */
+#define LEASE_NOBODY 0
+
+struct lease_client {
+	char owner[LEASE_OWNER_SIZE];
+	uint8_t length;
+	uint8_t id[LEASE_CLIENT_MAX];
+};
+
+struct lease {
+	struct lease_client client;
+	uint64_t address;
+	uint64_t until; /* seconds; of a past one, when it ended */
+	enum lease_state state;
+	uint8_t mac[MAC_SIZE];      /* zero where it is not known */
+	char host[LEASE_HOST_SIZE]; /* what the client calls itself; "": nothing */
+};
+
+/* What addresses there are to give. Borrowed for the call. */
+struct lease_pool {
+	uint64_t from, to;        /* both are of the pool; from > to: there is none */
+	const uint64_t *excluded; /* rising; those that are not */
+	unsigned excluded_count;
+	unsigned limit; /* addresses that one owner may hold; 0: any number */
+};
+
+enum lease_result {
+	LEASE_OK,
+	LEASE_NONE_LEFT, /* all addresses are taken */
+	LEASE_LIMIT,     /* its owner holds as many as it may */
+	LEASE_TAKEN,     /* the address is another's, or not of the pool */
+	LEASE_MEMORY,
+};
+
+struct leases;
+
+/* seed: secret, so that nobody can choose clients that collide. NULL where memory is short. */
+struct leases *leases_new(uint64_t seed);
+void leases_free(struct leases *leases);
+
+/* What the client has, or had. NULL: nothing. */
+const struct lease *leases_find(const struct leases *leases, const struct lease_client *client);
+/* Who has the address, or had it last. */
+const struct lease *leases_at(const struct leases *leases, uint64_t address);
+
+/* True where the address is of the pool. */
+bool lease_pool_has(const struct lease_pool *pool, uint64_t address);
+
+/*
+ * Chooses an address for the client and keeps it until then: the one that it has or had, else
+ * `wish` where that is free (0: none), else one that nobody had, else the one that has been free
+ * for longest. What is bound stays bound. LEASE_OK and *lease, or why there is none.
+ */
+enum lease_result leases_offer(struct leases *leases, const struct lease_pool *pool,
+	const struct lease_client *client, uint64_t wish, uint64_t until,
+	const struct lease **lease);
+
+/* Binds the address to the client until then; what else it held it holds no more. mac, host: noted
+ * with it. LEASE_OK and *lease, or why not. */
+enum lease_result leases_bind(struct leases *leases, const struct lease_pool *pool,
+	const struct lease_client *client, uint64_t address, uint64_t until,
+	const uint8_t mac[MAC_SIZE], const char *host, const struct lease **lease);
+
+/* The client gives the address back, or says that somebody else uses it: nobody gets it until
+ * then. NULL where it is not the client's. */
+const struct lease *leases_release(
+	struct leases *leases, const struct lease_client *client, uint64_t address, uint64_t now);
+const struct lease *leases_decline(
+	struct leases *leases, const struct lease_client *client, uint64_t address, uint64_t until);
+
+/* Puts a lease of a former process in, over what there is of its client and address. False where
+ * memory is short. */
+bool leases_restore(struct leases *leases, const struct lease *lease);
+/* Forgets all about an address. False where nothing was known. */
+bool leases_forget(struct leases *leases, uint64_t address);
+
+/* Makes past what is over; returns how many bound ones. */
+unsigned leases_expire(struct leases *leases, uint64_t now);
+/* When leases_expire() has something to do next; UINT64_MAX: never. */
+uint64_t leases_next(const struct leases *leases);
+
+/* Leases of this state, and of all. */
+unsigned leases_count(const struct leases *leases, enum lease_state state);
+unsigned leases_total(const struct leases *leases);
+
+/* All that is known, by a position below leases_total() that changes with the table. */
+const struct lease *leases_get(const struct leases *leases, unsigned position);
+
+/* The addresses of the pool, cut off at UINT64_MAX. */
+uint64_t lease_pool_size(const struct lease_pool *pool);
+
+#endif
