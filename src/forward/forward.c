@@ -5,6 +5,7 @@
 #include "forward/l2.h"
 #include "forward/security.h"
 #include "forward/security_note.h"
+#include "forward/services.h"
 #include "forward/stage.h"
 
 /* The stages that look at the packet; the reason why it was dropped, or STAGE_NEXT. */
@@ -73,15 +74,42 @@ static NO_INLINE void classify_other(const struct topology *topology, struct pac
 	counter_add(&counters->packets, batch->count);
 }
 
+/* The same as decide_packets() where something is held, or served, somewhere. */
+static NO_INLINE unsigned decide_unusual(
+	struct stage_run *run, const struct forward_key_pair *keys, uint64_t mask)
+{
+	enum drop_reason reason;
+
+	/* Before learning: what a loop brings back would teach that everybody is behind it. */
+	if (l2_held(run, keys->destination))
+		return DROP_LOOP_HELD;
+	mask = services_refuse(run, (uint16_t)keys->destination, mask);
+	if (!mask)
+		return STAGE_DONE;
+	reason = l2_learn(run, keys->source);
+	if (reason != STAGE_NEXT) {
+		stage_drop(run, reason, mask);
+		return STAGE_DONE;
+	}
+	/* After it: the answer goes back to where the question came from. */
+	mask = services_divert(run, (uint16_t)keys->destination, mask);
+	if (mask) {
+		unsigned verdict = l2_output(run, keys->destination, mask);
+
+		if (verdict < STAGE_NEXT)
+			stage_drop(run, (enum drop_reason)verdict, mask);
+	}
+	return STAGE_DONE;
+}
+
 /* The stages that look at the keys, which the packets of `mask` share. */
 ALWAYS_INLINE unsigned decide_packets(
 	struct stage_run *run, const struct forward_key_pair *keys, uint64_t mask)
 {
 	enum drop_reason reason;
 
-	/* Before learning: what a loop brings back would teach that everybody is behind it. */
-	if (unlikely(run->topology->holds) && l2_held(run, keys->destination))
-		return DROP_LOOP_HELD;
+	if (unlikely(run->topology->unusual))
+		return decide_unusual(run, keys, mask);
 	reason = l2_learn(run, keys->source);
 	if (unlikely(reason != STAGE_NEXT))
 		return reason;

@@ -138,7 +138,7 @@ void topology_hold(struct topology *topology, uint16_t port, uint16_t network)
 	held[n->held_count++] = port;
 	n->member_count--;
 	memmove(&n->members[at], &n->members[at + 1], (n->member_count - at) * sizeof(*n->members));
-	topology->holds = true;
+	topology->unusual = true;
 }
 
 bool topology_holds(const struct topology *topology, uint16_t port, uint16_t network)
@@ -149,6 +149,19 @@ bool topology_holds(const struct topology *topology, uint16_t port, uint16_t net
 		if (n->held[i] == port)
 			return true;
 	return false;
+}
+
+void topology_serve(
+	struct topology *topology, uint16_t network, unsigned services, uint32_t address)
+{
+	topology->networks[network].services = services;
+	topology->networks[network].service_address = address;
+	topology->unusual = topology->unusual || services;
+}
+
+void topology_trust(struct topology *topology, uint16_t port)
+{
+	topology->ports[port].trusted = true;
 }
 
 void topology_allow_qinq(struct topology *topology, uint16_t port)

@@ -47,7 +47,8 @@ struct topology_port {
 	/* Those of this second: the second in the upper half. Written by the workers that serve the
 	 * port, by compare-and-swap; owned. */
 	uint64_t *flooded;
-	bool qinq; /* frames whose payload begins with a tag may enter and leave */
+	bool qinq;    /* frames whose payload begins with a tag may enter and leave */
+	bool trusted; /* may be a server in networks that have services (services.h) */
 	struct security_rules *security; /* what its frames may claim; NULL: anything */
 };
 
@@ -59,12 +60,23 @@ struct topology_network {
 	uint16_t link_local;   /* bit i: 01:80:c2:00:00:0i passes between its ports */
 	unsigned held_count;   /* ports that are held: no members, though they carry the network */
 	uint16_t *held;
+	unsigned services;        /* enum topology_service: what of theirs is diverted */
+	uint32_t service_address; /* of the DHCP server; host order */
+};
+
+/* What the switch itself answers in a network. */
+enum topology_service {
+	TOPOLOGY_DHCP = 1 << 0,   /* DHCPv4 */
+	TOPOLOGY_ARP = 1 << 1,    /* questions for the server's address */
+	TOPOLOGY_ROUTER = 1 << 2, /* router solicitations */
+	TOPOLOGY_DHCPV6 = 1 << 3,
 };
 
 struct topology {
 	unsigned port_count; /* highest port index in use + 1 */
 	unsigned network_count;
-	bool holds; /* some port is held in some network: topology_holds() */
+	/* Some port is held in some network (topology_holds()), or some network has services. */
+	bool unusual;
 	struct topology_port *ports;
 	struct topology_network *networks;
 };
@@ -97,6 +109,13 @@ void topology_hold(struct topology *topology, uint16_t port, uint16_t network);
 
 /* Whether it is so. */
 bool topology_holds(const struct topology *topology, uint16_t port, uint16_t network);
+
+/* What of the network's frames is for the switch itself: enum topology_service. */
+void topology_serve(
+	struct topology *topology, uint16_t network, unsigned services, uint32_t address);
+
+/* The port may be a server in networks that have services. */
+void topology_trust(struct topology *topology, uint16_t port);
 
 /* From now on frames with a second tag, or one of another type than 0x8100, may enter and leave
  * by the port; not in a trunk's native network (classify.h). */
