@@ -13,7 +13,7 @@
  *   socket   listen -> exists, set_access as often as one likes -> remove
  *            connect; probe, which changes nothing
  *   folder   make -> remove, where what it was made for failed; lock; check, which changes nothing
- *   record   open, as often as one likes -> remove
+ *   record   open, rename, as often as one likes -> remove
  *
  * No operation follows a symbolic link at the end of a path. Permissions are changed through a
  * descriptor of the file, which must be ours. Who may write a folder, or one on the way to it, may
@@ -145,7 +145,7 @@ int host_folder_lock(const struct host_folder *folder, struct error *error);
 struct host_record {
 	char folder[HOST_PATH_SIZE];
 	char name[HOST_NAME_SIZE]; /* no '/' in it, and does not begin with a dot */
-	uint64_t size;             /* open: bytes */
+	uint64_t size;             /* open: bytes; 0: as it is */
 };
 
 /* Fills folder and name. 0, -EINVAL (no name of a record) or -ENAMETOOLONG with the reason. */
@@ -159,6 +159,10 @@ int host_record_name(
  * others, is refused (-EPERM).
  */
 int host_record_open(const struct host_record *record, struct error *error);
+
+/* Gives the file another name in its folder, in place of what has that name there: at once, so
+ * that there is one of the two at any time. 0 or -errno and a reason. */
+int host_record_rename(const struct host_record *record, const char *name, struct error *error);
 
 /* Removes the file, and the folder with its last one. */
 void host_record_remove(const struct host_record *record);

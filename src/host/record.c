@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -83,7 +84,7 @@ static int open_file(const struct host_record *record, int folder, struct error 
 		status = error_set_errno(error, -errno, "%s/%s", record->folder, record->name);
 	else
 		status = check_owner(record, record->name, &found, S_IFREG, error);
-	if (status == 0) {
+	if (status == 0 && record->size) {
 		status = -posix_fallocate(fd, 0, (off_t)record->size);
 		if (status < 0)
 			error_set_errno(error, status, "%s/%s", record->folder, record->name);
@@ -102,6 +103,21 @@ int host_record_open(const struct host_record *record, struct error *error)
 
 	fd_close(&folder);
 	return fd;
+}
+
+int host_record_rename(const struct host_record *record, const char *name, struct error *error)
+{
+	struct host_record other;
+	int status = host_record_name(&other, record->folder, name, error);
+	int folder = status < 0 ? status : open_folder(record, error);
+
+	if (folder < 0)
+		return folder;
+	if (renameat(folder, record->name, folder, name) < 0)
+		status = error_set_errno(
+			error, -errno, "%s/%s to %s", record->folder, record->name, name);
+	fd_close(&folder);
+	return status;
 }
 
 void host_record_remove(const struct host_record *record)

@@ -93,6 +93,10 @@
 		"for the switch itself or from it, more than it has room for, or than one port "   \
 		"may have waiting",                                                                \
 		"look for a scan or a loop in the sending guest")                                  \
+	X(NO_LEASE, "no-lease",                                                                    \
+		"DHCP request for an address where none is left, or from a port that has as many " \
+		"as it may",                                                                       \
+		"see 'vsw lease show'; enlarge the network's 'dhcp.range', or 'dhcp.port-limit'")  \
 	X(MTU_EXCEEDED, "mtu-exceeded", "frame larger than the receiving port's MTU",              \
 		"use one MTU throughout the network")
 

@@ -262,6 +262,15 @@ unsigned local_port_receive(struct port *port, unsigned max,
 	return count;
 }
 
+void local_port_refuse(struct port *port, enum drop_reason reason)
+{
+	struct local_port *local = local_port(port);
+
+	spinlock_lock(&local->lock);
+	frames_drop(1, reason, &port->counters[0].tx);
+	spinlock_unlock(&local->lock);
+}
+
 static bool send_out(struct local_port *local, uint16_t network, uint16_t from, const void *frame,
 	uint32_t length)
 {
@@ -272,9 +281,7 @@ static bool send_out(struct local_port *local, uint16_t network, uint16_t from, 
 					      : NULL;
 
 	if (!record) {
-		spinlock_lock(&local->lock);
-		frames_drop(1, reason, &local->port.counters[0].tx);
-		spinlock_unlock(&local->lock);
+		local_port_refuse(&local->port, reason);
 		return false;
 	}
 	record->network = network;

@@ -25,6 +25,7 @@
 #define VSW_PORT_LOCAL_H
 
 #include "base/error.h"
+#include "packet/drop.h"
 #include "port/port.h"
 
 /* Of the rings, what is taken up by frames that wait; memory is used only where they do. */
@@ -63,6 +64,9 @@ bool local_port_send(struct port *port, uint16_t network, const void *frame, uin
 
 /* The same, as if the frame, tagged as a guest would have to, had come in on the port `from`. */
 bool local_port_send_as(struct port *port, uint16_t from, const void *frame, uint32_t length);
+
+/* Counts a frame that was handed over and comes to nothing, where that has a reason. */
+void local_port_refuse(struct port *port, enum drop_reason reason);
 
 /* Drops what is in the rings from and as the port `index`: it is gone, no worker sees it any
  * more, and its index may become another's. */
