@@ -58,6 +58,8 @@ int command_port_args(const struct command_line *line);
 int command_fdb_show(const struct command_line *line);
 int command_fdb_flush(const struct command_line *line);
 int command_fdb_del(const struct command_line *line);
+int command_lease_show(const struct command_line *line);
+int command_lease_del(const struct command_line *line);
 int command_network_show(const struct command_line *line);
 int command_worker_show(const struct command_line *line);
 int command_drops(const struct command_line *line);

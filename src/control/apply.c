@@ -12,6 +12,7 @@
 #include "control/judge.h"
 #include "control/loops.h"
 #include "control/port_kinds.h"
+#include "control/services.h"
 
 /* Changes that are logged one by one; of more only the number is. */
 #define LOGGED_CHANGES_MAX 20
@@ -75,6 +76,22 @@ static int plan(struct change *c, const struct model *model, enum apply_how how)
 	return rc < 0 ? rc : inherit(c);
 }
 
+/* The leases' journal is the only thing in it that may fail for a reason of the operator's. */
+static int prepare_services(struct change *c)
+{
+	const struct model_settings *settings = &c->next.model.settings;
+
+	c->services = services_prepare(c->runtime, &c->next, c->error);
+	if (c->services)
+		return 0;
+	if (settings->state_dir_line)
+		error_prefix(
+			c->error, "%s:%u: switch.state-dir", c->source, settings->state_dir_line);
+	else
+		error_prefix(c->error, "%s: switch.state-dir", c->source);
+	return -EINVAL;
+}
+
 /* Second phase: all that can fail. */
 static int carry_out(struct change *c)
 {
@@ -89,6 +106,8 @@ static int carry_out(struct change *c)
 		if (rc == 0)
 			rc = apply_open(c, true);
 	}
+	if (rc == 0)
+		rc = prepare_services(c);
 	if (rc == 0 && runtime_publish(c->runtime, &c->next, NULL) < 0)
 		rc = apply_fail_memory(c);
 	return rc;
@@ -144,6 +163,7 @@ static void commit(struct change *c)
 	judge_tell(&c->diff, &c->next);
 	runtime_adopt(runtime, &c->next);
 	runtime->mended = c->mended;
+	services_commit(runtime->services, c->services);
 	loops_prune(runtime);
 }
 
@@ -155,6 +175,7 @@ static void undo(struct change *c)
 	if (c->torn_down)
 		apply_restore(c);
 	apply_unprepare(c);
+	services_discard(c->services);
 	runtime_mark_indices(c->runtime);
 }
 

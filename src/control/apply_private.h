@@ -7,6 +7,8 @@
 #include "control/runtime.h"
 #include "control/transition.h"
 
+struct services_change;
+
 /* A change under way. */
 struct change {
 	struct runtime *runtime;
@@ -15,6 +17,7 @@ struct change {
 	struct runtime_state next;
 	const char *source; /* NULL: no file */
 	struct error *error;
+	struct services_change *services;
 	unsigned prepared; /* bit i: the kind at this position has made something */
 	unsigned changed;  /* of the ports before this position those that stay were changed */
 	unsigned mended;   /* ports at which something of somebody else's was put right */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/dhcp_settings.h"
 #include "forward/security_rules.h"
 #include "packet/packet.h"
 
@@ -61,6 +62,8 @@ static int set_port(struct topology *topology, const struct compile_input *input
 		rc = topology_limit_flood(topology, index, port->flood_limit);
 	if (rc == 0 && port->qinq)
 		topology_allow_qinq(topology, index);
+	if (port->trusted)
+		topology_trust(topology, index);
 	if (rc == 0 && (port->mac.set || port->ip.count))
 		rc = secure_port(topology, port, index);
 	return rc;
@@ -72,9 +75,13 @@ static void set_network(
 {
 	unsigned groups = network->stp << 0x0 | network->lacp << 0x2 | network->dot1x << 0x3 |
 			  network->lldp << 0xe;
+	unsigned services;
+	uint32_t address;
 
 	topology_network_set(topology, index, (uint16_t)network->vlan);
 	topology_pass_link_local(topology, index, (uint16_t)groups);
+	services = dhcp_services(network, &address);
+	topology_serve(topology, index, services, address);
 }
 
 /* True where the port is there, and the network is, and wants loops in it held. */

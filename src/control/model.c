@@ -56,6 +56,8 @@ void model_fini(struct model *model)
 {
 	for (unsigned i = 0; i < model->port_count; i++)
 		model_port_fini(&model->ports[i]);
+	for (unsigned i = 0; i < model->network_count; i++)
+		schema_fini(&model_network_schema, &model->networks[i]);
 	free(model->ports);
 	free(model->networks);
 	model_init(model);
@@ -141,6 +143,8 @@ int model_copy(struct model *to, const struct model *from)
 		if (!network)
 			goto fini_model;
 		*network = from->networks[i];
+		if (schema_copy(&model_network_schema, network, &from->networks[i]) < 0)
+			goto fini_model;
 	}
 	for (unsigned i = 0; i < from->port_count; i++) {
 		struct model_port *port = model_add_port(to);

@@ -20,6 +20,7 @@
 #include "control/schema.h"
 
 #define MODEL_SOCKET_DIR         "/run/virtswitch"
+#define MODEL_STATE_DIR          "/var/lib/virtswitch"
 #define MODEL_SOCKET_MODE        0660
 #define MODEL_IDLE_US_DEFAULT    100
 /* Addresses: 65,536 are enough for hundreds of VMs with containers inside. */
@@ -40,6 +41,7 @@ enum model_poll { MODEL_POLL_ADAPTIVE, MODEL_POLL_BUSY };
 
 struct model_settings {
 	char socket_dir[MODEL_PATH_SIZE];
+	char state_dir[MODEL_PATH_SIZE];     /* for what outlives vswd: the leases */
 	char control_group[MODEL_NAME_SIZE]; /* group of the control socket; "": that of vswd */
 	char control_ro[MODEL_NAME_SIZE];    /* group of the read-only one; "": there is none */
 	char socket_group[MODEL_NAME_SIZE];  /* of the ports' sockets; "": what the folder gives */
@@ -52,6 +54,7 @@ struct model_settings {
 	unsigned guest_memory;               /* enum model_guest_memory */
 	unsigned memory_limit_gib;           /* of all ports, or MODEL_MEMORY_AUTO */
 	unsigned socket_dir_line;            /* as model_port.lines; 0: unknown */
+	unsigned state_dir_line;             /* likewise */
 };
 
 enum model_pass { MODEL_DROP, MODEL_PASS };
@@ -64,6 +67,26 @@ enum model_loops { MODEL_LOOPS_HOLD, MODEL_LOOPS_LOG };
 /* Reserved for private use, so it is nobody's on the internet. */
 #define MODEL_DOMAIN "internal"
 
+/* Characters of a boot file's name: of the field in a DHCP message (RFC 2131, section 2). */
+#define MODEL_BOOT_FILE_SIZE 128
+
+/* What a network hands out by DHCP. */
+struct model_dhcp {
+	unsigned enabled;
+	struct value_texts range;    /* the first and the last address; none: all that are free */
+	struct value_address server; /* the server's own; none: the gateway's */
+	unsigned lease_time;         /* seconds; 0: for ever */
+	unsigned port_limit;         /* leases of one port; 0: auto */
+	struct value_texts dns, search, ntp;
+	char domain[MODEL_DOMAIN_SIZE]; /* "": NETWORK.DOMAIN */
+	struct value_texts routes;      /* PREFIX=ROUTER */
+	unsigned hostname;              /* 1: a client is told its port's name */
+	char boot_file[MODEL_BOOT_FILE_SIZE], boot_file_efi[MODEL_BOOT_FILE_SIZE],
+		boot_file_ipxe[MODEL_BOOT_FILE_SIZE];
+	struct value_address next_server; /* of the boot files; none: the server's own */
+	struct value_texts options;       /* NUMBER=VALUE */
+};
+
 struct model_network {
 	char name[MODEL_NAME_SIZE];
 	unsigned vlan; /* 1 to 4094; 0: none */
@@ -72,6 +95,7 @@ struct model_network {
 	struct value_address subnet6, gateway6; /* IPv6 */
 	unsigned mtu;                           /* bytes; 0: not said */
 	char domain[MODEL_DOMAIN_SIZE];         /* its VMs are NAME.NETWORK.DOMAIN */
+	struct model_dhcp dhcp;
 	/* What is meant for the next hop only: enum model_pass. */
 	unsigned stp, lldp, lacp, dot1x;
 	unsigned loops; /* enum model_loops: what is done about one */

@@ -302,6 +302,8 @@ void runtime_free(struct runtime *runtime)
 
 	if (!runtime)
 		return;
+	if (runtime->services)
+		runtime->free_services(runtime->services);
 	local = runtime->local;
 	runtime->local = NULL;
 	/* Ports may be destroyed only when no worker can see them. Without the few bytes that this

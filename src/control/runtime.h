@@ -29,6 +29,8 @@
 /* Twice the networks of a switch: while one configuration replaces another, both need indices. */
 #define RUNTIME_NETWORK_MAX (2 * TOPOLOGY_NETWORK_MAX)
 
+struct services;
+
 struct runtime_port {
 	struct port *port; /* NULL only while a change is under way */
 	uint16_t index;
@@ -47,6 +49,8 @@ struct runtime {
 	struct fdb *fdb;
 	struct worker_pool *pool;
 	struct port *local; /* how services' frames leave (port/local.h); NULL at start and end */
+	struct services *services; /* services.h; NULL until the first configuration */
+	void (*free_services)(struct services *services); /* set with them */
 	struct event *expiry;
 	struct loops loops;
 	uint64_t ports_opened;

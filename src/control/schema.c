@@ -25,7 +25,7 @@ const char *schema_inner_name(const struct schema_key *key)
 bool schema_is_list(const struct schema_key *key)
 {
 	return key->kind == SCHEMA_NETWORKS || key->kind == SCHEMA_ADDRESSES ||
-	       key->kind == SCHEMA_HOST_ADDRESSES;
+	       key->kind == SCHEMA_HOST_ADDRESSES || key->kind == SCHEMA_TEXTS;
 }
 
 const char *schema_word(const struct schema_key *key, unsigned i)
@@ -65,11 +65,13 @@ void schema_init(const struct schema *schema, void *object)
 		init_field(&schema->keys[i], object);
 }
 
-/* The array of a list; both kinds of lists begin with it. */
+/* The array of a list. */
 static void free_list(const struct schema_key *key, void *object)
 {
 	if (key->kind == SCHEMA_NETWORKS)
 		free(((struct value_names *)field_of(key, object))->of);
+	else if (key->kind == SCHEMA_TEXTS)
+		free(((struct value_texts *)field_of(key, object))->of);
 	else if (schema_is_list(key))
 		free(((struct value_addresses *)field_of(key, object))->of);
 }
@@ -93,6 +95,12 @@ static int copy_list(const struct schema_key *key, void *to, const void *from)
 
 		for (unsigned i = 0; i < names->count; i++)
 			if (value_names_add(to, names->of[i]) < 0)
+				return -ENOMEM;
+	} else if (key->kind == SCHEMA_TEXTS) {
+		const struct value_texts *texts = from;
+
+		for (unsigned i = 0; i < texts->count; i++)
+			if (value_texts_add(to, texts->of[i]) < 0)
 				return -ENOMEM;
 	} else {
 		const struct value_addresses *addresses = from;
@@ -148,6 +156,8 @@ unsigned schema_count(const struct schema_key *key, const void *object)
 	case SCHEMA_ADDRESSES:
 	case SCHEMA_HOST_ADDRESSES:
 		return ((const struct value_addresses *)field)->count;
+	case SCHEMA_TEXTS:
+		return ((const struct value_texts *)field)->count;
 	case SCHEMA_SUBNET:
 	case SCHEMA_ADDRESS:
 		return ((const struct value_address *)field)->length != 0;
@@ -187,6 +197,9 @@ void schema_text(
 	case SCHEMA_HOST_ADDRESSES:
 		value_address_format(&((const struct value_addresses *)field)->of[i],
 			key->kind == SCHEMA_HOST_ADDRESSES ? VALUE_INTERFACE : VALUE_PREFIX, text);
+		break;
+	case SCHEMA_TEXTS:
+		snprintf(text, SCHEMA_TEXT_SIZE, "%s", ((const struct value_texts *)field)->of[i]);
 		break;
 	case SCHEMA_SUBNET:
 	case SCHEMA_ADDRESS:
@@ -261,6 +274,7 @@ void schema_print_range(FILE *out, const struct schema_key *key)
 		[SCHEMA_MAC] = "MAC",
 		[SCHEMA_ADDRESSES] = "ADDRESS[/LENGTH],...",
 		[SCHEMA_HOST_ADDRESSES] = "ADDRESS/LENGTH,...",
+		[SCHEMA_TEXTS] = "TEXT,...",
 		[SCHEMA_SUBNET] = "ADDRESS/LENGTH",
 		[SCHEMA_ADDRESS] = "ADDRESS",
 	};
@@ -270,7 +284,8 @@ void schema_print_range(FILE *out, const struct schema_key *key)
 			key->nothing_written ? "|" : "", key->minimum, key->maximum);
 	else if (key->kind < ARRAY_SIZE(kinds) && kinds[key->kind])
 		fprintf(out, "%s%s%s", key->nothing_written ? key->nothing : "",
-			key->nothing_written ? "|" : "", kinds[key->kind]);
+			key->nothing_written ? "|" : "",
+			key->pairs ? "KEY=VALUE,..." : kinds[key->kind]);
 	for (unsigned i = 0; schema_word(key, i); i++)
 		fprintf(out, "%s%s", i ? "|" : "", schema_word(key, i));
 }

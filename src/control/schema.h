@@ -46,6 +46,7 @@ enum schema_kind {
 	SCHEMA_MAC,            /* struct value_mac */
 	SCHEMA_ADDRESSES,      /* struct value_addresses, VALUE_PREFIX, at most `maximum` of them */
 	SCHEMA_HOST_ADDRESSES, /* likewise, VALUE_INTERFACE */
+	SCHEMA_TEXTS,          /* struct value_texts: as SCHEMA_TEXT, at most `maximum` of them */
 	SCHEMA_SUBNET,         /* struct value_address: a network, from minimum to maximum bits */
 	SCHEMA_ADDRESS,        /* struct value_address: one address; `nothing` where not set */
 };
@@ -64,12 +65,14 @@ struct schema_key {
 	const char *const *words;        /* SCHEMA_CHOICE: NULL ends them */
 	const char *(*word)(unsigned i); /* or this: NULL behind the last */
 	const char *(*check)(
-		const char *text); /* SCHEMA_TEXT: NULL, or what is wrong: "'...' %s" */
-	bool ipv6;                 /* SCHEMA_SUBNET, SCHEMA_ADDRESS: else IPv4 */
-	enum diff_effect effect;   /* of a change */
-	const char *member;        /* in JSON; NULL: the name in snake_case */
-	const char *unit;          /* "bytes"; NULL: none */
-	const char *help;          /* one line */
+		const char *text); /* SCHEMA_TEXT(S): NULL, or what is wrong: "'...' %s" */
+	/* SCHEMA_TEXTS: each is KEY=VALUE, which the file may say as a map; no key twice. */
+	bool pairs;
+	bool ipv6;               /* SCHEMA_SUBNET, SCHEMA_ADDRESS: else IPv4 */
+	enum diff_effect effect; /* of a change */
+	const char *member;      /* in JSON; NULL: the name in snake_case */
+	const char *unit;        /* "bytes"; NULL: none */
+	const char *help;        /* one line */
 };
 
 struct schema {

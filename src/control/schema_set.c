@@ -112,6 +112,30 @@ static int set_text(
 	return 0;
 }
 
+static int add_text(const struct schema_key *key, struct value_texts *field, const char *text,
+	struct error *error)
+{
+	struct schema_key one = *key;
+	size_t name = key->pairs ? strcspn(text, "=") : strlen(text);
+	char copy[VALUE_TEXT_SIZE];
+	int rc;
+
+	one.size = sizeof(copy);
+	if (key->pairs && !text[name])
+		return error_set(error, -EINVAL, "'%.64s' is not KEY=VALUE", text);
+	rc = set_text(&one, copy, text, error);
+	if (rc < 0)
+		return rc;
+	for (unsigned i = 0; i < field->count; i++)
+		if (strncmp(field->of[i], text, key->pairs ? name + 1 : sizeof(copy)) == 0)
+			return error_set(error, -EINVAL, "'%.*s' is listed twice", (int)name, text);
+	if (field->count == key->maximum)
+		return error_set(error, -EINVAL, "more than %u are too many", key->maximum);
+	if (value_texts_add(field, text) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
+	return 0;
+}
+
 static int set_name(
 	const struct schema_key *key, char *field, const char *text, struct error *error)
 {
@@ -238,6 +262,8 @@ int schema_set(const struct schema_key *key, void *object, const char *text, str
 	case SCHEMA_ADDRESSES:
 	case SCHEMA_HOST_ADDRESSES:
 		return add_address(key, field, text, error);
+	case SCHEMA_TEXTS:
+		return add_text(key, field, text, error);
 	case SCHEMA_SUBNET:
 	case SCHEMA_ADDRESS:
 		return set_address(key, field, text, error);
@@ -251,6 +277,6 @@ void schema_sort(const struct schema_key *key, void *object)
 
 	if (key->kind == SCHEMA_NETWORKS)
 		value_names_sort(field);
-	else if (schema_is_list(key))
+	else if (schema_is_list(key) && key->kind != SCHEMA_TEXTS)
 		value_addresses_sort(field);
 }

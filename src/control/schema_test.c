@@ -27,6 +27,16 @@ static const struct {
 	{"ifname", "lab0"},
 	{"netns", "lab"},
 	{"domain", "lab.example"},
+	{"dhcp.range", "[10.5.0.7, 10.5.0.9]"},
+	{"dhcp.dns", "[10.5.0.7, 10.5.0.3]"},
+	{"dhcp.domain", "lab.example"},
+	{"dhcp.search", "[lab.example, b.example]"},
+	{"dhcp.ntp", "10.5.0.7"},
+	{"dhcp.routes", "{ 10.6.0.0/16: 10.5.0.7, 10.7.0.0/16: 10.5.0.8 }"},
+	{"dhcp.boot-file", "pxelinux.0"},
+	{"dhcp.boot-file-efi", "ipxe.efi"},
+	{"dhcp.boot-file-ipxe", "\"http://10.5.0.7/boot.ipxe\""},
+	{"dhcp.options", "{ 150: 10.5.0.7, 43: \"0x0102\" }"},
 };
 
 /* What must stand beside a key that cannot stand alone. */
@@ -43,6 +53,9 @@ static const char *companion_of(const struct schema_key *key)
 	for (unsigned i = 0; i < ARRAY_SIZE(companions); i++)
 		if (strcmp(companions[i].key, key->name) == 0)
 			return companions[i].companion;
+	/* A map that is there is enabled. */
+	if (key->map && strcmp(key->map, "dhcp") == 0)
+		return "subnet: 10.5.0.0/16, ";
 	return "";
 }
 
@@ -72,6 +85,7 @@ static void make_value(const struct schema_key *key, char text[SCHEMA_TEXT_SIZE]
 		[SCHEMA_ADDRESS] = "10.5.6.7",
 	};
 	const char *value = key->kind < ARRAY_SIZE(values) ? values[key->kind] : NULL;
+	bool is_text = key->kind == SCHEMA_TEXT || key->kind == SCHEMA_TEXTS;
 
 	if (key->ipv6)
 		value = key->kind == SCHEMA_SUBNET ? "\"fd05:6::/48\"" : "\"fd05::6:7\"";
@@ -81,10 +95,10 @@ static void make_value(const struct schema_key *key, char text[SCHEMA_TEXT_SIZE]
 			key->maximum != key->initial ? key->maximum : key->minimum);
 	else if (schema_word(key, 0))
 		snprintf(text, SCHEMA_TEXT_SIZE, "%s", schema_word(key, !key->initial));
-	for (unsigned i = 0; key->kind == SCHEMA_TEXT && i < ARRAY_SIZE(samples); i++)
+	for (unsigned i = 0; is_text && i < ARRAY_SIZE(samples); i++)
 		if (strcmp(samples[i].key, key->name) == 0)
 			value = samples[i].value;
-	if (key->kind == SCHEMA_TEXT && !value)
+	if (is_text && !value)
 		fail_msg("what may %s be? samples[] should say", key->name);
 	if (value)
 		snprintf(text, SCHEMA_TEXT_SIZE, "%s", value);

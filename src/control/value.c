@@ -39,6 +39,17 @@ int value_addresses_add(struct value_addresses *addresses, const struct value_ad
 	return 0;
 }
 
+int value_texts_add(struct value_texts *texts, const char *text)
+{
+	char(*grown)[VALUE_TEXT_SIZE] = grow(texts->of, texts->count, sizeof(*texts->of));
+
+	if (!grown)
+		return -ENOMEM;
+	texts->of = grown;
+	snprintf(grown[texts->count++], sizeof(*grown), "%s", text);
+	return 0;
+}
+
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(a, b);

@@ -35,6 +35,14 @@ struct value_addresses {
 	unsigned count;
 };
 
+/* Characters of an item of a list of texts, with the terminating zero. */
+#define VALUE_TEXT_SIZE 128
+
+struct value_texts {
+	char (*of)[VALUE_TEXT_SIZE]; /* in the file's order; owned */
+	unsigned count;
+};
+
 struct value_names {
 	char (*of)[MODEL_NAME_SIZE]; /* sorted, each once; owned */
 	unsigned count;
@@ -50,6 +58,7 @@ bool value_prefix_reserves(const struct value_address *prefix, const struct valu
 /* Appends one, not in order: value_*_sort() when all are there. 0 or -ENOMEM. */
 int value_names_add(struct value_names *names, const char *name);
 int value_addresses_add(struct value_addresses *addresses, const struct value_address *address);
+int value_texts_add(struct value_texts *texts, const char *text);
 
 void value_names_sort(struct value_names *names);
 void value_addresses_sort(struct value_addresses *addresses);

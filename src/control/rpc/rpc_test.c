@@ -29,7 +29,8 @@ static int teardown(void **state)
 
 #define PASSING                                                                                    \
 	",\"subnet\":null,\"gateway\":null,\"subnet6\":null,\"gateway6\":null,\"mtu\":null,"       \
-	"\"domain\":\"internal\",\"stp\":\"pass\",\"lldp\":\"drop\",\"lacp\":\"drop\",\"dot1x\":"  \
+	"\"domain\":\"internal\",\"dhcp\":null,\"stp\":\"pass\",\"lldp\":\"drop\",\"lacp\":"       \
+	"\"drop\",\"dot1x\":"                                                                      \
 	"\"drop\",\"loops\":"                                                                      \
 	"\"hold\""
 #define HELD ",\"held\":[],\"802.1x\":\"drop\""

@@ -17,6 +17,7 @@
 #include "control/rpc/json_text.h"
 #include "control/rpc/names.h"
 #include "control/rpc/operate.h"
+#include "control/rpc/show_lease.h"
 #include "control/rpc/show_port.h"
 #include "control/rpc/show_value.h"
 #include "control/yaml/config.h"
@@ -123,6 +124,7 @@ static json_t *show_networks(
 				json_array_append_new(ports, json_string(model->ports[p].name));
 		object = json_pack("{s:s}", "name", network->name);
 		show_add_values(object, &model_network_schema, network);
+		show_add_pool(json_object_get(object, "dhcp"), runtime, network->name);
 		json_object_set_new(object, "ports", ports);
 		json_object_set_new(object, "held", loops_show_network(runtime, i));
 		json_array_append_new(array, show_with_aliases(object));
@@ -285,6 +287,8 @@ static const struct show_method methods[] = {
 	{"fdb.show", false, false, show_fdb},
 	{"fdb.flush", true, true, operate_flush_fdb},
 	{"fdb.del", true, true, operate_delete_address},
+	{"lease.show", false, false, show_leases},
+	{"lease.del", true, true, delete_lease},
 	{"worker.show", false, false, show_workers},
 	{"worker.reset", true, true, reset_workers},
 	{"port.reset", true, true, operate_reset_ports},

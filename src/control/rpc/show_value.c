@@ -17,6 +17,23 @@ static json_t *one_text(const struct schema_key *key, const void *object, unsign
 	return json_string(text);
 }
 
+/* KEY=VALUE as {KEY: VALUE}. */
+static json_t *pairs(const struct schema_key *key, const void *object, unsigned count)
+{
+	json_t *map = json_object();
+	char text[SCHEMA_TEXT_SIZE];
+
+	for (unsigned i = 0; i < count; i++) {
+		char *value;
+
+		schema_text(key, object, i, text);
+		value = strchr(text, '=');
+		*value++ = '\0';
+		json_object_set_new(map, text, json_string(value));
+	}
+	return map;
+}
+
 json_t *show_value(const struct schema_key *key, const void *object)
 {
 	unsigned count = schema_count(key, object);
@@ -26,22 +43,54 @@ json_t *show_value(const struct schema_key *key, const void *object)
 		return json_null();
 	if (!schema_is_list(key))
 		return one_text(key, object, 0);
+	if (key->pairs)
+		return pairs(key, object, count);
 	list = json_array();
 	for (unsigned i = 0; i < count; i++)
 		json_array_append_new(list, one_text(key, object, i));
 	return list;
 }
 
+/* False where the key's map can be switched off, and is. */
+static bool is_enabled(
+	const struct schema *schema, const struct schema_key *key, const void *object)
+{
+	char name[64], value[SCHEMA_TEXT_SIZE];
+	const struct schema_key *enabled;
+
+	snprintf(name, sizeof(name), "%s.enabled", key->map);
+	enabled = schema_find(schema, name);
+	if (!enabled)
+		return true;
+	schema_text(enabled, object, 0, value);
+	return strcmp(value, "true") == 0;
+}
+
+/* Where the members of the key's map go: NULL where it is off. */
+static json_t *member_map(
+	json_t *to, const struct schema *schema, const struct schema_key *key, const void *object)
+{
+	if (!is_enabled(schema, key, object)) {
+		json_object_set_new(to, key->map, json_null());
+		return NULL;
+	}
+	if (!json_object_get(to, key->map))
+		json_object_set_new(to, key->map, json_object());
+	return json_object_get(to, key->map);
+}
+
 void show_add_values(json_t *to, const struct schema *schema, const void *object)
 {
 	for (unsigned i = 0; i < schema->count; i++) {
 		const struct schema_key *key = &schema->keys[i];
+		json_t *map = key->map ? member_map(to, schema, key, object) : to;
 		char name[64];
 
-		snprintf(name, sizeof(name), "%s", key->member ? key->member : key->name);
+		snprintf(name, sizeof(name), "%s",
+			key->member ? key->member : schema_inner_name(key));
 		for (char *c = name; *c; c++)
 			*c = *c == '-' || *c == '.' ? '_' : *c;
-		json_object_set_new(to, name, show_value(key, object));
+		json_object_set_new(map, name, show_value(key, object));
 	}
 }
 

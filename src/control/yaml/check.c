@@ -7,15 +7,23 @@
 
 #include "control/resources.h"
 
-/* The line of a key, or of the entry where the key is missing. */
+/* The line of a key, or of what it should stand in where it is missing. */
 static unsigned line_of(const struct yaml_tree *node, const char *key)
 {
+	const char *dot = strchr(key, '.');
 	const struct yaml_tree *child = yaml_tree_find(node, key);
+	char map[64];
 
+	if (!child && dot) {
+		snprintf(map, sizeof(map), "%.*s", (int)(dot - key), key);
+		child = yaml_tree_find(node, map);
+		if (child && child->kind == YAML_TREE_MAP && yaml_tree_find(child, dot + 1))
+			child = yaml_tree_find(child, dot + 1);
+	}
 	return child ? child->line : node->key_line;
 }
 
-static void fault_at(struct config_reader *reader, const struct yaml_tree *node, const char *key,
+void config_fault_at(struct config_reader *reader, const struct yaml_tree *node, const char *key,
 	const char *text, const char *other)
 {
 	size_t mark = config_enter(reader, key);
@@ -33,7 +41,7 @@ void config_check_vlan(struct config_reader *reader, const struct yaml_tree *nod
 	if (!network->vlan)
 		return;
 	if (*owner)
-		fault_at(reader, node, "vlan", "VLAN id is used already by network", owner);
+		config_fault_at(reader, node, "vlan", "VLAN id is used already by network", owner);
 	else
 		strcpy(owner, network->name);
 }
@@ -47,11 +55,11 @@ static void check_gateway(struct config_reader *reader, const struct yaml_tree *
 	if (!subnet->length && yaml_tree_find(node, subnet_key))
 		return;
 	if (!subnet->length)
-		fault_at(reader, node, key, "a gateway needs", subnet_key);
+		config_fault_at(reader, node, key, "a gateway needs", subnet_key);
 	else if (!value_prefix_holds(subnet, gateway))
-		fault_at(reader, node, key, "the gateway lies outside of", subnet_key);
+		config_fault_at(reader, node, key, "the gateway lies outside of", subnet_key);
 	else if (value_prefix_reserves(subnet, gateway))
-		fault_at(reader, node, key, "this is no host's address in", subnet_key);
+		config_fault_at(reader, node, key, "this is no host's address in", subnet_key);
 }
 
 void config_check_addresses(
@@ -69,15 +77,15 @@ static void check_membership(struct config_reader *reader, const struct yaml_tre
 	bool trunk = yaml_tree_find(node, "trunk");
 
 	if (network && trunk)
-		fault_at(reader, node, "trunk", "a port has either 'network' or 'trunk', not both",
-			NULL);
+		config_fault_at(reader, node, "trunk",
+			"a port has either 'network' or 'trunk', not both", NULL);
 	else if (!network && !trunk && !reader->entry_unsure)
 		config_fault(reader, node->key_line,
 			"needs 'network' (untagged frames of one network) or 'trunk' (tagged "
 			"ones)");
 	if (yaml_tree_find(node, "native") && !trunk && !reader->entry_unsure)
-		fault_at(reader, node, "native", "only a port with 'trunk' has a native network",
-			NULL);
+		config_fault_at(reader, node, "native",
+			"only a port with 'trunk' has a native network", NULL);
 }
 
 /* What a kind of port may ask and say while it completes a port. */
@@ -100,7 +108,7 @@ static void tell_fault(void *owner, const char *key, const struct error *error)
 	if (completion->reader->entry_unsure)
 		return;
 	if (key)
-		fault_at(completion->reader, completion->node, key, error->text, NULL);
+		config_fault_at(completion->reader, completion->node, key, error->text, NULL);
 	else
 		config_fault(completion->reader, completion->node->key_line, "%s", error->text);
 }
@@ -163,7 +171,7 @@ static void fault_of_later(struct config_reader *reader, const struct yaml_tree 
 	if (strcmp(port->name, earlier->name) == 0)
 		return;
 	mark = config_enter(reader, port->name);
-	fault_at(reader, entry_of(section, port), key, text, earlier->name);
+	config_fault_at(reader, entry_of(section, port), key, text, earlier->name);
 	config_leave(reader, mark);
 }
 

@@ -16,6 +16,15 @@ void config_check_vlan(struct config_reader *reader, const struct yaml_tree *nod
 void config_check_addresses(
 	struct config_reader *reader, const struct yaml_tree *node, struct model_network *network);
 
+/* The same for what the network hands out by DHCP (dhcp_check.c). */
+void config_check_dhcp(struct config_reader *reader, const struct yaml_tree *node,
+	const struct model_network *network);
+
+/* A fault of a key of this map, or of one within a map of it ("dhcp.range"), at its line, else at
+ * that of the map's own. other: in quotes behind the text; NULL: nothing. */
+void config_fault_at(struct config_reader *reader, const struct yaml_tree *node, const char *key,
+	const char *text, const char *other);
+
 /* One port's keys fit together; what the file does not say of it and follows is filled in. */
 void config_check_port(
 	struct config_reader *reader, const struct yaml_tree *node, struct model_port *port);

@@ -21,6 +21,7 @@ static void read_switch(struct config_reader *reader, const struct yaml_tree *no
 
 	config_read_keys(reader, node, &part, 1, NULL);
 	settings->socket_dir_line = lines[schema_find(schema, "socket-dir") - schema->keys];
+	settings->state_dir_line = lines[schema_find(schema, "state-dir") - schema->keys];
 }
 
 /* Calls read() for each named entry of a section. */
@@ -65,6 +66,7 @@ static void read_network(struct config_reader *reader, const struct yaml_tree *n
 	config_read_keys(reader, node, &part, 1, NULL);
 	config_check_vlan(reader, node, network);
 	config_check_addresses(reader, node, network);
+	config_check_dhcp(reader, node, network);
 }
 
 /* Reads the key on which the others depend. True where the port has a type now. */

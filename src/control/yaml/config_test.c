@@ -36,11 +36,12 @@ static const struct {
 	{"hello", "1: must be a map of keys, not a single value"},
 	{"switch: 5\n", "1: switch: must be a map of keys, not a single value"},
 	{"switch:\n  worker: 1\n", "2: switch.worker: unknown key: did you mean 'workers'?"},
-	{"switch:\n  colour: 1\n", "2: switch.colour: unknown key (known here: socket-dir, "
-				   "control-group, control-ro, socket-group, socket-mode, workers, "
-				   "poll, idle-us, fdb, guest-memory, memory-limit-gib)"},
+	{"switch:\n  colour: 1\n",
+		"2: switch.colour: unknown key (known here: socket-dir, state-dir, "
+		"control-group, control-ro, socket-group, socket-mode, workers, "
+		"poll, idle-us, fdb, guest-memory, memory-limit-gib)"},
 	{"switch: { fdb.size: 64 }",
-		"1: switch.fdb.size: unknown key (known here: socket-dir, "
+		"1: switch.fdb.size: unknown key (known here: socket-dir, state-dir, "
 		"control-group, control-ro, socket-group, socket-mode, "
 		"workers, poll, idle-us, fdb, guest-memory, memory-limit-gib)"},
 	{"switch: { control-ro: no.such.group }",
@@ -98,7 +99,7 @@ static const struct {
 		"1: networks.blue.vlan: 4095 is not between 1 and 4094"},
 	{"networks: { blue: { colour: 1 } }",
 		"1: networks.blue.colour: unknown key (known here: vlan, subnet, gateway, subnet6, "
-		"gateway6, mtu, domain, stp, lldp, lacp, 802.1x, loops)"},
+		"gateway6, mtu, domain, dhcp, stp, lldp, lacp, 802.1x, loops)"},
 	{"networks:\n  a: { vlan: 5 }\n  b: { vlan: 5 }\n",
 		"3: networks.b.vlan: VLAN id is used already by network 'a'"},
 	{"networks:\n  a: {}\n  a: {}\n", "3: networks.a: stands here twice: first in line 2"},

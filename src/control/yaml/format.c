@@ -28,11 +28,35 @@ static void format_text(FILE *out, const struct schema_key *key, const char *tex
 		format_quoted(out, text);
 }
 
+/* KEY=VALUE as a map. */
+static void format_pairs(FILE *out, const struct schema_key *key, const void *object)
+{
+	unsigned count = schema_count(key, object);
+	char text[SCHEMA_TEXT_SIZE];
+
+	for (unsigned i = 0; i < count; i++) {
+		char *value;
+
+		schema_text(key, object, i, text);
+		value = strchr(text, '=');
+		*value++ = '\0';
+		fputs(i ? ", " : "{ ", out);
+		format_quoted(out, text);
+		fputs(": ", out);
+		format_quoted(out, value);
+	}
+	fputs(" }", out);
+}
+
 static void format_value(FILE *out, const struct schema_key *key, const void *object)
 {
 	unsigned count = schema_count(key, object);
 	char text[SCHEMA_TEXT_SIZE];
 
+	if (key->pairs) {
+		format_pairs(out, key, object);
+		return;
+	}
 	if (!count)
 		fputs(key->nothing, out);
 	fputs(schema_is_list(key) ? "[" : "", out);

@@ -132,14 +132,16 @@ static bool read_scalar(struct config_reader *reader, const struct schema_key *k
 static bool read_list(struct config_reader *reader, const struct schema_key *key,
 	const struct yaml_tree *node, void *object)
 {
-	const char *items = key->kind == SCHEMA_NETWORKS ? "network" : "address";
+	const char *items = key->kind == SCHEMA_NETWORKS ? "network"
+			    : key->kind == SCHEMA_TEXTS  ? "value"
+							 : "address";
 	bool sound = node->count > 0;
 
 	if (!sound)
 		config_fault(reader, node->line, "the list is empty: name at least one %s", items);
 	if (key->maximum && node->count > key->maximum) {
-		config_fault(reader, node->line, "%u addresses are too many: at most %u",
-			node->count, key->maximum);
+		config_fault(reader, node->line, "%u %s are too many: at most %u", node->count,
+			key->kind == SCHEMA_TEXTS ? "values" : "addresses", key->maximum);
 		return false;
 	}
 	for (unsigned i = 0; i < node->count; i++)
@@ -150,9 +152,38 @@ static bool read_list(struct config_reader *reader, const struct schema_key *key
 	return sound;
 }
 
+/* A map whose keys are as free as its values: each pair is an item. */
+static bool read_pairs(struct config_reader *reader, const struct schema_key *key,
+	const struct yaml_tree *node, void *object)
+{
+	bool sound = node->count > 0;
+
+	if (!sound)
+		config_fault(reader, node->line, "the map is empty: name at least one value");
+	config_fault_duplicates(reader, node);
+	for (unsigned i = 0; i < node->count; i++) {
+		const struct yaml_tree *child = &node->children[i];
+		size_t mark = config_enter(reader, child->key);
+		struct yaml_tree item = *child;
+
+		item.text = NULL;
+		if (!config_require_kind(reader, child, YAML_TREE_SCALAR))
+			sound = false;
+		else if (asprintf(&item.text, "%s=%s", child->key, child->text) < 0)
+			config_fault_memory(reader);
+		else
+			sound = read_scalar(reader, key, &item, object) && sound;
+		free(item.text);
+		config_leave(reader, mark);
+	}
+	return sound;
+}
+
 bool config_read_value(struct config_reader *reader, const struct schema_key *key,
 	const struct yaml_tree *node, void *object)
 {
+	if (key->pairs && node->kind == YAML_TREE_MAP)
+		return read_pairs(reader, key, node, object);
 	/* One address needs no brackets; a trunk of one network is a trunk. */
 	if (!schema_is_list(key) || (key->kind != SCHEMA_NETWORKS && node->kind != YAML_TREE_LIST))
 		return read_scalar(reader, key, node, object);
@@ -207,6 +238,30 @@ static void fault_unknown(struct config_reader *reader, const struct yaml_tree *
 static void read_map(struct config_reader *reader, const struct yaml_tree *map_node,
 	const struct config_part *parts, unsigned count, const char *map, config_foreign foreign);
 
+/*
+ * A map that has a key `enabled` may be written as true or false, and one that is there without
+ * that key is enabled. True where this was all of it.
+ */
+static bool read_switched(struct config_reader *reader, const struct yaml_tree *node,
+	const struct config_part *parts, unsigned count)
+{
+	const struct schema_key *key = NULL;
+	struct error error;
+	unsigned p = 0;
+
+	for (; p < count && !key; p++)
+		key = find_row(parts[p].schema, node->key, "enabled");
+	if (!key)
+		return false;
+	if (node->kind == YAML_TREE_SCALAR && !yaml_tree_is_null(node)) {
+		config_read_value(reader, key, node, parts[p - 1].object);
+		return true;
+	}
+	if (node->kind == YAML_TREE_MAP && !yaml_tree_find(node, "enabled"))
+		schema_set(key, parts[p - 1].object, "true", &error);
+	return false;
+}
+
 static void read_key(struct config_reader *reader, const struct yaml_tree *node,
 	const struct config_part *parts, unsigned count, const char *map, config_foreign foreign)
 {
@@ -221,6 +276,8 @@ static void read_key(struct config_reader *reader, const struct yaml_tree *node,
 		return;
 	}
 	if (!map && has_map(parts, count, node->key)) {
+		if (read_switched(reader, node, parts, count))
+			return;
 		read_map(reader, node, parts, count, node->key, foreign);
 		return;
 	}
