@@ -49,7 +49,9 @@ struct holding {
 static struct {
 	struct holding holdings[HELD_MAX];
 	char refused[32]; /* this thing cannot be had now, either */
+	bool returns;     /* what was open before a failed change opens again in any case */
 	unsigned opened, prepared, unprepared, configured;
+	char undone[256]; /* "a/2 ": back to this level; "b ": it had been opened */
 	char forgotten[64];
 } fake;
 
@@ -120,10 +122,13 @@ static struct port *open_port(
 			error_set(&fault->error, -EBUSY, "'%s' is held", settings->thing);
 			return NULL;
 		}
+	if (place->restored && fake.returns)
+		goto open;
 	if (strcmp(settings->thing, BAD_THING) == 0 || strcmp(settings->thing, fake.refused) == 0) {
 		error_set(&fault->error, -EINVAL, "'%s' cannot be had", settings->thing);
 		return NULL;
 	}
+open:
 	port = memory_port_new(place->notifier, model->name, place->index, &options, &fault->error);
 	assert_non_null(port);
 	memory_class = port->class;
@@ -149,6 +154,16 @@ static int change(struct port *port, const struct model_port *old, const struct 
 	}
 	holding_of(port)->level = level;
 	return 0;
+}
+
+static void undo(struct port *port, const struct model_port *was)
+{
+	size_t used = strlen(fake.undone);
+
+	snprintf(fake.undone + used, sizeof(fake.undone) - used, "%s%s ", port->name,
+		was ? (char[]){'/', (char)('0' + settings_of(was)->level), '\0'} : "");
+	if (was)
+		holding_of(port)->level = settings_of(was)->level;
 }
 
 static int prepare(const struct model *model, struct port_fault *fault)
@@ -196,7 +211,7 @@ static void show(const struct port *port, const struct model_port *model, json_t
 {
 }
 
-static const struct port_kind fake_kind = {
+static struct port_kind fake_kind = {
 	.type = "fake",
 	.key = "thing",
 	.prepare = prepare,
@@ -315,6 +330,7 @@ static int setup(void **state)
 	struct model model;
 
 	memset(&fake, 0, sizeof(fake));
+	fake_kind.undo = NULL;
 	log_set_level(LOG_LEVEL_ERROR);
 	model_init(&model);
 	settings = model.settings;
@@ -421,6 +437,28 @@ static void test_a_level_that_is_refused(void **state)
 	must_apply("a=x/5 b=y/3 v", "a=x/5 b=y/3");
 }
 
+/* Where a kind can undo, it is told which ports were changed or opened, and no other. */
+static void test_undo(void **state)
+{
+	fake_kind.undo = undo;
+	must_apply("a=x/2 b=y/3 c=z/4 v", "a=x/2 b=y/3 c=z/4");
+	must_fail("a=x/5 b=y/9 c=z/4 v", "f.yaml:5: ports.b.level: too loud", "a=x/2 b=y/3 c=z/4");
+	assert_string_equal(fake.undone, "a/2 b/3 ");
+	fake.undone[0] = '\0';
+	must_fail("a=x/5 d=w c=z/4 e=bad b=y/3 v", "f.yaml:7: ports.e.thing: 'bad' cannot be had",
+		"a=x/2 b=y/3 c=z/4");
+	assert_string_equal(fake.undone, "a/2 b/3 c/4 d ");
+}
+
+/* A port that can be without its far end is there after a failed change, whatever comes. */
+static void test_a_port_that_stays(void **state)
+{
+	must_apply("a=x b=y", "a=x/1 b=y/1");
+	strcpy(fake.refused, "x");
+	fake.returns = true;
+	must_fail("a=y b=x", "f.yaml:5: ports.b.thing: 'x' cannot be had", "a=x/1 b=y/1");
+}
+
 static void test_promises(void **state)
 {
 	struct error error;
@@ -452,6 +490,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_things_change_hands, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_failure_restores, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_level_that_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_undo, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_port_that_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_promises, setup, teardown),
 	};
 

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "host/place.h"
+
 /* What the kernel takes for an interface's name, but '%', which is a place for a number to it. */
 const char *interface_check_name(const char *text)
 {
@@ -47,15 +49,13 @@ void interface_describe(const char *ifname, const char *netns, FILE *out)
 		fprintf(out, " in netns %s", netns);
 }
 
-const char *interface_netns_folder(const char *netns)
-{
-	return !*netns || *netns == '/' ? "" : "/run/netns/";
-}
-
 void interface_claim(struct claims *claims, const char *ifname, const char *netns)
 {
+	char place[HOST_PLACE_SIZE];
+
 	/* A name that was refused is none. */
-	if (*ifname)
-		claims_add(claims, "interface", "ifname", "%s in %s%s", ifname,
-			interface_netns_folder(netns), netns);
+	if (!*ifname)
+		return;
+	host_netns_place(netns, place);
+	claims_add(claims, "interface", "ifname", "%s in %s", ifname, place);
 }

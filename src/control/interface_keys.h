@@ -28,8 +28,4 @@ void interface_describe(const char *ifname, const char *netns, FILE *out);
 /* Claims the interface, whatever the kind of port. */
 void interface_claim(struct claims *claims, const char *ifname, const char *netns);
 
-/* What stands before a namespace's name where that is no path: a name and its path are the same
- * place. */
-const char *interface_netns_folder(const char *netns);
-
 #endif

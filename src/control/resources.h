@@ -8,10 +8,11 @@
  *   from one model to the next: who must let go of something
  *   before another can be opened?                            resources_handover()
  *
- * What a port claims depends on its words in the configuration only, and changes only where it is
- * opened anew.
+ * What a port claims depends on its words in the configuration, and on where the paths among them
+ * lead: two spellings of one thing are one claim (host/place.h). It changes where the port is
+ * opened anew, and where links or namespaces are made anew meanwhile.
  *
- * Pure; any thread. The claims borrow nothing from the model.
+ * Any thread. The claims borrow nothing from the model.
  */
 #ifndef VSW_CONTROL_RESOURCES_H
 #define VSW_CONTROL_RESOURCES_H

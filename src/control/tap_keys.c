@@ -6,6 +6,7 @@
 
 #include "control/interface_keys.h"
 #include "control/resources.h"
+#include "host/place.h"
 
 /* As many as host/tap.h takes. */
 #define ADDRESSES_MAX 16
@@ -65,10 +66,10 @@ static void describe(const struct model_port *port, FILE *out)
 static void claim(const struct model_port *port, struct claims *claims)
 {
 	const struct model_tap *settings = model_tap(port);
-	const char *netns = settings->netns;
-	const char *folder = interface_netns_folder(netns);
+	char place[HOST_PLACE_SIZE];
 
-	interface_claim(claims, settings->ifname, netns);
+	interface_claim(claims, settings->ifname, settings->netns);
+	host_netns_place(settings->netns, place);
 	for (unsigned i = 0; i < settings->address.count; i++) {
 		struct value_address address = settings->address.of[i];
 		char text[VALUE_ADDRESS_TEXT_SIZE];
@@ -79,7 +80,7 @@ static void claim(const struct model_port *port, struct claims *claims)
 		/* The same in two networks is the same address. */
 		address.length = 0;
 		value_address_format(&address, VALUE_INTERFACE, text);
-		claims_add(claims, "address", "address", "%s in %s%s", text, folder, netns);
+		claims_add(claims, "address", "address", "%s in %s", text, place);
 	}
 }
 

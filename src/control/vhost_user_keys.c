@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/resources.h"
+#include "host/place.h"
 
 static const char *const mode_words[] = {"server", "client", NULL};
 
@@ -103,8 +104,12 @@ static void claim(const struct model_port *port, struct claims *claims)
 {
 	const struct model_vhost_user *settings = model_vhost_user(port);
 
-	if (*settings->socket)
-		claims_add(claims, "socket path", "socket", "%s", settings->socket);
+	char place[HOST_PLACE_SIZE];
+
+	if (!*settings->socket)
+		return;
+	host_file_place(settings->socket, place);
+	claims_add(claims, "socket path", "socket", "%s", place);
 }
 
 const struct model_kind vhost_user_kind = {

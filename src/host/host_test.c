@@ -20,6 +20,8 @@
 
 #include "base/fd.h"
 #include "host/host.h"
+#include "host/netns.h"
+#include "host/place.h"
 
 static char directory[64];
 static struct error error;
@@ -367,6 +369,42 @@ static void test_record_names(void **state)
 	assert_int_equal(host_record_name(&record, "run", name, &error), -ENAMETOOLONG);
 }
 
+static void check_place(const char *a, const char *b, bool same)
+{
+	char place[HOST_PLACE_SIZE], other[HOST_PLACE_SIZE];
+
+	host_file_place(a, place);
+	host_file_place(b, other);
+	assert_int_equal(strcmp(place, other) == 0, same);
+}
+
+/* Two names of one thing are known as such. */
+static void test_places(void **state)
+{
+	char place[HOST_PLACE_SIZE], other[HOST_PLACE_SIZE], path[128];
+	uint64_t identity;
+
+	assert_int_equal(mkdir("real", 0755), 0);
+	assert_int_equal(symlink("real", "link"), 0);
+	assert_int_equal(symlink("x", "real/y"), 0);
+	check_place("real/x", "link//../link/x", true);
+	check_place("real/x", "real/y", false);
+	check_place("gone/x", "gone/x", true);
+	check_place("gone/x", "real/x", false);
+	assert_int_equal(symlink("/proc/self/ns/net", "ns"), 0);
+	snprintf(path, sizeof(path), "%s/ns", directory);
+	assert_int_equal(netns_find(path, &identity, &error), 0);
+	assert_int_equal(identity, netns_identity());
+	host_netns_place("", place);
+	host_netns_place(path, other);
+	assert_string_equal(place, other);
+	host_netns_place("no-such", place);
+	assert_string_equal(place, "/run/netns/no-such");
+	assert_int_equal(netns_find("no-such", &identity, &error), -ENOENT);
+	assert_int_equal(netns_find("/dev/null", &identity, &error), -ENOENT);
+	assert_string_equal(error.text, "/dev/null is no network namespace");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -383,6 +421,7 @@ int main(void)
 		TEST(test_check_comes_to_an_end),
 		TEST(test_record),
 		TEST(test_record_names),
+		TEST(test_places),
 	};
 
 	umask(0022);

@@ -16,7 +16,7 @@
 
 #define OURS "/proc/thread-self/ns/net"
 
-static void format_path(char *path, size_t size, const char *name)
+void netns_path(const char *name, char *path, size_t size)
 {
 	snprintf(path, size, "%s%s", strchr(name, '/') ? "" : "/run/netns/", name);
 }
@@ -28,7 +28,7 @@ static int open_namespace(const char *name, struct error *error)
 	struct statfs place;
 	int fd;
 
-	format_path(path, sizeof(path), name);
+	netns_path(name, path, sizeof(path));
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return error_set_errno(error, -errno, "cannot open network namespace %s", path);
@@ -47,7 +47,7 @@ int netns_find(const char *name, uint64_t *identity, struct error *error)
 		*identity = netns_identity();
 		return 0;
 	}
-	format_path(path, sizeof(path), name);
+	netns_path(name, path, sizeof(path));
 	if (stat(path, &status) < 0)
 		return error_set_errno(error, -errno, "cannot find network namespace %s", path);
 	/* All of them lie in one file system. */

@@ -9,6 +9,7 @@
 #ifndef VSW_HOST_NETNS_H
 #define VSW_HOST_NETNS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -19,6 +20,9 @@
 struct netns_visit {
 	int home; /* -1: we never left */
 };
+
+/* The path that a name stands for: one without a slash is in the folder of `ip netns`. */
+void netns_path(const char *name, char *path, size_t size);
 
 /* Enters the namespace: a name as `ip netns` knows it, or a path with a slash in it
  * ("/proc/123/ns/net"); "" is the one where we are. 0, or -errno and what is wrong with it. */

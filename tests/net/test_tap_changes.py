@@ -223,6 +223,20 @@ def test_a_reload_puts_right(bed, spaces):
     assert state(bed, "a")[0] == "away"
 
 
+def test_two_names_of_one_namespace(bed, spaces):
+    """The interface is the same: it is handed over to another port, and no two may have it."""
+    a, b = spaces(), spaces()
+    path = name_of(bed, a)
+    bed.vswd({"a": tap(a, 1), "b": tap(b, 2)})
+    wait_up(b, "10.0.0.1")
+    bed.switch.allow("ports.c.")
+    bed.switch.vsw("port", "set", "a", f"netns={path}")
+    wait_up(b, "10.0.0.1")
+    for words, key in ((("ifname=vsw1",), "ifname"), (("ifname=vsw3", "address=10.0.0.1/8"), "address")):
+        done = bed.switch.vsw_raw("port", "add", "c", "type=tap", "network=blue", f"netns={a.path}", *words)
+        assert done.returncode != 0 and f"ports.c.{key}: " in done.stderr and "used already by port 'a'" in done.stderr
+
+
 def test_one_that_was_there_stays(bed, spaces):
     a, b = spaces(), spaces()
     a.run("ip", "tuntap", "add", "vsw1", "mode", "tap")

@@ -207,7 +207,7 @@ static bool follow_namespace(struct tap_port *tap)
 	if (status < 0 && !tap->netns)
 		problem(tap, TAP_PORT_AWAY, error.text);
 	else if (status < 0)
-		tap->unwatched = error;
+		error_set(&tap->unwatched, 0, "its interface is not watched: %.900s", error.text);
 	return tap->netns;
 }
 
@@ -217,10 +217,19 @@ void tap_port_review(struct tap_port *tap)
 	struct link link = {0};
 	enum tap_place place;
 	bool named;
+	int status;
 
 	if (!follow_namespace(tap))
 		return;
-	named = host_tap_look(&tap->settings, &link) == 0;
+	status = host_tap_look(&tap->settings, &link);
+	named = status == 0;
+	/* For want of memory or descriptors nobody knows: as it was, until the next look. */
+	tap->unsure = status < 0 && status != -ENODEV;
+	if (tap->unsure) {
+		if (tap->state == TAP_PORT_RUNNING)
+			problem(tap, tap->state, tap->unwatched.text);
+		return;
+	}
 	place = tap->opened ? tap_find(&tap->tap, name) : TAP_DELETED;
 	if (place == TAP_HERE && named) {
 		if (!tap->carried && !carry_again(tap))
@@ -246,7 +255,8 @@ static void on_change(void *owner, const struct link_change *change)
 			  (tap->opened && change->link.index == tap->tap.link.index);
 }
 
-/* Where the watch is of no use any more, look_event() tries for another, and looks meanwhile. */
+/* Where the watch is of no use any more there is another one at once, or look_event() tries for it,
+ * and looks meanwhile. */
 static void watch_event(evutil_socket_t fd, short what, void *argument)
 {
 	struct tap_port *tap = argument;
@@ -256,7 +266,9 @@ static void watch_event(evutil_socket_t fd, short what, void *argument)
 	status = link_watch_read(fd, on_change, tap);
 	if (status < 0) {
 		tap_port_unwatch(tap);
-		error_set_errno(&tap->unwatched, status, "its interface is not watched any more");
+		if (log_limit_allows(&tap->log_limit))
+			log_warning("port %s: news of its interface are lost: %s", tap->port.name,
+				strerror(-status));
 	}
 	if (tap->concerned || status < 0)
 		tap_port_review(tap);
@@ -296,7 +308,7 @@ static void look_event(evutil_socket_t fd, short what, void *argument)
 	struct error error;
 
 	/* The usual case costs one system call. */
-	if (tap->watch >= 0 && netns_find(tap->settings.netns, &now, &error) == 0 &&
+	if (tap->watch >= 0 && !tap->unsure && netns_find(tap->settings.netns, &now, &error) == 0 &&
 		now == tap->netns)
 		return;
 	tap_port_review(tap);

@@ -73,6 +73,7 @@ struct tap_port {
 	bool carried;             /* and the queues are open */
 	bool concerned;           /* while news are read: some may be of our interface */
 	bool make;                /* the interface is to be made where it is not there */
+	bool unsure;              /* the last look failed: there is another one soon */
 	struct tap_queue *queues; /* [port.queue_count] */
 	uint64_t netns;           /* netns_identity() of the namespace that we are in; 0: none */
 	int watch;                /* of interfaces there; -1: none */

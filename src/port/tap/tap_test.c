@@ -4,135 +4,12 @@
  * at its other side. Each case runs with io_uring, where the kernel has it, and with plain reads
  * and writes.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/if_packet.h>
 #include <linux/virtio_net.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "base/fd.h"
 #include "packet/headers.h"
 #include "packet/parse.h"
-#include "port/tap/tap_private.h"
-
-#define NAME  "vswtest0"
-#define OTHER "vswtest1"
-
-static struct event_base *base;
-static struct port *port;
-static int wire = -1; /* the kernel's side */
-static struct packet_batch *batch;
-
-static const uint8_t ethernet[14] = {
-	0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2, 0x88, 0xb5}; /* a type for experiments */
-
-/* A frame that nobody in the kernel cares for, each byte of its payload told by its place. */
-static void fill(uint8_t *frame, unsigned length)
-{
-	memcpy(frame, ethernet, sizeof(ethernet));
-	for (unsigned i = sizeof(ethernet); i < length; i++)
-		frame[i] = (uint8_t)(i * 7 + (i >> 8));
-}
-
-static void shell(const char *command)
-{
-	assert_int_equal(system(command), 0);
-}
-
-static struct host_tap settings(unsigned queues)
-{
-	struct host_tap wanted = {.name = NAME, .queues = queues};
-
-	wanted.set.mtu = 65521;
-	wanted.set.up = true;
-	return wanted;
-}
-
-static int open_wire(bool headers)
-{
-	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int size = 4 << 20, yes = 1;
-
-	address.sll_ifindex = (int)if_nametoindex(NAME);
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
-	if (headers)
-		assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof(yes)), 0);
-	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
-}
-
-/* The frames of the next visits that have this type, until there are none. */
-static unsigned receive(unsigned queue)
-{
-	batch->count = 0;
-	batch->frames_max = PACKET_BATCH;
-	batch->pieces_used = 0;
-	batch->more = false;
-	/* It was woken, so it looks at once. */
-	port->class->disarm(port, queue);
-	port->class->receive(port, queue, batch);
-	return batch->count;
-}
-
-/* The kernel lets frames out a moment after it has seen the carrier. */
-static void settle(void)
-{
-	int fd = open_wire(false);
-	unsigned tries = 0, got = 0;
-
-	while (!got) {
-		assert_true(++tries < 5000);
-		assert_int_equal(send(fd, ethernet, sizeof(ethernet), 0), sizeof(ethernet));
-		usleep(1000);
-		for (unsigned i = 0; i < port->queue_count; i++)
-			got += receive(i);
-	}
-	while (got) {
-		got = 0;
-		for (unsigned i = 0; i < port->queue_count; i++)
-			got += receive(i);
-	}
-	close(fd);
-}
-
-static void open_port(unsigned queues, bool headers)
-{
-	struct host_tap wanted = settings(queues);
-	struct error error = {""};
-
-	port = tap_port_new(
-		base, NULL, "p", 0, &wanted, TAP_PORT_VHOST_AUTO, TAP_PORT_ALL, NULL, &error);
-	if (!port)
-		fail_msg("%s", error.text);
-	settle();
-	wire = open_wire(headers);
-}
-
-static uint64_t dropped(enum drop_reason reason)
-{
-	struct port_totals totals;
-
-	port_totals(port, &totals);
-	return totals.drops[reason];
-}
+#include "port/tap/test_tap.h"
 
 static bool same(const struct packet *packet, const uint8_t *frame, unsigned length)
 {
@@ -241,33 +118,6 @@ static void test_receive_budget(void **state)
 		assert_in_range(count, 1, 12);
 		got += count;
 	}
-}
-
-/* Puts a frame into the batch: a head, and a tail of pieces that are `step` bytes long. */
-static void stage(unsigned slot, uint8_t *frame, unsigned length, unsigned step)
-{
-	struct packet *packet = &batch->packets[slot];
-	unsigned head = MIN(length, PACKET_HEAD_SIZE);
-
-	*packet = (struct packet){.head = packet_buffer(batch, slot),
-		.tail = &batch->pieces[batch->pieces_used],
-		.length = length,
-		.head_length = (uint16_t)head,
-		.network = NETWORK_NONE};
-	memcpy(packet->head, frame, head);
-	for (unsigned at = head; at < length; at += step) {
-		batch->pieces[batch->pieces_used++] = (struct iovec){
-			frame + at, MIN(step, length - at)};
-		packet->tail_count++;
-	}
-	batch->count = MAX(batch->count, slot + 1);
-}
-
-static void clear_batch(void)
-{
-	batch->flooded = 0;
-	batch->count = 0;
-	batch->pieces_used = 0;
 }
 
 static void expect_on_wire(const uint8_t *frame, unsigned length)
@@ -459,126 +309,6 @@ static void test_pieces_of_their_own(void **state)
 	assert_int_equal(dropped(DROP_RING_ERROR), 1);
 }
 
-static enum tap_port_state look(const char **words)
-{
-	static struct tap_port_status status;
-
-	event_base_loop(base, EVLOOP_NONBLOCK);
-	tap_port_status(port, &status);
-	*words = status.problem ? status.problem : "";
-	return status.state;
-}
-
-static void test_renamed(void **state)
-{
-	const char *words;
-
-	open_port(1, false);
-	assert_int_equal(look(&words), TAP_PORT_RUNNING);
-	shell("ip link set " NAME " down && ip link set " NAME " name " OTHER);
-	assert_int_equal(look(&words), TAP_PORT_AWAY);
-	assert_string_equal(words, "interface " NAME " was renamed to " OTHER);
-	assert_int_equal(receive(0), 0);
-	clear_batch();
-	stage(0, (uint8_t *)(uintptr_t)ethernet, sizeof(ethernet), 100);
-	port->class->send(port, batch, 1);
-	assert_int_equal(dropped(DROP_RECEIVER_NOT_READY), 1);
-	shell("ip link set " OTHER " name " NAME " && ip link set " NAME " up");
-	assert_int_equal(look(&words), TAP_PORT_RUNNING);
-	assert_string_equal(words, "");
-	settle();
-}
-
-static void test_replaced(void **state)
-{
-	const char *words;
-
-	open_port(1, false);
-	shell("ip link del " NAME);
-	assert_int_equal(look(&words), TAP_PORT_AWAY);
-	assert_string_equal(words, "interface " NAME " was deleted");
-	shell("ip link add " NAME " type bridge");
-	assert_int_equal(look(&words), TAP_PORT_AWAY);
-	assert_string_equal(
-		words, "interface " NAME " exists and is no TAP but of the kind bridge");
-	shell("ip link del " NAME " && ip tuntap add " NAME " mode tap");
-	assert_int_equal(look(&words), TAP_PORT_RUNNING);
-	settle();
-	shell("ip link del " NAME);
-	assert_int_equal(look(&words), TAP_PORT_AWAY);
-}
-
-static void test_moved(void **state)
-{
-	const char *words;
-	pid_t child;
-	char command[256];
-
-	open_port(1, false);
-	child = fork();
-	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (unshare(CLONE_NEWNET) < 0)
-			_exit(1);
-		pause();
-	}
-	/* Until the child is in its namespace, the move leads nowhere. */
-	snprintf(command, sizeof(command),
-		"until [ $(readlink /proc/self/ns/net) != $(readlink /proc/%d/ns/net) ]; do "
-		"sleep 0.01; done; ip link set %s netns %d",
-		child, NAME, child);
-	shell(command);
-	assert_int_equal(look(&words), TAP_PORT_AWAY);
-	assert_string_equal(words, "interface " NAME " was moved to another network namespace");
-	snprintf(command, sizeof(command), "nsenter -t %d -n ip link set %s netns %d", child, NAME,
-		getpid());
-	shell(command);
-	shell("ip link set " NAME " up");
-	kill(child, SIGKILL);
-	assert_int_equal(look(&words), TAP_PORT_RUNNING);
-	settle();
-}
-
-static void refuse(const struct host_tap *wanted, const char *words)
-{
-	struct error error = {""};
-
-	assert_null(tap_port_new(
-		base, NULL, "p", 0, wanted, TAP_PORT_VHOST_AUTO, TAP_PORT_ALL, NULL, &error));
-	assert_string_equal(error.text, words);
-}
-
-static void test_refused(void **state)
-{
-	struct host_tap wanted = settings(1);
-
-	shell("ip link add " NAME " type bridge");
-	refuse(&wanted, "interface " NAME " exists and is no TAP but of the kind bridge");
-	shell("ip link del " NAME " && ip tuntap add " NAME " mode tun");
-	refuse(&wanted, "interface " NAME " exists and is no TAP but of the kind tun");
-	shell("ip link del " NAME " && ip tuntap add " NAME " mode tap");
-	wanted.queues = 2;
-	refuse(&wanted, "TAP " NAME " exists and was made for one queue, not 2: where it is "
-			"deleted (ip link del " NAME ") it is made anew");
-	shell("ip link del " NAME);
-	strcpy(wanted.name, "a/b");
-	refuse(&wanted, "'a/b' is not the name of an interface");
-	strcpy(wanted.name, "tap%d");
-	refuse(&wanted, "'tap%d' is not the name of an interface");
-	strcpy(wanted.name, NAME);
-	strcpy(wanted.netns, "no-such");
-	refuse(&wanted, "cannot open network namespace /run/netns/no-such: No such file or "
-			"directory");
-	strcpy(wanted.netns, "/dev/null");
-	refuse(&wanted, "/dev/null is no network namespace");
-	*wanted.netns = '\0';
-	wanted.queues = 2;
-	port = tap_port_new(
-		base, NULL, "p", 0, &wanted, TAP_PORT_VHOST_AUTO, TAP_PORT_ALL, NULL, NULL);
-	assert_non_null(port);
-	refuse(&wanted, "another program has TAP " NAME);
-}
-
 static void test_queues(void **state)
 {
 	uint8_t frame[60];
@@ -593,26 +323,6 @@ static void test_queues(void **state)
 			got += count;
 	assert_int_equal(got, 100);
 }
-
-static int set_up(void **state)
-{
-	base = event_base_new();
-	batch = malloc(sizeof(*batch));
-	return base && batch ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	if (port)
-		port->class->destroy(port);
-	port = NULL;
-	fd_close(&wire);
-	event_base_free(base);
-	free(batch);
-	return system("ip link show " NAME " >/dev/null 2>&1") != 0 ? 0 : -1;
-}
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
@@ -630,12 +340,6 @@ int main(void)
 		CASE(test_offload_to_kernel),
 		CASE(test_queues),
 	};
-	const struct CMUnitTest interface[] = {
-		CASE(test_renamed),
-		CASE(test_replaced),
-		CASE(test_moved),
-		CASE(test_refused),
-	};
 	int failed;
 
 	if (access("/dev/net/tun", R_OK | W_OK) < 0 || unshare(CLONE_NEWNET) < 0) {
@@ -645,7 +349,6 @@ int main(void)
 	/* Nobody but the test sends. */
 	shell("sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
 	failed = cmocka_run_group_tests_name("TAP port: data", data, NULL, NULL);
-	failed += cmocka_run_group_tests_name("TAP port: interface", interface, NULL, NULL);
 	setenv("VSW_TAP_IO", "plain", 1);
 	failed += cmocka_run_group_tests_name("TAP port: data, plain", data, NULL, NULL);
 	return failed;
