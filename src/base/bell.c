@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/bell.h"
 
+#include <sys/eventfd.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/peer_signal.h"
+
+/* Set once, before any worker runs. */
+static uint64_t fair_ns = BELL_FAIR_NS;
 
 static uint64_t thread_ns(void)
 {
@@ -24,6 +28,21 @@ uint64_t bell_measure(int fd)
 	begin = thread_ns();
 	peer_signal(fd);
 	return thread_ns() - begin;
+}
+
+void bell_calibrate(void)
+{
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	uint64_t least = BELL_FAIR_MAX_NS;
+
+	/* Without one there will be no signals either. */
+	if (fd < 0)
+		return;
+	/* The least of several: others have the processor as well. */
+	for (unsigned i = 0; i < 16; i++)
+		least = MIN(least, bell_measure(fd));
+	fair_ns = MIN(MAX(BELL_FAIR_TIMES * least, (uint64_t)BELL_FAIR_NS), BELL_FAIR_MAX_NS);
+	fd_close(&fd);
 }
 
 static void store(uint64_t *field, uint64_t value)
@@ -51,7 +70,7 @@ enum bell_verdict bells_note(struct bells *bells, uint64_t took, uint64_t now)
 
 	debt = debt > off ? debt - off : 0;
 	store(&bells->debt_at, now);
-	if (took <= BELL_FAIR_NS) {
+	if (took <= fair_ns) {
 		store(&bells->debt_ns, debt);
 		if (now > until)
 			trust(bells, BELLS_USUAL);
@@ -74,7 +93,7 @@ enum bell_verdict bells_note(struct bells *bells, uint64_t took, uint64_t now)
 static bool always_slow(int fd)
 {
 	for (unsigned i = 0; i < BELL_PROBES; i++)
-		if (bell_measure(fd) <= BELL_FAIR_NS)
+		if (bell_measure(fd) <= fair_ns)
 			return false;
 	return true;
 }

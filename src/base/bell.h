@@ -32,8 +32,12 @@
  * or twenty where the one who wakes sleeps on another processor of a virtual machine. Some 30 to 50
  * us, where clock_cycles() counts cycles. */
 #define BELL_SLOW_CYCLES 100000
-/* The thread's own time that a signal may take without being counted. */
+/* The thread's own time that a signal may take without being counted; on a machine where our own
+ * eventfds are slow, as within an emulated one, BELL_FAIR_TIMES what one of those takes, if that is
+ * more, up to BELL_FAIR_MAX_NS. */
 #define BELL_FAIR_NS     50000
+#define BELL_FAIR_TIMES  32
+#define BELL_FAIR_MAX_NS 1000000
 /* Slow signals in a row, less than BELL_SOON_NS apart, before the sum counts: a processor that
  * stands still for a moment, as those of virtual machines do, makes one. No such moment is as long
  * as BELL_ENDLESS_NS. */
@@ -67,6 +71,10 @@ struct bell {
 	int fd;    /* borrowed; -1: nobody listens */
 	bool owed; /* set by who rings, cleared by the control thread */
 };
+
+/* Measures what a signal takes here, before there is a peer that could have a hand in it. For the
+ * process, once; a thread that signals (peer_signal_open()). */
+void bell_calibrate(void);
 
 /* Signals, or has it done later. The clock_cycles() that it took. */
 uint64_t bell_ring(struct bell *bell);

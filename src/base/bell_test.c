@@ -195,6 +195,21 @@ static void one_that_was_suspected_once(void **state)
 	assert_int_equal(bells.trust, BELLS_USUAL);
 }
 
+/* On a machine like any other nothing changes: our own eventfds are quick. */
+static void our_own_are_the_measure(void **state)
+{
+	struct bells own = {.attention = -1};
+	uint64_t now = 100 * NS_PER_SECOND;
+
+	bell_calibrate();
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(bells_note(&own, BELL_FAIR_NS, now), BELL_FAIR);
+	assert_int_equal(own.debt_ns, 0);
+	for (unsigned i = 0; i < 100; i++)
+		bells_note(&own, BELL_FAIR_MAX_NS + 1, now);
+	assert_true(own.debt_ns > BELL_DEBT_MAX_NS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +220,7 @@ int main(void)
 		cmocka_unit_test(the_share_counts),
 		cmocka_unit_test(quick_ones_change_nothing),
 		cmocka_unit_test_setup_teardown(one_that_was_suspected_once, setup, teardown),
+		cmocka_unit_test(our_own_are_the_measure),
 	};
 
 	alarm(60);

@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
+#include "base/bell.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/peer_signal.h"
@@ -183,6 +184,7 @@ struct worker_pool *worker_pool_new(
 	/* The calling thread, the control thread, signals as well. */
 	if (peer_signal_open(error) < 0)
 		goto free_pool;
+	bell_calibrate();
 	for (unsigned i = 0; i < settings->count; i++) {
 		result = worker_init(pool, &pool->workers[i], i, settings, error);
 		if (result < 0) {
