@@ -58,8 +58,8 @@ static void take_address(const struct nlmsghdr *message, void *argument)
 		header->ifa_prefixlen);
 }
 
-/* All interfaces, or all addresses, of the namespace. */
-static int ask_all(uint16_t type, netlink_take *take, struct use *use)
+/* All interfaces, or all addresses, of the namespace, once. */
+static int ask_once(uint16_t type, netlink_take *take, struct use *use)
 {
 	struct nlmsghdr *question;
 	struct netlink netlink;
@@ -74,6 +74,20 @@ static int ask_all(uint16_t type, netlink_take *take, struct use *use)
 		mnl_nlmsg_put_extra_header(question, sizeof(struct ifaddrmsg));
 	status = netlink_ask(&netlink, question, take, use);
 	netlink_close(&netlink);
+	return status;
+}
+
+/* Where something changes while the kernel lists it, it says so, and the list is worth nothing. */
+#define LIST_TRIES 32
+
+static int ask_all(uint16_t type, netlink_take *take, struct use *use)
+{
+	int status = -EINTR;
+
+	for (unsigned i = 0; status == -EINTR && i < LIST_TRIES; i++) {
+		*use->found.text = '\0';
+		status = ask_once(type, take, use);
+	}
 	return status;
 }
 

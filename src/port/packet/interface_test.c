@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The packet port against the kernel: what becomes of its interface. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -61,6 +64,35 @@ static void test_away_and_back(void **state)
 	wire_settle();
 }
 
+/* Interfaces and addresses of the namespace come and go while the port looks who uses its own. */
+static void test_open_meanwhile(void **state)
+{
+	const struct host_packet settings = {.name = NAME, .up = true};
+	struct error error;
+	pid_t child;
+
+	wire_shell("for i in $(seq 250); do echo address add 198.51.100.$i/32 dev " PEER
+		   "; done | ip -batch -");
+	child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execl("/bin/sh", "sh", "-c",
+			"while :; do ip address add 203.0.113.1/32 dev " PEER
+			"; ip address del 203.0.113.1/32 dev " PEER "; done",
+			NULL);
+		_exit(1);
+	}
+	for (unsigned i = 0; i < 40; i++) {
+		port = packet_port_new(base, NULL, "p", 0, &settings, &error);
+		if (!port)
+			fail_msg("%s", error.text);
+		port->class->destroy(port);
+		port = NULL;
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
 static void refuse(const struct host_packet *wanted, const char *words)
 {
 	struct error error = {""};
@@ -103,6 +135,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_away_and_back),
+		CASE(test_open_meanwhile),
 		CASE(test_refused),
 	};
 
