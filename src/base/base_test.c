@@ -15,6 +15,8 @@
 #include "base/cursor.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/number.h"
+#include "base/options.h"
 
 static void sums_that_wrap_are_refused(void **state)
 {
@@ -46,6 +48,41 @@ static void inside_agrees_with_wide_arithmetic(void **state)
 								 edges[c], edges[d]),
 						start >= base && end <= limit);
 				}
+}
+
+static void numbers_are_digits(void **state)
+{
+	static const char *const wrong[] = {
+		"", " 1", "1 ", "+1", "-1", "0x10", "1e3", "1.5", "1,000", "\u0661"};
+	uint64_t number = 7;
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		assert_false(number_parse(wrong[i], &number));
+	assert_int_equal(number, 7);
+	assert_true(number_parse("0017", &number));
+	assert_int_equal(number, 17);
+	assert_true(number_parse("18446744073709551614", &number));
+	assert_int_equal(number, UINT64_MAX - 1);
+	assert_true(number_parse("18446744073709551616", &number));
+	assert_int_equal(number, UINT64_MAX);
+	assert_true(number_parse("99999999999999999999999999999999999999990", &number));
+	assert_int_equal(number, UINT64_MAX);
+}
+
+static void numbers_of_options_have_bounds(void **state)
+{
+	struct error error;
+	uint64_t number;
+
+	assert_int_equal(option_number("queues", "8", 1, 8, &number, &error), 0);
+	assert_int_equal(number, 8);
+	assert_int_equal(option_number("queues", "9", 1, 8, &number, &error), -EINVAL);
+	assert_string_equal(error.text, "--queues: '9' is not a number from 1 to 8");
+	assert_int_equal(option_number("queues", "0", 1, 8, &number, &error), -EINVAL);
+	assert_int_equal(option_number("queues", "8x", 1, 8, &number, &error), -EINVAL);
+	assert_int_equal(option_check_power_of_two("queue-size", 256, &error), 0);
+	assert_int_equal(option_check_power_of_two("queue-size", 255, &error), -EINVAL);
+	assert_string_equal(error.text, "--queue-size: 255 is not a power of two");
 }
 
 static void cursor_stops_at_the_end(void **state)
@@ -119,6 +156,8 @@ int main(void)
 		cmocka_unit_test(sums_that_wrap_are_refused),
 		cmocka_unit_test(pieces_are_copied_whole),
 		cmocka_unit_test(inside_agrees_with_wide_arithmetic),
+		cmocka_unit_test(numbers_are_digits),
+		cmocka_unit_test(numbers_of_options_have_bounds),
 		cmocka_unit_test(cursor_stops_at_the_end),
 		cmocka_unit_test(errors_carry_their_place),
 		cmocka_unit_test(only_eventfds_are_eventfds),

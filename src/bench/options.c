@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "bench/frame.h"
 #include "driver/device.h"
-#include "driver/options.h"
 
 /* Bytes of frames. The longest plain one is what a device of the largest MTU takes. */
 #define FRAME_SIZE_DEFAULT   64
@@ -257,7 +257,7 @@ static int check(struct bench_options *options, struct error *error)
 	if (options->mode != BENCH_HOLD && options->port_count < 2)
 		return error_set(
 			error, -EINVAL, "two ports are needed to send from one to the other");
-	if (option_check_queue_size(options->queue_size, error) < 0)
+	if (option_check_power_of_two("queue-size", options->queue_size, error) < 0)
 		return -EINVAL;
 	if (options->active > options->port_count || options->active % 2)
 		return error_set(

@@ -2,8 +2,6 @@
 /* The row of `type: vhost-user`: from the words of the configuration to a socket that a VMM
  * connects to. */
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +12,7 @@
 #include "control/port_kinds.h"
 #include "control/vhost_user_keys.h"
 #include "host/host.h"
+#include "host/names.h"
 #include "port/ring_places.h"
 #include "port/vhost_user/vhost_user.h"
 #include "vhost/message.h"
@@ -49,18 +48,16 @@ static int find_access(
 	const struct model_port *model, struct host_access *access, struct error *error)
 {
 	const struct model_vhost_user *settings = model_vhost_user(model);
-	const struct passwd *user = *settings->owner ? getpwnam(settings->owner) : NULL;
-	const struct group *group = *settings->group ? getgrnam(settings->group) : NULL;
 
-	if (*settings->owner && !user)
-		return error_set(error, -ENOENT, "this machine has no user '%s'", settings->owner);
-	if (*settings->group && !group)
-		return error_set(error, -ENOENT, "this machine has no group '%s'", settings->group);
 	*access = (struct host_access){
 		.mode = settings->socket_mode ? settings->socket_mode : MODEL_SOCKET_MODE,
-		.owner = user ? user->pw_uid : HOST_AS_MADE,
-		.group = group ? group->gr_gid : HOST_AS_MADE,
+		.owner = HOST_AS_MADE,
+		.group = HOST_AS_MADE,
 	};
+	if (*settings->owner && !host_user(settings->owner, &access->owner))
+		return error_set(error, -ENOENT, "this machine has no user '%s'", settings->owner);
+	if (*settings->group && !host_group(settings->group, &access->group))
+		return error_set(error, -ENOENT, "this machine has no group '%s'", settings->group);
 	return 0;
 }
 

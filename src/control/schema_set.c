@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a value may be: from its text into the object. */
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control/schema.h"
+#include "host/names.h"
 
 /* What passes through a shell and the option lists of every VMM as it is (commas aside, which
  * `vsw port args` doubles for QEMU). */
@@ -140,12 +139,13 @@ static int set_name(
 	const struct schema_key *key, char *field, const char *text, struct error *error)
 {
 	int rc = schema_check_name(text, error);
+	uint32_t id;
 
 	if (rc < 0)
 		return rc;
-	if (key->kind == SCHEMA_GROUP && !getgrnam(text))
+	if (key->kind == SCHEMA_GROUP && !host_group(text, &id))
 		return error_set(error, -EINVAL, "this machine has no group '%s'", text);
-	if (key->kind == SCHEMA_USER && !getpwnam(text))
+	if (key->kind == SCHEMA_USER && !host_user(text, &id))
 		return error_set(error, -EINVAL, "this machine has no user '%s'", text);
 	strcpy(field, text);
 	return 0;

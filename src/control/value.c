@@ -2,12 +2,15 @@
 #include "control/value.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/common.h"
+#include "base/number.h"
+#include "packet/mac.h"
 
 /* Room for one more element in an array that has `count` of them; it doubles at powers of two. */
 static void *grow(void *array, unsigned count, size_t size)
@@ -97,48 +100,22 @@ bool value_addresses_has(
 
 bool value_number_parse(const char *text, unsigned *number)
 {
-	uint64_t value = 0;
+	uint64_t value;
 
-	if (!*text)
+	if (!number_parse(text, &value))
 		return false;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
-			return false;
-		value = value * 10 + (unsigned)(*text - '0');
-		if (value > UINT_MAX)
-			value = UINT_MAX;
-	}
-	*number = (unsigned)value;
+	*number = (unsigned)MIN(value, UINT_MAX);
 	return true;
 }
 
 void value_mac_format(const uint8_t mac[6], char text[VALUE_MAC_TEXT_SIZE])
 {
-	snprintf(text, VALUE_MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-		mac[3], mac[4], mac[5]);
-}
-
-static int digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)tolower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	mac_format(mac, text);
 }
 
 bool value_mac_parse(const char *text, uint8_t mac[6])
 {
-	if (strlen(text) != VALUE_MAC_TEXT_SIZE - 1)
-		return false;
-	for (unsigned i = 0; i < 6; i++) {
-		int high = digit_value(text[3 * i]);
-		int low = digit_value(text[3 * i + 1]);
-
-		if (high < 0 || low < 0 || text[3 * i + 2] != (i < 5 ? ':' : '\0'))
-			return false;
-		mac[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
+	return mac_parse(text, mac);
 }
 
 static unsigned address_bits(const struct value_address *address)

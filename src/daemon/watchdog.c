@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "daemon/watchdog.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "daemon/notify.h"
 
 /* sd_notify(3) asks for half of the time; half of that lets one worker be late without harm. */
@@ -24,14 +24,11 @@ struct watchdog {
 static uint64_t read_number(const char *name)
 {
 	const char *text = getenv(name);
-	char *end;
-	unsigned long long value;
+	uint64_t number = 0;
 
-	if (!text || *text < '0' || *text > '9')
-		return 0;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	return errno || *end ? 0 : value;
+	if (text)
+		number_parse(text, &number);
+	return number == UINT64_MAX ? 0 : number;
 }
 
 static void ping(evutil_socket_t fd, short what, void *argument)

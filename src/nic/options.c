@@ -6,7 +6,7 @@
 #include <net/if.h>
 #include <string.h>
 
-#include "driver/options.h"
+#include "base/options.h"
 
 const char nic_options_help[] =
 	"usage: vsw-nic --socket PATH [--server] --tap NAME [OPTION...]\n"
@@ -79,7 +79,7 @@ static int parse_queue_size(struct nic_options *options, const char *text, struc
 		"queue-size", text, DRIVER_QUEUE_SIZE_MIN, DRIVER_QUEUE_SIZE_MAX, &number, error);
 
 	if (status == 0)
-		status = option_check_queue_size(number, error);
+		status = option_check_power_of_two("queue-size", number, error);
 	if (status == 0)
 		options->queue_size = (unsigned)number;
 	return status;

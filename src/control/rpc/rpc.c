@@ -5,7 +5,6 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
-#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +14,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "host/host.h"
+#include "host/names.h"
 
 /* A free place has no buffer. */
 struct rpc_client {
@@ -203,15 +203,13 @@ static void accept_failed(struct evconnlistener *listener, void *argument)
 /* Who may connect, said in full: nothing of it comes from the folder. */
 static int fill_access(const char *group, struct host_access *access, struct error *error)
 {
-	const struct group *entry = *group ? getgrnam(group) : NULL;
-
-	if (*group && !entry)
-		return error_set(error, -ENOENT, "this machine has no group '%s'", group);
 	*access = (struct host_access){
 		.mode = 0660,
 		.owner = HOST_AS_MADE,
-		.group = entry ? entry->gr_gid : getegid(),
+		.group = getegid(),
 	};
+	if (*group && !host_group(group, &access->group))
+		return error_set(error, -ENOENT, "this machine has no group '%s'", group);
 	return 0;
 }
 

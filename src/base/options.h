@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the command lines of programs with devices have in common. Nothing is printed or opened.
+ * What the command lines of the programs have in common. Nothing is printed or opened.
  * Names of options are without their dashes; errors have them.
  */
-#ifndef VSW_DRIVER_OPTIONS_H
-#define VSW_DRIVER_OPTIONS_H
+#ifndef VSW_BASE_OPTIONS_H
+#define VSW_BASE_OPTIONS_H
 
 #include <stdint.h>
 
@@ -17,8 +17,8 @@
 int option_number(const char *name, const char *text, uint64_t least, uint64_t most,
 	uint64_t *number, struct error *error);
 
-/* A queue's size must be a power of two. 0, or -EINVAL and the reason. */
-int option_check_queue_size(uint64_t size, struct error *error);
+/* 0, or -EINVAL and the reason. */
+int option_check_power_of_two(const char *name, uint64_t number, struct error *error);
 
 /* What getopt_long() found fault with when it returned `key`, ':' or '?'; argument: the last one
  * that it read. */

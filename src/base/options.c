@@ -1,29 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "driver/options.h"
+#include "base/options.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
-#include <stdlib.h>
+
+#include "base/number.h"
 
 int option_number(const char *name, const char *text, uint64_t least, uint64_t most,
 	uint64_t *number, struct error *error)
 {
-	char *end;
-
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	if (!isdigit((unsigned char)text[0]) || *end || errno || *number < least || *number > most)
+	if (!number_parse(text, number) || *number < least || *number > most)
 		return error_set(error, -EINVAL, "--%s: '%s' is not a number from %llu to %llu",
 			name, text, (unsigned long long)least, (unsigned long long)most);
 	return 0;
 }
 
-int option_check_queue_size(uint64_t size, struct error *error)
+int option_check_power_of_two(const char *name, uint64_t number, struct error *error)
 {
-	if (size & (size - 1))
-		return error_set(error, -EINVAL, "--queue-size: %llu is not a power of two",
-			(unsigned long long)size);
+	if (number & (number - 1))
+		return error_set(error, -EINVAL, "--%s: %llu is not a power of two", name,
+			(unsigned long long)number);
 	return 0;
 }
 
