@@ -44,7 +44,7 @@ class Bed:
 
     def guest(self, port, number, arguments=None, boot=True, **keywords):
         """A QEMU guest on a port's socket; keywords: those of nic_arguments() and Guest."""
-        own = ("cpus", "memory", "shared", "own_memory", "pin", "more", "netns")
+        own = ("cpus", "memory", "shared", "own_memory", "pin", "more", "netns", "old")
         choices = {key: keywords.pop(key) for key in own if key in keywords}
         socket = keywords.pop("socket", self.path / f"{port}.sock")
         if arguments is None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A Linux guest under QEMU (TCG), attached over vhost-user, that runs commands for a test.
+"""A Linux guest under QEMU, attached over vhost-user, that runs commands for a test: emulated (TCG),
+or by KVM in the nested machine (nested.py), where that emulates a processor that has it.
 
 The agent in the guest (image.py) reads commands from the serial console and frames each answer
 with markers; agent.py is our end of it.
@@ -16,6 +17,8 @@ from .process import LabError, Process, missing
 
 # VSW_QEMU: another one than that in PATH.
 QEMU = os.environ.get("VSW_QEMU", "qemu-system-x86_64")
+NESTED = bool(os.environ.get("VSW_NESTED"))
+ACCELERATOR = ["-accel", "kvm", "-cpu", "host"] if NESTED else ["-accel", "tcg,thread=multi"]
 
 
 @functools.cache
@@ -33,7 +36,7 @@ def reconnect_words():
 
 def device_words():
     """What a vhost-user NIC needs under TCG: older ones die with MSI-X there (irqfd without KVM)."""
-    return ",vectors=0" if qemu_version() < (10, 0) else ""
+    return ",vectors=0" if qemu_version() < (10, 0) and not NESTED else ""
 
 
 def clock_khz():
@@ -71,23 +74,23 @@ class Guest(Agent):
     """One QEMU. Its NIC comes from nic_arguments() or, given as `arguments`, from elsewhere.
 
     own_memory: `arguments` define the memory, too. more: words to append. pin: a list of CPUs.
-    netns: a Namespace for QEMU, where it finds its TAPs.
-    boot=False: does not wait for the guest, so that several can boot at once.
+    boot=False: does not wait for the guest, so that several can boot at once. netns: a Namespace to
+    run QEMU in. old: with a kernel that knows an e1000.
     """
 
     def __init__(self, name, log, arguments, cpus=1, memory=256, shared=True, own_memory=False,
-                 boot=True, pin=None, more=(), netns=None):
+                 boot=True, pin=None, more=(), netns=None, old=False):
         lacking = missing(QEMU)
         if lacking:
             raise LabError(f"{QEMU} is not installed")
-        kernel, initrd = image()
+        kernel, initrd = image("old" if old else "guest")
         super().__init__(name)
         self.log_path = log
         self.memory = [] if own_memory else memory_arguments(memory, shared)
         self.pin, self.netns = pin, netns
         self.command = [
-            QEMU, "-name", name, "-nodefaults", "-no-user-config", "-display", "none", "-serial",
-            "stdio", "-accel", "tcg,thread=multi", "-smp", cpus, *self.memory, "-kernel", kernel,
+            QEMU, "-name", f"{name},debug-threads=on", "-nodefaults", "-no-user-config",
+            "-display", "none", "-serial", "stdio", *ACCELERATOR, "-smp", cpus, *self.memory, "-kernel", kernel,
             "-initrd", initrd, "-append", kernel_words(), *arguments, *more]
         self.process = None
         self.start()

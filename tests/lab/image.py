@@ -3,11 +3,13 @@
 
 Debian's cloud kernel boots from its ELF image (PVH) in about a second; the file system is busybox,
 the virtio and VLAN modules, iperf3 and ethtool. The init program is the agent that guest.py talks
-to. A second file system, for nested.py, leads to this machine's own files instead.
+to. A second file system, for nested.py, leads to this machine's own files instead. A third, with Debian's
+general kernel, knows an e1000: it is made only where it is asked for.
 
     python3 -m lab.image        builds the images where they are missing, and says where they are
 """
 import fcntl
+import lzma
 import os
 import pathlib
 import re
@@ -22,9 +24,12 @@ KERNEL_PACKAGE = "linux-image-cloud-amd64"
 MODULES = ("virtio_pci", "virtio_net", "8021q")
 # Of the nested machine: whatever a host of VMs has, and what this one's kernel may lack.
 NESTED_MODULES = ("virtio_pci", "virtiofs", "overlay", "tun", "vhost_net", "kvm_amd", "8021q", "veth",
-                  "bridge", "dummy", "sch_ingress", "cls_matchall", "cls_bpf", "act_gact", "act_bpf")
+                  "bridge", "dummy", "nf_tables", "nft_chain_nat", "nft_masq", "nft_ct")
 PROGRAMS = ("iperf3", "ethtool")
 FILES = ("vmlinux", "initrd.cpio", "nested.cpio")
+OLD_KERNEL_PACKAGE = "linux-image-amd64"
+OLD_MODULES = ("e1000",)
+OLD_FILES = ("vmlinux-old", "old.cpio")
 TOOLS = ("apt-get", "apt-cache", "dpkg", "lz4", "cpio", "depmod", "modprobe")
 
 # setup_sects and payload fields of the boot protocol (Linux, Documentation/arch/x86/boot.rst).
@@ -69,48 +74,61 @@ NESTED_INIT = BEGIN + ENTER
 
 # An image made by another recipe is made anew.
 RECIPE = (f"{INIT}{NESTED_INIT}# {' '.join(MODULES)} {' '.join(PROGRAMS)} "
-          f"{' '.join(NESTED_MODULES)}\n")
+          f"{' '.join(NESTED_MODULES)} {' '.join(OLD_MODULES)}\n")
 
 
 def folder():
     return pathlib.Path(os.environ.get("VSW_GUEST", root() / "build" / "guest"))
 
 
-def image(nested=False):
-    """(vmlinux, initrd) as paths, building what is missing. LabError says what stands in the way."""
+def image(kind="guest"):
+    """(vmlinux, initrd) as paths, building what is missing. LabError says what stands in the way.
+    kind: "guest", "nested" or "old"."""
     where = folder()
     where.mkdir(parents=True, exist_ok=True)
+    files, build = (OLD_FILES, _build_old) if kind == "old" else (FILES, _build)
+    recipe = where / ("recipe-old" if kind == "old" else "recipe")
     with open(where / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (all((where / name).exists() for name in FILES) and
-                _read(where / "recipe") == RECIPE):
+        if not (all((where / name).exists() for name in files) and _read(recipe) == RECIPE):
             lacking = missing(*TOOLS, *PROGRAMS)
             if lacking:
                 raise LabError(f"the guest image needs {', '.join(lacking)}")
             with tempfile.TemporaryDirectory(dir=where) as work:
-                _build(pathlib.Path(work), where)
-            (where / "recipe").write_text(RECIPE)
-    return where / "vmlinux", where / ("nested.cpio" if nested else "initrd.cpio")
+                build(pathlib.Path(work))
+                for name in files:
+                    (pathlib.Path(work) / name).rename(where / name)
+            recipe.write_text(RECIPE)
+    initrd = {"guest": "initrd.cpio", "nested": "nested.cpio", "old": "old.cpio"}[kind]
+    return where / files[0], where / initrd
 
 
 def _read(path):
     return path.read_text() if path.exists() else None
 
 
-def _build(work, where):
+def _build(work):
     tree = work / "packages"
-    release = _download(work, tree)
-    _run("depmod", "-b", tree, release)
+    release = _download(work, tree, KERNEL_PACKAGE)
     _extract_kernel(tree / "boot" / f"vmlinuz-{release}", work / "vmlinux")
-    top = _make_root(work / "root", tree, release, INIT, MODULES)
-    for name in PROGRAMS:
-        _copy_program(top, pathlib.Path(shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")))
-    _pack(top, work / "initrd.cpio")
+    _make_guest(work / "root", tree, release, MODULES, work / "initrd.cpio")
     top = _make_root(work / "nested", tree, release, NESTED_INIT, NESTED_MODULES)
     (top / "agent").write_text(AGENT)
     _pack(top, work / "nested.cpio")
-    for name in FILES:
-        (work / name).rename(where / name)
+
+
+def _build_old(work):
+    tree = work / "packages"
+    release = _download(work, tree, OLD_KERNEL_PACKAGE)
+    _extract_kernel(tree / "boot" / f"vmlinuz-{release}", work / "vmlinux-old")
+    _make_guest(work / "root", tree, release, OLD_MODULES, work / "old.cpio")
+
+
+def _make_guest(top, tree, release, modules, initrd):
+    _make_root(top, tree, release, INIT, modules)
+    for name in PROGRAMS:
+        _copy_program(top, pathlib.Path(shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")))
+    _pack(top, initrd)
 
 
 def _run(*command, **keywords):
@@ -121,41 +139,48 @@ def _run(*command, **keywords):
     return done.stdout
 
 
-def _newest_kernel():
-    text = _run("apt-cache", "depends", KERNEL_PACKAGE)
+def _newest_kernel(kind):
+    text = _run("apt-cache", "depends", kind)
     found = re.search(r"Depends: (linux-image-\S+)", text)
     if not found:
-        raise LabError(f"apt knows no kernel behind {KERNEL_PACKAGE}: run apt-get update")
+        raise LabError(f"apt knows no kernel behind {kind}: run apt-get update")
     return found.group(1)
 
 
-def _download(work, tree):
+def _download(work, tree, kind):
     """Fetches and unpacks the kernel and busybox; the kernel's release."""
     try:
-        package = _newest_kernel()
+        package = _newest_kernel(kind)
         _run("apt-get", "download", package, "busybox-static", cwd=work)
     except LabError:
         # The package lists may be older than the archive, which keeps only the newest kernel.
         if os.geteuid() != 0:
             raise
         _run("apt-get", "update")
-        package = _newest_kernel()
+        package = _newest_kernel(kind)
         _run("apt-get", "download", package, "busybox-static", cwd=work)
     for archive in work.glob("*.deb"):
         _run("dpkg", "-x", archive, tree)
-    return package.removeprefix("linux-image-")
+    release = package.removeprefix("linux-image-")
+    _run("depmod", "-b", tree, release)
+    return release
 
 
 def _extract_kernel(vmlinuz, vmlinux):
-    """The payload of a bzImage is an lz4 stream (legacy frame) that holds the ELF image."""
+    """The payload of a bzImage is a packed ELF image: an lz4 stream (legacy frame) or xz."""
     data = vmlinuz.read_bytes()
     start = ((data[SETUP_SECTS] or 4) + 1) * 512 + struct.unpack_from("<I", data, PAYLOAD_OFFSET)[0]
     length = struct.unpack_from("<I", data, PAYLOAD_LENGTH)[0]
-    # The stream is followed by its length, at which lz4 stumbles after having written everything.
-    elf = subprocess.run(["lz4", "-dc"], input=data[start:start + length], stdout=subprocess.PIPE,
-                         stderr=subprocess.DEVNULL).stdout
+    payload = data[start:start + length]
+    if payload.startswith(b"\xfd7zXZ"):
+        # It is followed by its length, which is no part of it.
+        elf = lzma.LZMADecompressor().decompress(payload)
+    else:
+        # Likewise: lz4 stumbles at that after having written everything.
+        elf = subprocess.run(["lz4", "-dc"], input=payload, stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL).stdout
     if elf[:4] != b"\x7fELF":
-        raise LabError(f"{vmlinuz} does not hold an lz4-packed ELF image")
+        raise LabError(f"{vmlinuz} does not hold an ELF image packed by lz4 or xz")
     vmlinux.write_bytes(elf)
 
 
@@ -205,4 +230,4 @@ def _copy_program(top, path):
 
 
 if __name__ == "__main__":
-    print(*image(), image(nested=True)[1], sep="\n")
+    print(*image(), image("nested")[1], sep="\n")

@@ -55,7 +55,7 @@ class Nested(Agent):
             raise
 
     def _start(self, cpus, memory):
-        kernel, initrd = image(nested=True)
+        kernel, initrd = image("nested")
         where = self.directory.path
         socket = where / "files.sock"
         log = where / "virtiofsd.log"

@@ -12,6 +12,9 @@ from lab.bed import mac
 from lab.netns import Namespace
 from lab.process import Process, wait_for
 
+# Everything is emulated, and slow.
+pytestmark = pytest.mark.seconds(300)
+
 
 @pytest.fixture
 def spaces():
