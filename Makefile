@@ -6,6 +6,7 @@
 #   sudo make run    install what is missing, build, and show two VMs talking (KEEP=1 leaves them)
 #   sudo make check  everything CI checks, in less than half an hour
 #   make check-all   the same with long fuzzing and long tests;  make bench  compare with others
+#   sudo make bench-backends  the same guest by e1000, virtio-net, vhost-net and vhost-user
 #   make lint format install deps clean
 
 BUILD ?= build
@@ -42,6 +43,12 @@ bench:
 	@$(MAKE) --no-print-directory all
 	@VSW_BUILD=$(BUILD) $(PYTHON) bench/bench
 
+# A guest by four back-ends, in a machine within this one: some minutes.
+bench-backends:
+	@tools/deps build run check
+	@$(MAKE) --no-print-directory all
+	@VSW_BUILD=$(BUILD) $(PYTHON) bench/backends
+
 lint:
 	@tools/lint
 
@@ -54,4 +61,4 @@ install: all
 clean:
 	rm -rf build build-*
 
-.PHONY: all programs deps run check check-all bench lint format install clean
+.PHONY: all programs deps run check check-all bench bench-backends lint format install clean
