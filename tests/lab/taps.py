@@ -8,18 +8,15 @@ from .process import wait_for
 
 
 @pytest.fixture
-def spaces():
-    """Makes namespaces, and ends them."""
-    made = []
-
+def spaces(bed):
+    """Makes namespaces, which end after the bed's switch: it would say that they are gone."""
     def make(**keywords):
-        made.append(Namespace(**keywords))
+        space = Namespace(**keywords)
+        bed.members.append(space)
         # Duplicate address detection takes a second and more.
-        made[-1].run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
-        return made[-1]
-    yield make
-    for space in made:
-        space.close()
+        space.run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
+        return space
+    return make
 
 
 def tap(space, number, **keys):

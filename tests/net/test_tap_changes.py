@@ -230,7 +230,7 @@ def test_two_names_of_one_namespace(bed, spaces):
     bed.vswd({"a": tap(a, 1), "b": tap(b, 2)})
     wait_up(b, "10.0.0.1")
     bed.switch.allow("ports.c.")
-    bed.switch.vsw("port", "set", "a", f"netns={path}")
+    bed.switch.vsw("port", "set", "--force", "a", f"netns={path}")
     wait_up(b, "10.0.0.1")
     for words, key in ((("ifname=vsw1",), "ifname"), (("ifname=vsw3", "address=10.0.0.1/8"), "address")):
         done = bed.switch.vsw_raw("port", "add", "c", "type=tap", "network=blue", f"netns={a.path}", *words)
