@@ -29,18 +29,18 @@ def blue(dhcp=True, **keys):
 
 
 @pytest.fixture
-def spaces():
-    """Namespaces with a TAP port each: space("vm1") is the port's keys and the namespace."""
+def spaces(bed):
+    """Namespaces with a TAP port each: space("vm1") is the port's keys and the namespace. They end after the
+    bed's switch, which would say that they are gone."""
     made = {}
 
     def make(name, station, **keys):
         made[name] = Namespace(ipv6=False)
+        bed.members.append(made[name])
         return {"type": "tap", "ifname": "eth0", "netns": made[name].path, "network": "blue",
                 "mac": mac(station), **keys}
     make.of = made
-    yield make
-    for space in made.values():
-        space.close()
+    return make
 
 
 def start(bed, ports, networks=None):
