@@ -80,7 +80,7 @@ static void set_network(
 
 	topology_network_set(topology, index, (uint16_t)network->vlan);
 	topology_pass_link_local(topology, index, (uint16_t)groups);
-	services = dhcp_services(network, &address);
+	services = network_services(network, &address);
 	topology_serve(topology, index, services, address);
 }
 

@@ -56,11 +56,9 @@ static int add_addresses(
 	return add(settings, code, bytes, (size_t)4 * texts->count);
 }
 
-/* RFC 1035, 3.1, as RFC 3397 has it: labels with their lengths; nothing is compressed. */
-static int add_search(struct dhcp_settings *settings, const struct value_texts *texts)
+unsigned dhcp_write_domains(const struct value_texts *texts, uint8_t *bytes)
 {
-	uint8_t bytes[8 * (MODEL_DOMAIN_SIZE + 40)];
-	size_t used = 0;
+	unsigned used = 0;
 
 	for (unsigned i = 0; i < texts->count; i++) {
 		const char *label = texts->of[i];
@@ -70,12 +68,20 @@ static int add_search(struct dhcp_settings *settings, const struct value_texts *
 
 			bytes[used++] = (uint8_t)length;
 			memcpy(bytes + used, label, length);
-			used += length;
+			used += (unsigned)length;
 			label += length + (label[length] == '.');
 		}
 		bytes[used++] = 0;
 	}
-	return add(settings, DHCP_SEARCH, bytes, used);
+	return used;
+}
+
+/* RFC 3397; compression is not needed. */
+static int add_search(struct dhcp_settings *settings, const struct value_texts *texts)
+{
+	uint8_t bytes[8 * (VALUE_TEXT_SIZE + 2)];
+
+	return add(settings, DHCP_SEARCH, bytes, dhcp_write_domains(texts, bytes));
 }
 
 /* RFC 3442: who takes these ignores the router, so the default route is among them. */
@@ -252,13 +258,16 @@ void dhcp_settings_fini(struct dhcp_settings *settings)
 	*settings = (struct dhcp_settings){0};
 }
 
-unsigned dhcp_services(const struct model_network *network, uint32_t *address)
+unsigned network_services(const struct model_network *network, uint32_t *address)
 {
+	unsigned services = network->ra.enabled ? TOPOLOGY_ROUTER : 0;
+
 	*address = 0;
 	if (!network->dhcp.enabled)
-		return 0;
+		return services;
 	*address = dhcp_server_address(network);
-	return TOPOLOGY_DHCP | (dhcp_server_is_alone(network) ? TOPOLOGY_ARP : 0);
+	services |= dhcp_server_is_alone(network) ? TOPOLOGY_ARP : 0;
+	return services | TOPOLOGY_DHCP;
 }
 
 /* A label of DNS: the port's name may be more than that. */

@@ -13,9 +13,12 @@ int dhcp_settings_make(const struct model *model, const struct model_network *ne
 	struct dhcp_settings *settings);
 void dhcp_settings_fini(struct dhcp_settings *settings);
 
-/* What of forwarding's the network's services need: enum topology_service; and the server's
+/* The domains as DNS has them (RFC 1035, 3.1), not compressed; the bytes that they take. */
+unsigned dhcp_write_domains(const struct value_texts *texts, uint8_t *bytes);
+
+/* What of forwarding's the network's services need: enum topology_service; and the DHCP server's
  * address. */
-unsigned dhcp_services(const struct model_network *network, uint32_t *address);
+unsigned network_services(const struct model_network *network, uint32_t *address);
 
 /* The MAC address of the network's server. */
 void dhcp_server_mac(const struct model_network *network, uint8_t mac[MAC_SIZE]);

@@ -87,6 +87,15 @@ struct model_dhcp {
 	struct value_texts options;       /* NUMBER=VALUE */
 };
 
+/* What a network announces to stations with IPv6. */
+struct model_ra {
+	unsigned enabled;
+	unsigned lifetime; /* seconds: of the default route; 0: it is none */
+	unsigned interval; /* seconds: the longest time between two announcements */
+	unsigned slaac;    /* 1: stations make addresses of subnet6 for themselves */
+	struct value_texts dns, search, routes;
+};
+
 struct model_network {
 	char name[MODEL_NAME_SIZE];
 	unsigned vlan; /* 1 to 4094; 0: none */
@@ -96,6 +105,7 @@ struct model_network {
 	unsigned mtu;                           /* bytes; 0: not said */
 	char domain[MODEL_DOMAIN_SIZE];         /* its VMs are NAME.NETWORK.DOMAIN */
 	struct model_dhcp dhcp;
+	struct model_ra ra;
 	/* What is meant for the next hop only: enum model_pass. */
 	unsigned stp, lldp, lacp, dot1x;
 	unsigned loops; /* enum model_loops: what is done about one */

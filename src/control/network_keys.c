@@ -4,6 +4,7 @@
 
 #include "control/dhcp_keys.h"
 #include "control/model.h"
+#include "control/ra_keys.h"
 
 static const char *const pass_words[] = {"drop", "pass", NULL};
 static const char *const loops_words[] = {"hold", "log", NULL};
@@ -93,6 +94,25 @@ static const struct schema_key network_keys[] = {
 	{"dhcp.options", SCHEMA_TEXTS, SCHEMA_FIELD(model_network, dhcp.options), .maximum = 32,
 		.pairs = true, .map = "dhcp", .check = dhcp_check_option, .effect = DIFF_LIVE,
 		.help = "any other option: NUMBER=VALUE"},
+	{"ra.enabled", SCHEMA_FLAG, SCHEMA_FIELD(model_network, ra.enabled), .map = "ra",
+		.effect = DIFF_LIVE, .help = "subnet6 is announced by router advertisements"},
+	/* RFC 4861, 6.2.1: the most that both may be, and the least. */
+	{"ra.lifetime", SCHEMA_NUMBER, SCHEMA_FIELD(model_network, ra.lifetime), 0, 9000,
+		.initial = 1800, .map = "ra", .effect = DIFF_LIVE, .unit = "seconds",
+		.help = "of the default route; 0: it is announced as none"},
+	{"ra.interval", SCHEMA_NUMBER, SCHEMA_FIELD(model_network, ra.interval), 4, 1800,
+		.initial = 600, .map = "ra", .effect = DIFF_LIVE, .unit = "seconds",
+		.help = "the longest time between two announcements"},
+	{"ra.slaac", SCHEMA_FLAG, SCHEMA_FIELD(model_network, ra.slaac), .initial = 1, .map = "ra",
+		.effect = DIFF_LIVE, .help = "guests make addresses for themselves"},
+	{"ra.dns", SCHEMA_TEXTS, SCHEMA_FIELD(model_network, ra.dns), .maximum = RA_KEYS_DNS_MAX,
+		.map = "ra", .check = ra_check_address, .effect = DIFF_LIVE, .help = "DNS servers"},
+	{"ra.search", SCHEMA_TEXTS, SCHEMA_FIELD(model_network, ra.search),
+		.maximum = RA_KEYS_SEARCH_MAX, .map = "ra", .check = check_domain,
+		.effect = DIFF_LIVE, .help = "DNS domains to look for short names in"},
+	{"ra.routes", SCHEMA_TEXTS, SCHEMA_FIELD(model_network, ra.routes),
+		.maximum = RA_KEYS_ROUTES_MAX, .map = "ra", .check = ra_check_prefix,
+		.effect = DIFF_LIVE, .help = "further prefixes that the router leads to"},
 	{"stp", SCHEMA_CHOICE, SCHEMA_FIELD(model_network, stp), .words = pass_words,
 		.initial = MODEL_PASS, .effect = DIFF_LIVE, .help = "spanning tree"},
 	{"lldp", SCHEMA_CHOICE, SCHEMA_FIELD(model_network, lldp), .words = pass_words,

@@ -36,6 +36,9 @@ static const struct {
 	{"dhcp.boot-file", "pxelinux.0"},
 	{"dhcp.boot-file-efi", "ipxe.efi"},
 	{"dhcp.boot-file-ipxe", "\"http://10.5.0.7/boot.ipxe\""},
+	{"ra.dns", "\"fd05::53\""},
+	{"ra.search", "[lab.example, b.example]"},
+	{"ra.routes", "[\"fd06::/32\", \"fd07:1::/64\"]"},
 	{"dhcp.options", "{ 150: 10.5.0.7, 43: \"0x0102\" }"},
 };
 
@@ -56,6 +59,8 @@ static const char *companion_of(const struct schema_key *key)
 	/* A map that is there is enabled. */
 	if (key->map && strcmp(key->map, "dhcp") == 0)
 		return "subnet: 10.5.0.0/16, ";
+	if (key->map && strcmp(key->map, "ra") == 0)
+		return "subnet6: \"fd05::/64\", ";
 	return "";
 }
 

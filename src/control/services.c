@@ -7,11 +7,14 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "control/dhcp_keys.h"
 #include "control/dhcp_settings.h"
 #include "control/lease_journal.h"
+#include "control/ra_settings.h"
 #include "forward/security_rules.h"
+#include "packet/headers.h"
 #include "port/local.h"
 #include "service/arp.h"
 #include "service/dhcp.h"
@@ -33,7 +36,9 @@ struct service_network {
 	uint32_t address; /* of the server */
 	uint8_t mac[MAC_SIZE];
 	struct dhcp_settings dhcp;
-	struct leases *leases;
+	struct leases *leases; /* empty where there is no DHCP */
+	struct ra_settings ra;
+	struct ra_schedule schedule;
 	uint64_t refused, limited;
 	struct log_limit full, denied;
 };
@@ -157,6 +162,12 @@ static void serve_dhcp(struct services *services, struct service_network *networ
 	pending->length = (uint16_t)answer.length;
 }
 
+static bool is_ipv6(const struct local_frame *frame)
+{
+	return frame->length >= ETHERNET_HEADER &&
+	       load_be16(frame->bytes + ETHERNET_TYPE) == ETH_P_IPV6;
+}
+
 static void take_frame(void *owner, const struct local_frame *frame)
 {
 	struct services *services = owner;
@@ -168,9 +179,14 @@ static void take_frame(void *owner, const struct local_frame *frame)
 	if (!network || frame->port >= TOPOLOGY_PORT_MAX ||
 		services->position[frame->port] == NO_POSITION)
 		return;
-	if (network->services & TOPOLOGY_ARP &&
-		arp_answer(pending->bytes, frame->bytes, frame->length, network->address,
-			network->mac))
+	if (is_ipv6(frame))
+		pending->length = network->services & TOPOLOGY_ROUTER
+					  ? (uint16_t)ra_answer(&network->ra, frame->bytes,
+						    frame->length, pending->bytes)
+					  : 0;
+	else if (network->services & TOPOLOGY_ARP &&
+		 arp_answer(pending->bytes, frame->bytes, frame->length, network->address,
+			 network->mac))
 		pending->length = ARP_FRAME;
 	else if (network->services & TOPOLOGY_DHCP)
 		serve_dhcp(services, network, frame, pending);
@@ -258,6 +274,27 @@ static void on_incoming(evutil_socket_t fd, short what, void *argument)
 		copy_some(services);
 }
 
+_Static_assert(RA_FRAME_MAX <= DHCP_FRAME_MAX, "both wait in the same place");
+
+/* Tells everybody in the networks where it is time. */
+static void announce(struct services *services)
+{
+	uint64_t now = clock_now_ns() / (NS_PER_SECOND / 1000);
+	uint8_t frame[RA_FRAME_MAX];
+
+	for (unsigned i = 0; i < services->count; i++) {
+		struct service_network *network = &services->networks[i];
+		uint32_t random;
+
+		if (!(network->services & TOPOLOGY_ROUTER) || now < network->schedule.due ||
+			getrandom(&random, sizeof(random), 0) != sizeof(random) ||
+			!ra_schedule_due(&network->schedule, &network->ra, now, random))
+			continue;
+		local_port_send(services->runtime->local, network->index, frame,
+			(uint32_t)ra_announce(&network->ra, frame));
+	}
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *argument)
 {
 	struct services *services = argument;
@@ -266,6 +303,7 @@ static void on_tick(evutil_socket_t fd, short what, void *argument)
 	for (unsigned i = 0; i < services->count; i++)
 		if (leases_next(services->networks[i].leases) <= now)
 			services->dirty |= leases_expire(services->networks[i].leases, now) > 0;
+	announce(services);
 	if (services->journal)
 		shorten(services);
 	if (services->dirty && services->changed) {
@@ -327,13 +365,17 @@ static int prepare_network(struct service_network *made, const struct model *mod
 
 	memcpy(made->name, network->name, sizeof(made->name));
 	made->index = index;
-	made->services = dhcp_services(network, &made->address);
+	made->services = network_services(network, &made->address);
 	made->full.burst = made->denied.burst = 1;
 	dhcp_server_mac(network, made->mac);
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return -errno;
+	ra_settings_make(model, network, &made->ra);
 	made->leases = leases_new(seed);
-	return made->leases ? dhcp_settings_make(model, network, &made->dhcp) : -ENOMEM;
+	if (!made->leases)
+		return -ENOMEM;
+	made->dhcp.pool.from = 1; /* to 0: an empty one */
+	return network->dhcp.enabled ? dhcp_settings_make(model, network, &made->dhcp) : 0;
 }
 
 /* A lease of the last process. */
@@ -360,19 +402,28 @@ static bool require_services(struct runtime *runtime)
 	return runtime->services;
 }
 
+static bool needs_journal(const struct services_change *change)
+{
+	for (unsigned i = 0; i < change->count; i++)
+		if (change->networks[i].services & TOPOLOGY_DHCP)
+			return true;
+	return false;
+}
+
 struct services_change *services_prepare(
 	struct runtime *runtime, const struct runtime_state *next, struct error *error)
 {
 	const struct model *model = &next->model;
 	struct services_change *change = calloc(1, sizeof(*change));
 	int rc = change && require_services(runtime) ? 0 : -ENOMEM;
+	uint32_t address;
 
 	if (rc == 0) {
 		change->networks = calloc(model->network_count + 1, sizeof(*change->networks));
 		rc = change->networks ? 0 : -ENOMEM;
 	}
 	for (unsigned i = 0; i < model->network_count && rc == 0; i++)
-		if (model->networks[i].dhcp.enabled)
+		if (network_services(&model->networks[i], &address))
 			rc = prepare_network(&change->networks[change->count++], model,
 				&model->networks[i], next->networks[i]);
 	if (rc < 0) {
@@ -380,7 +431,7 @@ struct services_change *services_prepare(
 		services_discard(change);
 		return NULL;
 	}
-	if (change->count && !runtime->services->journal) {
+	if (needs_journal(change) && !runtime->services->journal) {
 		change->journal = lease_journal_open(
 			model->settings.state_dir, restore, change, error);
 		if (!change->journal) {
@@ -402,6 +453,9 @@ static void inherit(struct service_network *network, struct service_network *old
 	network->limited = old->limited;
 	network->full = old->full;
 	network->denied = old->denied;
+	/* What has changed is told at once. */
+	if (memcmp(&network->ra, &old->ra, sizeof(old->ra)) == 0)
+		network->schedule = old->schedule;
 }
 
 /* Frames for the server's address are for the local port where no other has it. */
@@ -515,7 +569,7 @@ bool services_pool(const struct services *services, const char *name, struct ser
 {
 	const struct service_network *network = find_in(services->networks, services->count, name);
 
-	if (!network)
+	if (!network || !(network->services & TOPOLOGY_DHCP))
 		return false;
 	*pool = (struct services_pool){
 		.size = lease_pool_size(&network->dhcp.pool),

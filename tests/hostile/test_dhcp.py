@@ -2,12 +2,16 @@
 """A real DHCP client on a bound port: served by the server that is trusted, never by one that is not.
 
     blue    client (mac and ip), trusted and rogue (a mac each): both run a DHCP server
+
+And where the switch is the server: starvation, malformed messages, and another server.
 """
 import json
 
 import pytest
 
 from lab.bed import mac
+from lab.dhcp import DISCOVER, OFFER, HandMade, message
+from lab.frames import mac_text, udp
 from lab.process import Process, missing, wait_for
 
 pytestmark = pytest.mark.usefixtures("tun")
@@ -86,3 +90,53 @@ def test_no_lease_from_another(bed, stations, serve):
     serve("rogue")
     assert ask(bed, stations["client"]) is None
     assert bed.switch.port("rogue")["drops"]["untrusted-server"] >= 1
+
+
+def test_a_thousand_addresses_at_one_port(bed):
+    """Starvation: one station asks for leases under as many MAC addresses as it likes."""
+    lacking = missing("udhcpc")
+    if lacking:
+        pytest.skip("not installed: udhcpc")
+    networks = {"blue": {"subnet": "10.0.0.0/24",
+                         "dhcp": {"range": ["10.0.0.100", "10.0.0.199"], "port-limit": 8}}}
+    bed.vswd({"hostile": {"network": "blue"}, "client": {"network": "blue"}}, networks,
+             **{"state-dir": str(bed.path / "state")})
+    hostile = bed.nic("hostile", 2, addressed=False, options=["--offload", "off"])
+    client = bed.nic("client", 20)
+    client.netns.run("ip", "addr", "flush", "dev", client.tap)
+    bed.switch.allow(r"port hostile has as many addresses by DHCP as it may: 8")
+    hand = HandMade(hostile.netns, hostile.tap)
+    for number in range(1000):
+        hand.send(message(DISCOVER, mac_text(number), xid=number), mac_text(number))
+        if number % 100 == 50:
+            # Malformed ones among them, as long as a frame may be.
+            hand.send(message(DISCOVER, mac_text(number), [(61, bytes(255))] * 4), mac_text(number))
+            hand.send(message(None, mac_text(number)) + bytes(range(256)) * 4, mac_text(number))
+    wait_for(lambda: pool(bed)["port_limit"] >= 100, 20, "many that were refused")
+    assert pool(bed)["offered"] + pool(bed)["bound"] <= 8
+    assert ask(bed, client) == "10.0.0.1"
+    [lease] = [lease for lease in bed.switch.vsw("lease", "show") if lease["port"] == "client"]
+    assert lease["state"] == "bound" and addresses(client) == [lease["address"]]
+
+
+def pool(bed):
+    return bed.switch.vsw("network", "show")[0]["dhcp"]["pool"]
+
+
+def test_another_server_in_a_served_network(bed):
+    """A port that has neither `mac` nor `ip` is no server either, where the switch is one."""
+    lacking = missing("udhcpc", "udhcpd")
+    if lacking:
+        pytest.skip(f"not installed: {', '.join(lacking)}")
+    networks = {"blue": {"subnet": "10.0.0.0/24", "dhcp": {"range": ["10.0.0.100", "10.0.0.109"]}}}
+    bed.vswd({"rogue": {"network": "blue"}, "client": {"network": "blue"}}, networks,
+             **{"state-dir": str(bed.path / "state")})
+    rogue, client = bed.nic("rogue", 2), bed.nic("client", 20)
+    client.netns.run("ip", "addr", "flush", "dev", client.tap)
+    offer = message(OFFER, mac(20))
+    hand = HandMade(rogue.netns, rogue.tap)
+    for _ in range(50):
+        hand.raw.send(udp((mac(20), mac(2)), ("255.255.255.255", "10.0.0.2"), (68, 67), offer,
+                          request=False)[0])
+    assert ask(bed, client) == "10.0.0.1"
+    wait_for(lambda: bed.switch.port("rogue")["drops"]["untrusted-server"] == 50, 10, "the drops")

@@ -46,8 +46,8 @@ class Udhcpc:
 
 def addresses(space, interface, family="-4"):
     shown = json.loads(space.run("ip", "-j", family, "addr", "show", "dev", interface).stdout)
-    return [entry["local"] for entry in shown[0]["addr_info"]
-            if entry.get("scope") != "link"]
+    return [entry["local"] for link in shown for entry in link.get("addr_info", ())
+            if entry["scope"] != "link"]
 
 
 def number(address):

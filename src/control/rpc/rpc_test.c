@@ -29,7 +29,8 @@ static int teardown(void **state)
 
 #define PASSING                                                                                    \
 	",\"subnet\":null,\"gateway\":null,\"subnet6\":null,\"gateway6\":null,\"mtu\":null,"       \
-	"\"domain\":\"internal\",\"dhcp\":null,\"stp\":\"pass\",\"lldp\":\"drop\",\"lacp\":"       \
+	"\"domain\":\"internal\",\"dhcp\":null,\"ra\":null,\"stp\":\"pass\",\"lldp\":\"drop\","    \
+	"\"lacp\":"                                                                                \
 	"\"drop\",\"dot1x\":"                                                                      \
 	"\"drop\",\"loops\":"                                                                      \
 	"\"hold\""

@@ -16,7 +16,7 @@ void config_check_vlan(struct config_reader *reader, const struct yaml_tree *nod
 void config_check_addresses(
 	struct config_reader *reader, const struct yaml_tree *node, struct model_network *network);
 
-/* The same for what the network hands out by DHCP (dhcp_check.c). */
+/* The same for what the network hands out and announces (dhcp_check.c). */
 void config_check_dhcp(struct config_reader *reader, const struct yaml_tree *node,
 	const struct model_network *network);
 

@@ -61,6 +61,16 @@ static const struct {
 		"or a text"},
 	{LAN("{ rnage: [10.0.0.5, 10.0.0.9] }"),
 		"1: networks.blue.dhcp.rnage: unknown key: did you mean 'range'?"},
+	{"networks: { blue: { ra: true } }",
+		"1: networks.blue.ra: router advertisements need 'subnet6'"},
+	{"networks: { blue: { subnet6: 'fd00::/56', ra: true } }",
+		"1: networks.blue.ra: guests make addresses for themselves only where 'subnet6' "
+		"has 64 bits: say 'slaac: false'"},
+	{"networks: { blue: { subnet6: 'fd00::/64', ra: { dns: 10.0.0.1 } } }",
+		"1: networks.blue.ra.dns: '10.0.0.1' is not an IPv6 address such as fd00::1"},
+	{"networks: { blue: { subnet6: 'fd00::/64', ra: { routes: 'fd00::1/64' } } }",
+		"1: networks.blue.ra.routes: 'fd00::1/64' is not a prefix of IPv6 such as "
+		"fd00:1::/32"},
 	{LAN("maybe"), "1: networks.blue.dhcp: 'maybe' is not known here: must be 'false' or "
 		       "'true'"},
 };
@@ -173,10 +183,11 @@ static void test_settings(void **state)
 	assert_true(!port.bound && port.unlimited);
 	assert_string_equal(port.host, "d");
 	dhcp_settings_fini(&settings);
-	assert_int_equal(dhcp_services(&model.networks[0], &address), TOPOLOGY_DHCP);
+	assert_int_equal(network_services(&model.networks[0], &address), TOPOLOGY_DHCP);
 	model_fini(&model);
 	parse("networks: { blue: { subnet: 10.0.0.0/8, gateway: none, dhcp: true } }", &model);
-	assert_int_equal(dhcp_services(&model.networks[0], &address), TOPOLOGY_DHCP | TOPOLOGY_ARP);
+	assert_int_equal(
+		network_services(&model.networks[0], &address), TOPOLOGY_DHCP | TOPOLOGY_ARP);
 	assert_int_equal(address, 0x0a000001);
 	assert_int_equal(dhcp_settings_make(&model, &model.networks[0], &settings), 0);
 	assert_null(option(&settings, 3));

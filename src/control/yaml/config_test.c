@@ -99,7 +99,7 @@ static const struct {
 		"1: networks.blue.vlan: 4095 is not between 1 and 4094"},
 	{"networks: { blue: { colour: 1 } }",
 		"1: networks.blue.colour: unknown key (known here: vlan, subnet, gateway, subnet6, "
-		"gateway6, mtu, domain, dhcp, stp, lldp, lacp, 802.1x, loops)"},
+		"gateway6, mtu, domain, dhcp, ra, stp, lldp, lacp, 802.1x, loops)"},
 	{"networks:\n  a: { vlan: 5 }\n  b: { vlan: 5 }\n",
 		"3: networks.b.vlan: VLAN id is used already by network 'a'"},
 	{"networks:\n  a: {}\n  a: {}\n", "3: networks.a: stands here twice: first in line 2"},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the keys of a network's DHCP may not be together. */
+/* What the keys of a network's services may not be together. */
 #include <stdio.h>
 
 #include "control/dhcp_keys.h"
@@ -72,10 +72,30 @@ static void check_server(struct config_reader *reader, const struct yaml_tree *n
 	config_fault_at(reader, node, "dhcp.server", text, NULL);
 }
 
+static void check_ra(struct config_reader *reader, const struct yaml_tree *node,
+	const struct model_network *network)
+{
+	if (!network->ra.enabled)
+		return;
+	if (!network->subnet6.length) {
+		if (!yaml_tree_find(node, "subnet6"))
+			config_fault_at(
+				reader, node, "ra", "router advertisements need", "subnet6");
+	} else if (network->ra.slaac && network->subnet6.length != 64) {
+		config_fault_at(reader, node, "ra",
+			"guests make addresses for themselves only where 'subnet6' has 64 bits: "
+			"say 'slaac: false'",
+			NULL);
+	}
+}
+
 void config_check_dhcp(struct config_reader *reader, const struct yaml_tree *node,
 	const struct model_network *network)
 {
-	if (!network->dhcp.enabled || reader->entry_unsure)
+	if (reader->entry_unsure)
+		return;
+	check_ra(reader, node, network);
+	if (!network->dhcp.enabled)
 		return;
 	if (!network->subnet.length) {
 		/* Where it is there and wrong, that has been said. */
