@@ -5,7 +5,8 @@
  * the pool or none, and a lease that changes comes back from its line as it was.
  *
  * Input: messages, each behind a byte of flags (1: at the other port; 2: time passes; 4: as a line
- * of the journal instead) and two bytes of its length.
+ * of the journal instead; 8: all of the message, else its options behind a sound head of the type in
+ * the upper half) and two bytes of its length.
  */
 #include <stdlib.h>
 
@@ -16,6 +17,9 @@
 
 #define FIRST 0x0a000064u
 #define LAST  (FIRST + 5)
+
+/* What fits behind a head. */
+#define OPTIONS_MAX 768
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -72,10 +76,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint8_t frame[1500];
 
 		length = length < cursor_left(&input) ? length : cursor_left(&input);
-		message.length = length;
-		memcpy(message.bytes, cursor_take(&input, length), length);
+		length = length < OPTIONS_MAX ? length : OPTIONS_MAX;
+		message.length = 0;
+		if (!(flags & 12))
+			test_dhcp_begin(&message, flags >> 4);
+		memcpy(message.bytes + message.length, cursor_take(&input, length), length);
+		message.length += length;
 		if (flags & 4) {
-			lease_record_read((const char *)message.bytes, length, &record);
+			lease_record_read((const char *)message.bytes, message.length, &record);
 			continue;
 		}
 		now += flags & 2 ? 20 : 0;

@@ -271,9 +271,10 @@ bool dhcp_reply_add(struct dhcp_reply *reply, uint8_t option, const void *bytes,
 
 		to[0] = option;
 		to[1] = (uint8_t)part;
-		if (part)
+		if (part) {
 			memcpy(to + 2, from, part);
-		from += part;
+			from += part;
+		}
 		length -= part;
 		reply->length += 2 + part;
 	} while (length);
