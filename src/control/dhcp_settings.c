@@ -286,10 +286,12 @@ static bool may_use(const struct model_port *port, const struct lease_pool *pool
 {
 	for (unsigned i = 0; i < port->ip.count; i++) {
 		const struct value_address *prefix = &port->ip.of[i];
-		uint32_t mask = prefix->length ? UINT32_MAX << (32 - prefix->length) : 0;
+		uint32_t mask;
 
-		if (!prefix->ipv6 && prefix->length < 32 &&
-			((uint32_t)pool->from & mask) == dhcp_ipv4(prefix) &&
+		if (prefix->ipv6 || prefix->length == 32)
+			continue;
+		mask = prefix->length ? UINT32_MAX << (32 - prefix->length) : 0;
+		if (((uint32_t)pool->from & mask) == dhcp_ipv4(prefix) &&
 			((uint32_t)pool->to & mask) == dhcp_ipv4(prefix))
 			return true;
 	}

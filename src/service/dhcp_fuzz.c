@@ -5,8 +5,8 @@
  * the pool or none, and a lease that changes comes back from its line as it was.
  *
  * Input: messages, each behind a byte of flags (1: at the other port; 2: time passes; 4: as a line
- * of the journal instead; 8: all of the message, else its options behind a sound head of the type in
- * the upper half) and two bytes of its length.
+ * of the journal instead; 8: all of the message, else its options behind a sound head of the type
+ * in the upper half) and two bytes of its length.
  */
 #include <stdlib.h>
 

@@ -149,7 +149,8 @@ static void test_settings(void **state)
 		"      search: [a.example, b]\n      routes: { 10.9.0.0/16: 10.0.0.9 }\n"
 		"      options: { 43: \"0x01ff\", 150: 10.0.0.5 10.0.0.6, 60: x }\n"
 		"ports:\n  a: { type: vhost-user, network: blue, ip: [10.0.0.12, 10.0.9.1] }\n"
-		"  b: { type: vhost-user, network: blue, ip: [10.0.0.12, 10.0.0.15] }\n"
+		"  b: { type: vhost-user, network: blue, ip: [10.0.0.12, 10.0.0.15, \"fd00::9\"] "
+		"}\n"
 		"  c: { type: vhost-user, network: blue, ip: 10.0.0.0/28 }\n"
 		"  d: { type: vhost-user, network: blue, ip: 10.0.0.0/24, trusted: true }\n";
 	struct dhcp_settings settings;
@@ -177,6 +178,8 @@ static void test_settings(void **state)
 	dhcp_port_make(&model.ports[0], &model.networks[0], &settings, addresses, &port);
 	assert_int_equal(port.address_count, 1);
 	assert_int_equal(addresses[0], 0x0a00000c);
+	dhcp_port_make(&model.ports[1], &model.networks[0], &settings, addresses, &port);
+	assert_true(port.bound && port.address_count == 2);
 	dhcp_port_make(&model.ports[2], &model.networks[0], &settings, addresses, &port);
 	assert_true(port.bound && !port.address_count && !port.unlimited);
 	dhcp_port_make(&model.ports[3], &model.networks[0], &settings, addresses, &port);
