@@ -75,7 +75,7 @@ _vsw_keys()
 	[[ -z $type && $1 == port && ${words[1]} == set ]] &&
 		type=$(_vsw_ask port show "${words[2]}" | grep -o '"type":"[^"]*"' | cut -d '"' -f 4)
 	vsw schema 2>/dev/null | awk -v object="$1" -v key="$2" -v type="$type" 'NR > 1 &&
-		($1 == object || (object == "port" && $1 != "network" && $1 != "switch" &&
+		($1 == object || (object == "port" && $1 !~ /^(network|switch|router)$/ &&
 			(type == "" || $1 == type))) {
 			if (key == "") print $2 "="; else if ($2 == key) print $3 }' | sort -u
 }
@@ -145,7 +145,8 @@ _vsw()
 	fi
 	case "${words[*]}" in
 	schema) COMPREPLY=($(compgen -W "$(vsw schema | awk 'NR > 1 { print $1 }')" -- "$current")) ;;
-	"port add"* | "port set"* | "port del"* | "network add"* | "network set"* | "network del"*)
+	"port add"* | "port set"* | "port del"* | "network add"* | "network set"* | "network del"* | \
+		"router add"* | "router set"* | "router del"*)
 		_vsw_edit
 		;;
 	"port show" | "port args" | "port reset"*)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* `vsw port|network add|set|del`: one object of the running configuration, by hand. */
+/* `vsw port|network|router add|set|del`: one object of the running configuration, by hand. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,4 +91,19 @@ int command_network_set(const struct command_line *line)
 int command_network_del(const struct command_line *line)
 {
 	return edit(line, "network", "del");
+}
+
+int command_router_add(const struct command_line *line)
+{
+	return edit(line, "router", "add");
+}
+
+int command_router_set(const struct command_line *line)
+{
+	return edit(line, "router", "set");
+}
+
+int command_router_del(const struct command_line *line)
+{
+	return edit(line, "router", "del");
 }

@@ -63,10 +63,12 @@ int command_schema(const struct command_line *line)
 	add_rows(rows, line->argument, "switch", &model_switch_schema);
 	add_rows(rows, line->argument, "network", &model_network_schema);
 	add_rows(rows, line->argument, "port", &model_port_schema);
+	add_rows(rows, line->argument, "router", &model_router_schema);
 	for (unsigned i = 0; model_kinds[i]; i++)
 		add_rows(rows, line->argument, model_kinds[i]->name, &model_kinds[i]->schema);
 	if (!json_array_size(rows)) {
-		fprintf(stderr, "vsw: no keys of '%s': switch, network, port, or a type of ports\n",
+		fprintf(stderr,
+			"vsw: no keys of '%s': switch, network, port, router, or a type of ports\n",
 			line->argument);
 		status = COMMAND_WRONG;
 	} else if (line->json) {

@@ -145,6 +145,35 @@ int command_network_show(const struct command_line *line)
 	return command_ask(line, "network.show", NULL, print_networks);
 }
 
+static void print_routers(const json_t *result)
+{
+	static const char *const titles[] = {
+		"ROUTER", "STATE", "NETNS", "UPLINK", "NETWORKS", "ADDRESSES", NULL};
+	struct table table;
+	const json_t *router;
+	size_t i;
+
+	table_init(&table, titles);
+	json_array_foreach (result, i, router) {
+		table_add(&table, "%s", command_text(router, "name"));
+		table_add(&table, "%s", command_text(router, "state"));
+		table_add(&table, "%s", command_text(router, "netns"));
+		table_add(&table, "%s", command_text(router, "uplink"));
+		add_joined(&table, json_object_get(router, "networks"), " ");
+		add_joined(&table, json_object_get(router, "addresses"), " ");
+	}
+	table_print(&table);
+	json_array_foreach (result, i, router)
+		if (json_is_string(json_object_get(router, "problem")))
+			printf("%s: %s\n", command_text(router, "name"),
+				command_text(router, "problem"));
+}
+
+int command_router_show(const struct command_line *line)
+{
+	return command_ask(line, "router.show", NULL, print_routers);
+}
+
 static void add_real(struct table *table, const json_t *object, const char *key)
 {
 	table_add_real(table, json_number_value(json_object_get(object, key)));

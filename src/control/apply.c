@@ -98,6 +98,8 @@ static int carry_out(struct change *c)
 	int rc = apply_prepare(c);
 
 	if (rc == 0)
+		rc = apply_prepare_routers(c);
+	if (rc == 0)
 		rc = apply_change(c);
 	if (rc == 0)
 		rc = apply_open(c, false);
@@ -163,6 +165,7 @@ static void commit(struct change *c)
 	judge_tell(&c->diff, &c->next);
 	runtime_adopt(runtime, &c->next);
 	runtime->mended = c->mended;
+	routers_commit(runtime->routers, &runtime->state.model);
 	services_commit(runtime->services, c->services);
 	loops_prune(runtime);
 }
@@ -174,6 +177,7 @@ static void undo(struct change *c)
 	apply_close_opened(c);
 	if (c->torn_down)
 		apply_restore(c);
+	routers_undo(c->runtime->routers);
 	apply_unprepare(c);
 	services_discard(c->services);
 	runtime_mark_indices(c->runtime);

@@ -47,6 +47,19 @@ int apply_prepare(struct change *c)
 	return 0;
 }
 
+int apply_prepare_routers(struct change *c)
+{
+	struct port_fault fault = {0};
+	const char *name;
+	int rc = routers_prepare(c->runtime->routers, &c->next.model, &name, &fault);
+
+	if (rc == 0)
+		return 0;
+	*c->error = fault.error;
+	error_prefix(c->error, "%s:%u: routers.%s.%s", c->source, fault.line, name, fault.key);
+	return rc;
+}
+
 void apply_unprepare(struct change *c)
 {
 	const struct port_kind *kind;

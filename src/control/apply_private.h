@@ -31,6 +31,8 @@ int apply_fail_memory(struct change *change);
 /* What the kinds of the new ports all need, and that it goes again. */
 int apply_prepare(struct change *change);
 void apply_unprepare(struct change *change);
+/* What the routers need before their ports are opened. */
+int apply_prepare_routers(struct change *change);
 
 /* The ports that stay, in what takes no reopening; and back, those that were changed, as far as
  * that goes. */

@@ -8,13 +8,17 @@
 
 static unsigned object_count(const struct model *model, enum diff_object object)
 {
-	return object == DIFF_NETWORK ? model->network_count : model->port_count;
+	return object == DIFF_NETWORK  ? model->network_count
+	       : object == DIFF_ROUTER ? model->router_count
+				       : model->port_count;
 }
 
 static const void *object_at(const struct model *model, enum diff_object object, unsigned i)
 {
 	if (object == DIFF_NETWORK)
 		return &model->networks[i];
+	if (object == DIFF_ROUTER)
+		return &model->routers[i];
 	return &model->ports[i];
 }
 
@@ -22,6 +26,8 @@ static const void *find_object(const struct model *model, enum diff_object objec
 {
 	if (object == DIFF_NETWORK)
 		return model_find_network(model, name);
+	if (object == DIFF_ROUTER)
+		return model_find_router(model, name);
 	return model_find_port(model, name);
 }
 
@@ -71,7 +77,7 @@ static const void *part_of(enum diff_object object, const struct schema_key *key
 
 static void print_change(FILE *out, const struct diff_action *action)
 {
-	static const char *const objects[] = {"switch.", "network ", "port "};
+	static const char *const objects[] = {"switch.", "network ", "port ", "router "};
 
 	fprintf(out, "~ %s", objects[action->object]);
 	if (action->object != DIFF_SETTING)
@@ -101,14 +107,19 @@ static void print_port(FILE *out, const struct model_port *port)
 /* The whole thing, for one that comes or goes. */
 static void print_whole(FILE *out, const struct diff_action *action)
 {
+	static const char *const objects[] = {
+		[DIFF_NETWORK] = "network", [DIFF_PORT] = "port", [DIFF_ROUTER] = "router"};
 	const void *whole = action->verb == DIFF_ADD ? action->new : action->old;
 	const struct model_network *network = whole;
 
-	fprintf(out, "%c %s %s", action->verb == DIFF_ADD ? '+' : '-',
-		action->object == DIFF_PORT ? "port" : "network", action->name);
+	fprintf(out, "%c %s %s", action->verb == DIFF_ADD ? '+' : '-', objects[action->object],
+		action->name);
 	if (action->object == DIFF_PORT) {
 		fputs(": ", out);
 		print_port(out, whole);
+	} else if (action->object == DIFF_ROUTER) {
+		fputs(": networks ", out);
+		schema_print(out, schema_find(&model_router_schema, "networks"), whole);
 	} else if (network->vlan) {
 		fprintf(out, ": vlan %u", network->vlan);
 	}
@@ -230,9 +241,11 @@ static int compare_common(struct diff *diff, enum diff_object object, const stru
 		unsigned count = 0;
 
 		if (b)
-			count = object == DIFF_PORT
-					? compare_ports(a, b, keys, 0)
-					: compare_rows(&model_network_schema, a, b, keys, 0);
+			count = object == DIFF_PORT ? compare_ports(a, b, keys, 0)
+						    : compare_rows(object == DIFF_ROUTER
+									   ? &model_router_schema
+									   : &model_network_schema,
+							      a, b, keys, 0);
 		if (add_change(diff, object, a, a, b, keys, count) < 0)
 			return -ENOMEM;
 	}
@@ -243,10 +256,13 @@ int diff_new(struct diff *diff, const struct model *old, const struct model *new
 {
 	*diff = (struct diff){0};
 	if (compare_settings(diff, old, new) < 0 ||
+		compare_sets(diff, DIFF_REMOVE, DIFF_ROUTER, old, new) < 0 ||
 		compare_sets(diff, DIFF_REMOVE, DIFF_PORT, old, new) < 0 ||
 		compare_sets(diff, DIFF_REMOVE, DIFF_NETWORK, old, new) < 0 ||
 		compare_common(diff, DIFF_NETWORK, old, new) < 0 ||
 		compare_sets(diff, DIFF_ADD, DIFF_NETWORK, new, old) < 0 ||
+		compare_common(diff, DIFF_ROUTER, old, new) < 0 ||
+		compare_sets(diff, DIFF_ADD, DIFF_ROUTER, new, old) < 0 ||
 		compare_common(diff, DIFF_PORT, old, new) < 0 ||
 		compare_sets(diff, DIFF_ADD, DIFF_PORT, new, old) < 0) {
 		diff_fini(diff);

@@ -4,8 +4,9 @@
  * pure function: apply.h carries it out, `vsw config diff` prints it, tests check that carrying it
  * out on a copy of the old model gives the new one.
  *
- * Order: settings; ports removed; networks removed, changed, added; ports changed, added. Within
- * each, by name. So a network is never removed while a port of the list still uses it.
+ * Order: settings; routers removed; ports removed; networks removed, changed, added; routers
+ * changed, added; ports changed, added. Within each, by name. So a network is never removed while a
+ * port of the list still uses it.
  *
  * The actions borrow names and elements of both models, which must outlive the diff. Any thread.
  */
@@ -15,13 +16,13 @@
 #include "control/model.h"
 
 enum diff_verb { DIFF_ADD, DIFF_REMOVE, DIFF_CHANGE };
-enum diff_object { DIFF_SETTING, DIFF_NETWORK, DIFF_PORT };
+enum diff_object { DIFF_SETTING, DIFF_NETWORK, DIFF_PORT, DIFF_ROUTER };
 
 struct diff_action {
 	enum diff_verb verb;
 	enum diff_object object;
 	enum diff_effect effect;
-	const char *name; /* of the network or port; of a setting its key */
+	const char *name; /* of the network, port or router; of a setting its key */
 	/* The object in either model (struct model_network, model_port, model_settings); NULL: it
 	 * is not there. */
 	const void *old, *new;

@@ -59,6 +59,11 @@ static const struct {
 	{ADD, "network", "red", "vlan=30 802.1x=pass", "+ network red: vlan 30\n"},
 	{SET, "network", "blue", "vlan=11", "~ network blue: vlan: 10 -> 11\n"},
 	{DELETE, "network", "old", "", "- network old\n"},
+	{ADD, "router", "r", "networks=old",
+		"routers.r: needs 'gateway: kernel': layer 3 inside the "
+		"switch does not exist yet: say 'gateway: kernel'\n"
+		"routers.r.networks: a router needs 'subnet' or "
+		"'subnet6', as has not network 'old'\n"},
 
 	{ADD, "port", "a", "network=blue", "port 'a' exists already: 'vsw port set' changes it\n"},
 	{ADD, "port", "b", "network=blue",

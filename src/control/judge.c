@@ -46,7 +46,8 @@ static int judge_port(struct diff *diff, unsigned action, const struct runtime_s
 	const struct port_kind *kind = port_kind_of(old);
 	struct error why;
 
-	if (!kind->keeps_promise ||
+	/* A router's interface goes with the router, which was named. */
+	if (!kind->keeps_promise || *old->router ||
 		kind->keeps_promise(state->ports[position].port, old, new, &why) == 0)
 		return 0;
 	return diff_cut(diff, action, why.text);

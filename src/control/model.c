@@ -59,6 +59,9 @@ void model_fini(struct model *model)
 	for (unsigned i = 0; i < model->network_count; i++)
 		schema_fini(&model_network_schema, &model->networks[i]);
 	free(model->ports);
+	for (unsigned i = 0; i < model->router_count; i++)
+		schema_fini(&model_router_schema, &model->routers[i]);
+	free(model->routers);
 	free(model->networks);
 	model_init(model);
 }
@@ -95,6 +98,20 @@ struct model_port *model_add_port(struct model *model)
 	grown += model->port_count++;
 	*grown = (struct model_port){0};
 	schema_init(&model_port_schema, grown);
+	return grown;
+}
+
+struct model_router *model_add_router(struct model *model)
+{
+	struct model_router *grown = grow(
+		model->routers, model->router_count, sizeof(*model->routers));
+
+	if (!grown)
+		return NULL;
+	model->routers = grown;
+	grown += model->router_count++;
+	*grown = (struct model_router){0};
+	schema_init(&model_router_schema, grown);
 	return grown;
 }
 
@@ -152,6 +169,15 @@ int model_copy(struct model *to, const struct model *from)
 		if (!port || model_port_copy(port, &from->ports[i]) < 0)
 			goto fini_model;
 	}
+	for (unsigned i = 0; i < from->router_count; i++) {
+		struct model_router *router = model_add_router(to);
+
+		if (!router)
+			goto fini_model;
+		*router = from->routers[i];
+		if (schema_copy(&model_router_schema, router, &from->routers[i]) < 0)
+			goto fini_model;
+	}
 	return 0;
 
 fini_model:
@@ -169,7 +195,7 @@ void model_remove_port(struct model *model, unsigned position)
 	model->port_count--;
 }
 
-/* Networks and ports both begin with their name. */
+/* Networks, ports and routers begin with their name. */
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(a, b);
@@ -188,6 +214,12 @@ void model_sort_ports(struct model *model)
 		qsort(model->ports, model->port_count, sizeof(*model->ports), compare_names);
 }
 
+void model_sort_routers(struct model *model)
+{
+	if (model->router_count)
+		qsort(model->routers, model->router_count, sizeof(*model->routers), compare_names);
+}
+
 const struct model_network *model_find_network(const struct model *model, const char *name)
 {
 	if (!model->network_count)
@@ -201,4 +233,20 @@ const struct model_port *model_find_port(const struct model *model, const char *
 	if (!model->port_count)
 		return NULL;
 	return bsearch(name, model->ports, model->port_count, sizeof(*model->ports), compare_names);
+}
+
+const struct model_router *model_find_router(const struct model *model, const char *name)
+{
+	if (!model->router_count)
+		return NULL;
+	return bsearch(
+		name, model->routers, model->router_count, sizeof(*model->routers), compare_names);
+}
+
+const struct model_router *model_router_of(const struct model *model, const char *network)
+{
+	for (unsigned i = 0; i < model->router_count; i++)
+		if (value_names_has(&model->routers[i].networks, network))
+			return &model->routers[i];
+	return NULL;
 }

@@ -111,6 +111,26 @@ struct model_network {
 	unsigned loops; /* enum model_loops: what is done about one */
 };
 
+enum model_gateway { MODEL_GATEWAY_SWITCH, MODEL_GATEWAY_KERNEL };
+enum model_uplink { MODEL_UPLINK_NONE, MODEL_UPLINK_NAT };
+
+#define MODEL_ROUTER_KEY_MAX 8
+/* The `netns` of a router that is the namespace of vswd. */
+#define MODEL_NETNS_HOST     "host"
+
+/* Connects networks at their gateways' addresses; no network has two. */
+struct model_router {
+	char name[MODEL_NAME_SIZE];
+	struct value_names networks;
+	unsigned gateway;            /* enum model_gateway: who does it */
+	char netns[MODEL_PATH_SIZE]; /* name or path; "": one of its own */
+	unsigned uplink;             /* enum model_uplink */
+	unsigned nat6;               /* 1: IPv6 is translated, too; 0: routed */
+	struct value_forwards forward;
+	/* As model_port.line and lines. */
+	unsigned line, lines[MODEL_ROUTER_KEY_MAX];
+};
+
 /* Keys of a port, those of its kind included: what there is room for lines of. */
 #define MODEL_PORT_KEY_MAX 48
 
@@ -128,6 +148,8 @@ struct model_port {
 	unsigned qinq;        /* 1: frames with several tags, or tags of other types than 0x8100 */
 	unsigned flood_limit; /* frames a second; 0: none */
 	void *settings;       /* the struct of the kind's rows; owned. NULL: no type yet */
+	/* Not "": it is this router's, in one of its networks, and in no file. gateways.h */
+	char router[MODEL_NAME_SIZE];
 	/* Where the file says it, for errors that show only when the port is opened:
 	 * model_port_line(). Says nothing about the port: two models that differ here only are
 	 * equal. */
@@ -141,6 +163,8 @@ struct model {
 	unsigned network_count;
 	struct model_port *ports; /* sorted by name; owned */
 	unsigned port_count;
+	struct model_router *routers; /* sorted by name; owned */
+	unsigned router_count;
 };
 
 /* Makes *model the empty one: default settings, no network, no port. */
@@ -156,6 +180,7 @@ int model_copy(struct model *to, const struct model *from);
  * sorts with model_sort() when it has added all. NULL where memory is short. */
 struct model_network *model_add_network(struct model *model);
 struct model_port *model_add_port(struct model *model);
+struct model_router *model_add_router(struct model *model);
 
 /* Makes the port one of model_kinds[type], with the initial settings of that kind. 0 or -ENOMEM. */
 int model_port_set_type(struct model_port *port, unsigned type);
@@ -175,6 +200,7 @@ void model_remove_port(struct model *model, unsigned position);
 
 void model_sort_networks(struct model *model);
 void model_sort_ports(struct model *model);
+void model_sort_routers(struct model *model);
 
 /* Fills in the gateways that follow from the network's subnets: each is the first address, unless
  * the file says it. */
@@ -185,12 +211,16 @@ bool model_network_implies(const struct model_network *network, const struct sch
 /* By name, in a sorted model; NULL where there is none. */
 const struct model_network *model_find_network(const struct model *model, const char *name);
 const struct model_port *model_find_port(const struct model *model, const char *name);
+const struct model_router *model_find_router(const struct model *model, const char *name);
+/* The router that the network is in; NULL: none. */
+const struct model_router *model_router_of(const struct model *model, const char *network);
 
 /* The rows of the objects. A port has those of model_port_schema, and in model_port.settings those
  * of its kind. */
 extern const struct schema model_switch_schema;
 extern const struct schema model_network_schema;
 extern const struct schema model_port_schema;
+extern const struct schema model_router_schema;
 
 /* How model_kind.complete() asks what the file says of the port, and tells what is wrong. */
 struct model_check {

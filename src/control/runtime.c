@@ -272,7 +272,9 @@ struct runtime *runtime_new(
 	runtime->fdb = fdb_new(
 		settings->fdb_size, settings->fdb_ageing, TOPOLOGY_INDEX_MAX, secret);
 	runtime->expiry = event_new(base, -1, EV_PERSIST, expire, runtime);
-	if (!runtime->fdb || !runtime->expiry || runtime_state_allocate(&runtime->state) < 0) {
+	runtime->routers = routers_new(base);
+	if (!runtime->fdb || !runtime->expiry || !runtime->routers ||
+		runtime_state_allocate(&runtime->state) < 0) {
 		error_set(error, -ENOMEM, "out of memory");
 		goto free_runtime;
 	}
@@ -318,6 +320,8 @@ void runtime_free(struct runtime *runtime)
 	for (unsigned k = 0; (kind = port_kind_at(k)); k++)
 		if (kind->configure)
 			kind->configure(NULL);
+	/* Their ports are closed. */
+	routers_free(runtime->routers);
 	if (local)
 		local->class->destroy(local);
 	worker_pool_free(runtime->pool);

@@ -20,6 +20,7 @@
 #include "control/loop_hold.h"
 #include "control/model.h"
 #include "control/port_kinds.h"
+#include "control/routers.h"
 #include "control/yaml/saved.h"
 #include "forward/topology.h"
 #include "port/port.h"
@@ -53,6 +54,7 @@ struct runtime {
 	void (*free_services)(struct services *services); /* set with them */
 	struct event *expiry;
 	struct loops loops;
+	struct routers *routers;
 	uint64_t ports_opened;
 	unsigned mended; /* ports at which the last change put something right */
 	struct runtime_state state;

@@ -25,7 +25,8 @@ const char *schema_inner_name(const struct schema_key *key)
 bool schema_is_list(const struct schema_key *key)
 {
 	return key->kind == SCHEMA_NETWORKS || key->kind == SCHEMA_ADDRESSES ||
-	       key->kind == SCHEMA_HOST_ADDRESSES || key->kind == SCHEMA_TEXTS;
+	       key->kind == SCHEMA_HOST_ADDRESSES || key->kind == SCHEMA_TEXTS ||
+	       key->kind == SCHEMA_FORWARDS;
 }
 
 const char *schema_word(const struct schema_key *key, unsigned i)
@@ -72,6 +73,8 @@ static void free_list(const struct schema_key *key, void *object)
 		free(((struct value_names *)field_of(key, object))->of);
 	else if (key->kind == SCHEMA_TEXTS)
 		free(((struct value_texts *)field_of(key, object))->of);
+	else if (key->kind == SCHEMA_FORWARDS)
+		free(((struct value_forwards *)field_of(key, object))->of);
 	else if (schema_is_list(key))
 		free(((struct value_addresses *)field_of(key, object))->of);
 }
@@ -101,6 +104,12 @@ static int copy_list(const struct schema_key *key, void *to, const void *from)
 
 		for (unsigned i = 0; i < texts->count; i++)
 			if (value_texts_add(to, texts->of[i]) < 0)
+				return -ENOMEM;
+	} else if (key->kind == SCHEMA_FORWARDS) {
+		const struct value_forwards *forwards = from;
+
+		for (unsigned i = 0; i < forwards->count; i++)
+			if (value_forwards_add(to, &forwards->of[i]) < 0)
 				return -ENOMEM;
 	} else {
 		const struct value_addresses *addresses = from;
@@ -153,6 +162,8 @@ unsigned schema_count(const struct schema_key *key, const void *object)
 		return ((const struct value_mac *)field)->set;
 	case SCHEMA_NETWORKS:
 		return ((const struct value_names *)field)->count;
+	case SCHEMA_FORWARDS:
+		return ((const struct value_forwards *)field)->count;
 	case SCHEMA_ADDRESSES:
 	case SCHEMA_HOST_ADDRESSES:
 		return ((const struct value_addresses *)field)->count;
@@ -192,6 +203,9 @@ void schema_text(
 		break;
 	case SCHEMA_NETWORKS:
 		snprintf(text, SCHEMA_TEXT_SIZE, "%s", ((const struct value_names *)field)->of[i]);
+		break;
+	case SCHEMA_FORWARDS:
+		value_forward_format(&((const struct value_forwards *)field)->of[i], text);
 		break;
 	case SCHEMA_ADDRESSES:
 	case SCHEMA_HOST_ADDRESSES:
@@ -277,6 +291,7 @@ void schema_print_range(FILE *out, const struct schema_key *key)
 		[SCHEMA_TEXTS] = "TEXT,...",
 		[SCHEMA_SUBNET] = "ADDRESS/LENGTH",
 		[SCHEMA_ADDRESS] = "ADDRESS",
+		[SCHEMA_FORWARDS] = "PROTOCOL/PORT=VM:PORT,...",
 	};
 
 	if (key->kind == SCHEMA_NUMBER)

@@ -42,12 +42,13 @@ enum schema_kind {
 	SCHEMA_USER,           /* a name that this machine knows */
 	SCHEMA_GROUP,          /* likewise */
 	SCHEMA_NETWORK,        /* the name of a network of the model */
-	SCHEMA_NETWORKS,       /* struct value_names: networks that have a VLAN id */
+	SCHEMA_NETWORKS,       /* struct value_names: networks that have a VLAN id, or `untagged` */
 	SCHEMA_MAC,            /* struct value_mac */
 	SCHEMA_ADDRESSES,      /* struct value_addresses, VALUE_PREFIX, at most `maximum` of them */
 	SCHEMA_HOST_ADDRESSES, /* likewise, VALUE_INTERFACE */
 	SCHEMA_TEXTS,          /* struct value_texts: as SCHEMA_TEXT, at most `maximum` of them */
 	SCHEMA_SUBNET,         /* struct value_address: a network, from minimum to maximum bits */
+	SCHEMA_FORWARDS,       /* struct value_forwards; in a file a map */
 	SCHEMA_ADDRESS,        /* struct value_address: one address; `nothing` where not set */
 };
 
@@ -66,7 +67,8 @@ struct schema_key {
 	const char *(*word)(unsigned i); /* or this: NULL behind the last */
 	const char *(*check)(
 		const char *text); /* SCHEMA_TEXT(S): NULL, or what is wrong: "'...' %s" */
-	/* SCHEMA_TEXTS: each is KEY=VALUE, which the file may say as a map; no key twice. */
+	bool untagged;             /* SCHEMA_NETWORKS: those without a VLAN id as well */
+	/* SCHEMA_TEXTS, SCHEMA_FORWARDS: each is KEY=VALUE, which the file may say as a map. */
 	bool pairs;
 	bool ipv6;               /* SCHEMA_SUBNET, SCHEMA_ADDRESS: else IPv4 */
 	enum diff_effect effect; /* of a change */

@@ -193,6 +193,20 @@ static int add_address(const struct schema_key *key, struct value_addresses *fie
 	return 0;
 }
 
+static int add_forward(struct value_forwards *field, const char *text, struct error *error)
+{
+	struct value_forward forward;
+	const char *wrong = value_forward_parse(text, &forward);
+
+	if (!wrong && value_forwards_has(field, &forward))
+		wrong = "forwards a port a second time";
+	if (wrong)
+		return error_set(error, -EINVAL, "'%.64s' %s", text, wrong);
+	if (value_forwards_add(field, &forward) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
+	return 0;
+}
+
 /* What is wrong with it as a subnet in which hosts are. */
 static const char *check_subnet(const struct value_address *address)
 {
@@ -264,6 +278,8 @@ int schema_set(const struct schema_key *key, void *object, const char *text, str
 		return add_address(key, field, text, error);
 	case SCHEMA_TEXTS:
 		return add_text(key, field, text, error);
+	case SCHEMA_FORWARDS:
+		return add_forward(field, text, error);
 	case SCHEMA_SUBNET:
 	case SCHEMA_ADDRESS:
 		return set_address(key, field, text, error);
@@ -277,6 +293,8 @@ void schema_sort(const struct schema_key *key, void *object)
 
 	if (key->kind == SCHEMA_NETWORKS)
 		value_names_sort(field);
+	else if (key->kind == SCHEMA_FORWARDS)
+		value_forwards_sort(field);
 	else if (schema_is_list(key) && key->kind != SCHEMA_TEXTS)
 		value_addresses_sort(field);
 }

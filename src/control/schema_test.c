@@ -47,6 +47,7 @@ static const struct {
 	const char *key, *companion;
 } companions[] = {
 	{"mode", "socket: /run/its.sock, "},
+	{"forward", "uplink: nat, "},
 	{"gateway", "subnet: 10.5.0.0/16, "},
 	{"gateway6", "subnet6: \"fd05::/64\", "},
 };
@@ -88,6 +89,7 @@ static void make_value(const struct schema_key *key, char text[SCHEMA_TEXT_SIZE]
 		[SCHEMA_HOST_ADDRESSES] = "[10.0.0.9/24, \"fd00::1/64\"]",
 		[SCHEMA_SUBNET] = "10.5.6.0/23",
 		[SCHEMA_ADDRESS] = "10.5.6.7",
+		[SCHEMA_FORWARDS] = "{ tcp/8080: \"10.1.0.9:80\", udp/53: \"10.1.0.8:5353\" }",
 	};
 	const char *value = key->kind < ARRAY_SIZE(values) ? values[key->kind] : NULL;
 	bool is_text = key->kind == SCHEMA_TEXT || key->kind == SCHEMA_TEXTS;
@@ -110,7 +112,9 @@ static void make_value(const struct schema_key *key, char text[SCHEMA_TEXT_SIZE]
 }
 
 #define NETWORKS                                                                                   \
-	"networks: { blue: { vlan: 5 }, green: { vlan: 6 }, yellow: { vlan: 7 }, n: {%s%s} }\n"
+	"networks: { blue: { vlan: 5, subnet: 10.1.0.0/24 }, green: { vlan: 6, subnet: "           \
+	"10.2.0.0/24 }, "                                                                          \
+	"yellow: { vlan: 7, subnet: 10.3.0.0/24 }, n: {%s%s} }\n"
 
 /* A file with the key, and one without. type: of the port; NULL where the key is no port's. */
 static void make_files(const struct schema *schema, const struct schema_key *key, const char *type,
@@ -131,6 +135,14 @@ static void make_files(const struct schema *schema, const struct schema_key *key
 
 		snprintf(with, 1024, NETWORKS, other, line);
 		snprintf(without, 1024, NETWORKS, other, "");
+	} else if (schema == &model_router_schema) {
+		bool replaces = strcmp(key->name, "networks") == 0;
+		static const char entry[] = NETWORKS
+			"routers: { r: { gateway: kernel, %s%s%s } }\n";
+
+		snprintf(with, 1024, entry, "", "", companion_of(key),
+			replaces ? "" : "networks: [blue], ", line);
+		snprintf(without, 1024, entry, "", "", companion_of(key), "networks: [blue]", "");
 	} else {
 		bool trunk = key->kind == SCHEMA_NETWORKS || strcmp(key->name, "native") == 0;
 		bool member = key->kind == SCHEMA_NETWORK || key->kind == SCHEMA_NETWORKS;
@@ -153,6 +165,8 @@ static const void *object_of(const struct schema *schema, const struct model *mo
 		return &model->settings;
 	if (schema == &model_network_schema)
 		return model_find_network(model, "n");
+	if (schema == &model_router_schema)
+		return model_find_router(model, "r");
 	if (schema == &model_port_schema)
 		return model_find_port(model, "p");
 	return model_find_port(model, "p")->settings;
@@ -219,8 +233,9 @@ static void check_row(const struct schema *schema, const struct schema_key *key,
 	char value[SCHEMA_TEXT_SIZE], with[1024], without[1024];
 	struct model a, b, copy;
 
-	/* Of the only kind of port there is no other. */
-	if (strcmp(key->name, "type") == 0)
+	/* Of the only kind of port, or gateway, there is no other. */
+	if (strcmp(key->name, "type") == 0 ||
+		(schema == &model_router_schema && strcmp(key->name, "gateway") == 0))
 		return;
 	make_value(key, value);
 	make_files(schema, key, type, value, with, without);
@@ -247,6 +262,7 @@ static void test_every_row(void **state)
 {
 	check_rows(&model_switch_schema, NULL);
 	check_rows(&model_network_schema, NULL);
+	check_rows(&model_router_schema, NULL);
 	for (unsigned type = 0; model_kinds[type]; type++) {
 		check_rows(&model_port_schema, model_kind_name(type));
 		check_rows(&model_kinds[type]->schema, model_kind_name(type));
@@ -280,6 +296,8 @@ static void test_tables(void **state)
 {
 	check_table(&model_switch_schema);
 	check_table(&model_network_schema);
+	check_table(&model_router_schema);
+	assert_true(model_router_schema.count <= MODEL_ROUTER_KEY_MAX);
 	check_table(&model_port_schema);
 	/* What a port is stands first: the file says it in any case. */
 	assert_string_equal(model_port_schema.keys[0].name, "type");

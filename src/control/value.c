@@ -53,6 +53,39 @@ int value_texts_add(struct value_texts *texts, const char *text)
 	return 0;
 }
 
+int value_forwards_add(struct value_forwards *forwards, const struct value_forward *forward)
+{
+	struct value_forward *grown = grow(forwards->of, forwards->count, sizeof(*forwards->of));
+
+	if (!grown)
+		return -ENOMEM;
+	forwards->of = grown;
+	grown[forwards->count++] = *forward;
+	return 0;
+}
+
+/* By what is forwarded, not where to. */
+static int compare_forwards(const void *a, const void *b)
+{
+	const struct value_forward *x = a, *y = b;
+
+	return x->udp != y->udp ? (int)x->udp - (int)y->udp : (int)x->port - (int)y->port;
+}
+
+void value_forwards_sort(struct value_forwards *forwards)
+{
+	if (forwards->count)
+		qsort(forwards->of, forwards->count, sizeof(*forwards->of), compare_forwards);
+}
+
+bool value_forwards_has(const struct value_forwards *forwards, const struct value_forward *forward)
+{
+	for (unsigned i = 0; i < forwards->count; i++)
+		if (compare_forwards(&forwards->of[i], forward) == 0)
+			return true;
+	return false;
+}
+
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(a, b);
@@ -231,5 +264,50 @@ const char *value_address_parse(
 		return check_interface(address);
 	if (address->length == address_bits(address) && !has_bits(address, 0))
 		return "is the unspecified address";
+	return NULL;
+}
+
+void value_forward_format(const struct value_forward *forward, char text[VALUE_FORWARD_TEXT_SIZE])
+{
+	bool bracketed = strchr(forward->target, ':');
+
+	snprintf(text, VALUE_FORWARD_TEXT_SIZE, "%s/%u=%s%s%s:%u", forward->udp ? "udp" : "tcp",
+		forward->port, bracketed ? "[" : "", forward->target, bracketed ? "]" : "",
+		forward->target_port);
+}
+
+/* A port of TCP or UDP, with nothing behind it. */
+static bool parse_port(const char *text, unsigned *port)
+{
+	return value_number_parse(text, port) && *text != '0' && *port >= 1 && *port <= 65535;
+}
+
+const char *value_forward_parse(const char *text, struct value_forward *forward)
+{
+	static const char wrong[] = "is no forwarding of a port such as tcp/8080=vm1:80";
+	char copy[VALUE_FORWARD_TEXT_SIZE];
+	char *equals, *colon, *target;
+	size_t length;
+
+	*forward = (struct value_forward){.udp = strncmp(text, "udp/", 4) == 0};
+	if (strlen(text) >= sizeof(copy) || (!forward->udp && strncmp(text, "tcp/", 4) != 0))
+		return wrong;
+	strcpy(copy, text);
+	equals = strchr(copy, '=');
+	colon = equals ? strrchr(equals, ':') : NULL;
+	if (!colon)
+		return wrong;
+	*equals = *colon = '\0';
+	target = equals + 1;
+	if (!parse_port(copy + 4, &forward->port) || !parse_port(colon + 1, &forward->target_port))
+		return "names a port that is none: 1 to 65535";
+	length = strlen(target);
+	if (length > 2 && target[0] == '[' && target[length - 1] == ']') {
+		target[length - 1] = '\0';
+		target++;
+	}
+	if (!*target || strlen(target) >= sizeof(forward->target))
+		return wrong;
+	strcpy(forward->target, target);
 	return NULL;
 }

@@ -43,6 +43,19 @@ struct value_texts {
 	unsigned count;
 };
 
+/* A port of the gateway that leads to a port of a VM. */
+struct value_forward {
+	bool udp; /* else TCP */
+	unsigned port;
+	char target[MODEL_NAME_SIZE]; /* a port of the switch, or an IP address */
+	unsigned target_port;
+};
+
+struct value_forwards {
+	struct value_forward *of; /* sorted, each port once; owned */
+	unsigned count;
+};
+
 struct value_names {
 	char (*of)[MODEL_NAME_SIZE]; /* sorted, each once; owned */
 	unsigned count;
@@ -59,6 +72,17 @@ bool value_prefix_reserves(const struct value_address *prefix, const struct valu
 int value_names_add(struct value_names *names, const char *name);
 int value_addresses_add(struct value_addresses *addresses, const struct value_address *address);
 int value_texts_add(struct value_texts *texts, const char *text);
+
+int value_forwards_add(struct value_forwards *forwards, const struct value_forward *forward);
+
+void value_forwards_sort(struct value_forwards *forwards);
+bool value_forwards_has(const struct value_forwards *forwards, const struct value_forward *forward);
+
+/* "tcp/8080=vm1:80", "udp/53=[fd00::1]:53" and back. value_forward_parse() returns NULL, or what is
+ * wrong with the text. */
+#define VALUE_FORWARD_TEXT_SIZE 100
+void value_forward_format(const struct value_forward *forward, char text[VALUE_FORWARD_TEXT_SIZE]);
+const char *value_forward_parse(const char *text, struct value_forward *forward);
 
 void value_names_sort(struct value_names *names);
 void value_addresses_sort(struct value_addresses *addresses);

@@ -163,6 +163,8 @@ int host_record_open(const struct host_record *record, struct error *error);
 /* Gives the file another name in its folder, in place of what has that name there: at once, so
  * that there is one of the two at any time. 0 or -errno and a reason. */
 int host_record_rename(const struct host_record *record, const char *name, struct error *error);
+/* Calls `each` with the name of every record in the folder. */
+void host_record_each(const char *folder, void (*each)(void *owner, const char *name), void *owner);
 
 /* Removes the file, and the folder with its last one. */
 void host_record_remove(const struct host_record *record);

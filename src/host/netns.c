@@ -22,7 +22,7 @@ void netns_path(const char *name, char *path, size_t size)
 }
 
 /* A file that only looks like one of a namespace's names: a mount that failed leaves such. */
-static int open_namespace(const char *name, struct error *error)
+int netns_open(const char *name, struct error *error)
 {
 	char path[NETNS_NAME_SIZE + sizeof("/run/netns/")];
 	struct statfs place;
@@ -64,7 +64,7 @@ int netns_enter(struct netns_visit *visit, const char *name, struct error *error
 	visit->home = -1;
 	if (!*name)
 		return 0;
-	there = open_namespace(name, error);
+	there = netns_open(name, error);
 	if (there < 0)
 		return there;
 	visit->home = open(OURS, O_RDONLY | O_CLOEXEC);

@@ -17,6 +17,9 @@
 /* Characters of a namespace's name or path, with the terminating zero. */
 #define NETNS_NAME_SIZE 256
 
+/* A descriptor of the namespace, by a name as below but "". -errno and the reason. */
+int netns_open(const char *name, struct error *error);
+
 struct netns_visit {
 	int home; /* -1: we never left */
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -129,4 +130,16 @@ void host_record_remove(const struct host_record *record)
 	unlinkat(folder, record->name, 0);
 	fd_close(&folder);
 	rmdir(record->folder);
+}
+
+void host_record_each(const char *folder, void (*each)(void *owner, const char *name), void *owner)
+{
+	DIR *stream = opendir(folder);
+	const struct dirent *entry;
+
+	while (stream && (entry = readdir(stream)))
+		if (*entry->d_name != '.')
+			each(owner, entry->d_name);
+	if (stream)
+		closedir(stream);
 }

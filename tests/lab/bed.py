@@ -31,8 +31,8 @@ class Bed:
             ports = {name: {"network": "blue"} for name in ports}
         return configuration(self.path, ports, networks, **switch)
 
-    def vswd_text(self, text, cpus=None):
-        self.switch = Vswd(self.path, text, cpus)
+    def vswd_text(self, text, cpus=None, netns=None):
+        self.switch = Vswd(self.path, text, cpus, netns)
         return self.switch
 
     def nic(self, port, number, addressed=True, socket=None, **keywords):

@@ -40,12 +40,13 @@ class Vswd:
     but those that allow(regex) announced.
     """
 
-    def __init__(self, directory, config, cpus=None):
+    def __init__(self, directory, config, cpus=None, netns=None):
         self.directory = directory
         self.control = directory / "control.sock"
         self.config_path = directory / "config.yaml"
         self.log_path = directory / "vswd.log"
         self.cpus = cpus
+        self.netns = netns
         # Of lines that are judged by themselves, some were left out: that is no fault.
         self.allowed = [re.compile(r"similar lines were held back")]
         self.process = None
@@ -56,7 +57,8 @@ class Vswd:
         """Starts it (again) and waits until it says that it is ready."""
         before = len(re.findall(r"\bready\b", self.log())) if self.log_path.exists() else 0
         self.process = Process("vswd", [program("vswd"), "--config", self.config_path, "--control",
-                                        self.control], self.log_path, cpus=self.cpus)
+                                        self.control], self.log_path, cpus=self.cpus,
+                               netns=self.netns)
         self.process.wait_log(r".*\bready\b.*", timeout=30 if sanitized() else 10,
                               count=before + 1)
 

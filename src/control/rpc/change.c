@@ -131,7 +131,8 @@ static bool read_edit(const json_t *params, struct config_edit *edit)
 		i++;
 	edit->verb = (enum config_verb)i;
 	return verb && i < ARRAY_SIZE(verbs) && edit->name && edit->object &&
-	       (strcmp(edit->object, "port") == 0 || strcmp(edit->object, "network") == 0) &&
+	       (strcmp(edit->object, "port") == 0 || strcmp(edit->object, "network") == 0 ||
+		       strcmp(edit->object, "router") == 0) &&
 	       (!keys || json_is_object(keys));
 }
 
@@ -148,8 +149,8 @@ json_t *change_edit(struct runtime *runtime, const json_t *params, struct show_f
 
 	if (!read_edit(params, &edit))
 		return refuse(failure, SHOW_BAD_PARAMS,
-			"params must be {\"object\": \"port\" or \"network\", \"verb\": \"add\", "
-			"\"set\" "
+			"params must be {\"object\": \"port\", \"network\" or \"router\", "
+			"\"verb\": \"add\", \"set\" "
 			"or \"del\", \"name\": NAME, \"keys\": {KEY: TEXT, ...}}");
 	json_object_foreach (keys, key, value) {
 		if (!json_is_string(value) || edit.word_count == ARRAY_SIZE(words))

@@ -66,8 +66,9 @@ static const struct {
 	{"{\"jsonrpc\":\"2.0\",\"method\":\"config.diff\",\"params\":{\"file\":\"g\",\"text\":"
 	 "\"x: 1\"},\"id\":1}",
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,\"message\":\"g:1: x: "
-		"unknown key (known here: switch, networks, ports)\",\"data\":[\"g:1: x: unknown "
-		"key (known here: switch, networks, ports)\"]}}\n"},
+		"unknown key (known here: switch, networks, ports, routers)\",\"data\":[\"g:1: x: "
+		"unknown "
+		"key (known here: switch, networks, ports, routers)\"]}}\n"},
 	{"{\"jsonrpc\":\"2.0\",\"method\":\"worker.reset\",\"id\":null}",
 		"{\"jsonrpc\":\"2.0\",\"id\":null,\"result\":true}\n"},
 	{"{\"jsonrpc\":\"2.0\",\"method\":\"worker.reset\"}", NULL},

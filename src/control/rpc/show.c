@@ -280,10 +280,17 @@ static json_t *show_config(
 	return result ? result : refuse(failure, SHOW_REFUSED, "out of memory");
 }
 
+static json_t *show_routers(
+	struct runtime *runtime, const json_t *params, struct show_failure *failure)
+{
+	return routers_show(runtime->routers, &runtime->state.model);
+}
+
 static const struct show_method methods[] = {
 	{"show", false, false, show_switch},
 	{"port.show", false, false, show_ports},
 	{"network.show", false, false, show_networks},
+	{"router.show", false, false, show_routers},
 	{"fdb.show", false, false, show_fdb},
 	{"fdb.flush", true, true, operate_flush_fdb},
 	{"fdb.del", true, true, operate_delete_address},

@@ -104,6 +104,7 @@ json_t *show_port(struct runtime *runtime, unsigned position)
 	json_t *object = json_pack("{s:s}", "name", model->name);
 
 	show_add_values(object, &model_port_schema, model);
+	json_object_set_new(object, "router", name_or_null(model->router));
 	show_add_values(object, model_port_kind_schema(model), model->settings);
 	set_membership(object, runtime, model);
 	json_object_set_new(object, "held", loops_show_port(runtime, position));

@@ -132,6 +132,8 @@ json_t *show_model(const struct model *model)
 	json_t *settings = json_object();
 	json_t *networks = json_object();
 	json_t *ports = json_object();
+	json_t *routers = json_object();
+	json_t *whole;
 
 	add_keys(settings, &model_switch_schema, &model->settings);
 	for (unsigned i = 0; i < model->network_count; i++) {
@@ -143,12 +145,25 @@ json_t *show_model(const struct model *model)
 	}
 	for (unsigned i = 0; i < model->port_count; i++) {
 		const struct model_port *port = &model->ports[i];
-		json_t *object = json_object();
+		json_t *object;
 
+		if (*port->router)
+			continue;
+		object = json_object();
 		add_keys(object, &model_port_schema, port);
 		add_keys(object, model_port_kind_schema(port), port->settings);
 		json_object_set_new(ports, port->name, object);
 	}
-	return json_pack(
+	for (unsigned i = 0; i < model->router_count; i++) {
+		json_t *router = json_object();
+
+		add_keys(router, &model_router_schema, &model->routers[i]);
+		json_object_set_new(routers, model->routers[i].name, router);
+	}
+	whole = json_pack(
 		"{s:o, s:o, s:o}", "switch", settings, "networks", networks, "ports", ports);
+	if (model->router_count)
+		json_object_set(whole, "routers", routers);
+	json_decref(routers);
+	return whole;
 }

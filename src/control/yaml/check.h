@@ -33,4 +33,17 @@ void config_check_port(
  * the order of the section's children. */
 void config_check_ports(struct config_reader *reader, const struct yaml_tree *section);
 
+/* One router's keys fit together, and with what was read before. */
+void config_check_router(struct config_reader *reader, const struct yaml_tree *node,
+	const struct model_router *router);
+
+/* No two routers share a network or a subnet where they must not; the ports of all are added to the
+ * model (gateways.h), and have nothing that another port has. The model's ports are sorted. */
+void config_check_routers(struct config_reader *reader, const struct yaml_tree *section);
+
+/* A fault of a key of the entry; the text ends with the other's name in quotes, unless that is
+ * NULL. */
+void config_fault_at(struct config_reader *reader, const struct yaml_tree *node, const char *key,
+	const char *text, const char *other);
+
 #endif

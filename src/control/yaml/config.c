@@ -129,6 +129,22 @@ static void read_port(struct config_reader *reader, const struct yaml_tree *node
 	config_check_port(reader, node, port);
 }
 
+static void read_router(struct config_reader *reader, const struct yaml_tree *node)
+{
+	struct model_router *router = model_add_router(reader->model);
+	struct config_part part;
+
+	if (!router) {
+		config_fault_memory(reader);
+		return;
+	}
+	strcpy(router->name, node->key);
+	router->line = node->key_line;
+	part = (struct config_part){&model_router_schema, router, router->lines};
+	config_read_keys(reader, node, &part, 1, NULL);
+	config_check_router(reader, node, router);
+}
+
 static void read_networks(struct config_reader *reader, const struct yaml_tree *node)
 {
 	if (node->kind != YAML_TREE_MAP && !yaml_tree_is_null(node))
@@ -144,6 +160,13 @@ static void read_ports(struct config_reader *reader, const struct yaml_tree *nod
 	model_sort_ports(reader->model);
 }
 
+static void read_routers(struct config_reader *reader, const struct yaml_tree *node)
+{
+	read_section(reader, node, TOPOLOGY_NETWORK_MAX, read_router);
+	config_check_routers(reader, node);
+	model_sort_routers(reader->model);
+}
+
 /* In the order in which they are read, whatever their order in the file: ports name networks. */
 static const struct {
 	const char *name;
@@ -152,6 +175,7 @@ static const struct {
 	{"switch", read_switch},
 	{"networks", read_networks},
 	{"ports", read_ports},
+	{"routers", read_routers},
 };
 
 /* The keys that are no section. Where `networks` is missing, one of them may be what it was meant

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Addresses of networks: every fault with its exact line, what follows, and the round trip. */
+/* Addresses of networks, and routers: each fault with its line, what follows, the round trip. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,24 @@
 #include <string.h>
 
 #include "control/diff.h"
+#include "control/tap_keys.h"
 #include "control/yaml/config.h"
+
+/* The router stands in line 8. */
+#define NETWORKS                                                                                   \
+	"networks:\n"                                                                              \
+	"  blue: { subnet: 10.1.0.0/24, subnet6: 'fd01::/64' }\n"                                  \
+	"  green: { subnet: 10.2.0.0/24 }\n"                                                       \
+	"  inner: { subnet: 10.1.0.128/25 }\n"                                                     \
+	"  none: { subnet: 10.3.0.0/24, gateway: none }\n"                                         \
+	"  plain: {}\n"
+#define ROUTER(keys) NETWORKS "routers:\n  r: { " keys " }\n"
+#define KERNEL(keys) ROUTER("gateway: kernel, " keys)
+#define SECOND(keys) "  s: { gateway: kernel, " keys " }\n"
+#define PORTS(router)                                                                              \
+	router "ports:\n  vm: { type: vhost-user, network: blue, ip: 10.1.0.9 }\n"                 \
+	       "  other: { type: vhost-user, network: green, ip: 10.2.0.9 }\n"                     \
+	       "  bare: { type: vhost-user, network: blue }\n"
 
 static const struct {
 	const char *text;
@@ -49,6 +66,64 @@ static const struct {
 		"1: networks.blue.domain: '-lab' is not a DNS domain such as lab.example"},
 	{"networks: { blue: { domain: lab. } }",
 		"1: networks.blue.domain: 'lab.' is not a DNS domain such as lab.example"},
+	{ROUTER("networks: [blue]"),
+		"8: routers.r: needs 'gateway: kernel': layer 3 inside the switch does not exist "
+		"yet: say 'gateway: kernel'"},
+	{ROUTER("networks: [blue], gateway: switch"),
+		"8: routers.r.gateway: layer 3 inside the switch does not exist yet: say 'gateway: "
+		"kernel'"},
+	{ROUTER("networks: [blue], gateway: me"),
+		"8: routers.r.gateway: 'me' is not known here: must be 'switch' or 'kernel'"},
+	{ROUTER("gateway: kernel"), "8: routers.r: needs 'networks', a list such as [blue]"},
+	{KERNEL("networks: [bleu]"), "8: routers.r.networks: unknown network 'bleu': did you mean "
+				     "'blue'?"},
+	{KERNEL("networks: [blue, blue]"), "8: routers.r.networks: network 'blue' is listed twice"},
+	{KERNEL("networks: [plain]"), "8: routers.r.networks: a router needs 'subnet' or "
+				      "'subnet6', as has not network 'plain'"},
+	{KERNEL("networks: [none]"), "8: routers.r.networks: a router needs its 'gateway', but "
+				     "this is 'none' in network 'none'"},
+	{KERNEL("networks: [blue, inner]"),
+		"8: routers.r.networks: of network 'inner': 'subnet' overlaps with that of network "
+		"'blue'"},
+	{KERNEL("networks: [blue]") SECOND("networks: [blue]"),
+		"9: routers.s.networks: of network 'blue': network is in another router, which is "
+		"'r'"},
+	{KERNEL("networks: [blue], netns: host") SECOND("networks: [inner], netns: host"),
+		"9: routers.s.networks: of network 'inner': 'subnet' overlaps with that of network "
+		"'blue'"},
+	{KERNEL("networks: [blue], netns: a/b"),
+		"8: routers.r.netns: 'a/b' is not 'host', the name of a network namespace, or a "
+		"path that begins with '/'"},
+	{KERNEL("networks: [blue], uplink: world"),
+		"8: routers.r.uplink: 'world' is not known here: must be 'none' or 'nat'"},
+	{PORTS(KERNEL("networks: [blue], forward: { tcp/80: 'vm:80' }")),
+		"8: routers.r.forward: forwarding needs 'uplink: nat'"},
+	{PORTS(KERNEL("networks: [blue], uplink: nat, forward: { tcp/80: 'vn:80' }")),
+		"8: routers.r.forward: no port or address is called 'vn'"},
+	{PORTS(KERNEL("networks: [blue], uplink: nat, forward: { tcp/80: 'other:80' }")),
+		"8: routers.r.forward: in no network of this router is port 'other'"},
+	{PORTS(KERNEL("networks: [blue], uplink: nat, forward: { tcp/80: 'bare:80' }")),
+		"8: routers.r.forward: a forwarding needs an address of the VM in 'ip' of its "
+		"port, "
+		"as has not 'bare'"},
+	{KERNEL("networks: [blue], uplink: nat, forward: { tcp/80: '10.2.0.9:80' }"),
+		"8: routers.r.forward: no network of this router has the address '10.2.0.9'"},
+	{KERNEL("networks: [blue], uplink: nat, forward: { sctp/80: '10.1.0.9:80' }"),
+		"8: routers.r.forward.sctp/80: 'sctp/80=10.1.0.9:80' is no forwarding of a port "
+		"such as tcp/8080=vm1:80"},
+	{KERNEL("networks: [blue], uplink: nat, forward: { tcp/0: '10.1.0.9:80' }"),
+		"8: routers.r.forward.tcp/0: 'tcp/0=10.1.0.9:80' names a port that is none: 1 to "
+		"65535"},
+	{KERNEL("networks: [blue], uplink: nat, forward: { tcp/80: 10.1.0.9 }"),
+		"8: routers.r.forward.tcp/80: 'tcp/80=10.1.0.9' is no forwarding of a port such as "
+		"tcp/8080=vm1:80"},
+	{KERNEL("networks: [blue], uplink: nat, forward: { tcp/80: '10.1.0.9:80' }") SECOND(
+		 "networks: [green], uplink: nat, forward: { tcp/80: '10.2.0.9:80' }"),
+		"9: routers.s.forward: a port of this host is forwarded by two routers, the other "
+		"one is 'r'"},
+	{KERNEL("networks: [blue], netns: lab") "ports:\n  t: { type: tap, network: green, ifname: "
+						"v-blue, netns: lab }\n",
+		"8: routers: r: interface is used already by port 't'"},
 };
 
 static void test_bad(void **state)
@@ -144,12 +219,49 @@ static void test_round_trip(void **state)
 	model_fini(&model);
 }
 
+/* The interfaces of a router are ports that follow from it, and are in no file. */
+static void test_ports(void **state)
+{
+	static const char text[] = PORTS(KERNEL("networks: [green, blue], uplink: nat, forward: { "
+						"udp/7: 'vm:8', tcp/80: '[fd01::9]:81' }"));
+	const struct model_port *port;
+	struct model model, again;
+	struct diff diff;
+	char *written;
+
+	parse(text, &model);
+	assert_int_equal(model.port_count, 5);
+	port = model_find_port(&model, "r/blue");
+	assert_string_equal(port->router, "r");
+	assert_string_equal(port->network, "blue");
+	assert_true(port->mac.set && port->trusted);
+	assert_string_equal(model_tap(port)->ifname, "v-blue");
+	assert_string_equal(model_tap(port)->netns, "vsw-r");
+	assert_int_equal(model_tap(port)->address.count, 2);
+	assert_ptr_equal(model_router_of(&model, "green"), &model.routers[0]);
+	assert_null(model_router_of(&model, "plain"));
+	for (unsigned wording = 0; wording < 2; wording++) {
+		written = config_format(&model, wording ? CONFIG_BRIEF : CONFIG_FULL);
+		assert_null(strstr(written, "r/blue"));
+		assert_non_null(strstr(
+			written, "forward: { \"tcp/80\": \"[fd01::9]:81\", \"udp/7\": \"vm:8\" }"));
+		parse(written, &again);
+		assert_int_equal(diff_new(&diff, &model, &again), 0);
+		assert_int_equal(diff.count, 0);
+		diff_fini(&diff);
+		model_fini(&again);
+		free(written);
+	}
+	model_fini(&model);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_gateways),
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_ports),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,7 +30,7 @@ static const struct {
 	const char *fault; /* the first one, without the file's name */
 } bad[] = {
 	{"prots: {}\n", "1: prots: unknown key: did you mean 'ports'?"},
-	{"routers: {}\n", "1: routers: unknown key (known here: switch, networks, ports)"},
+	{"bridges: {}\n", "1: bridges: unknown key (known here: switch, networks, ports, routers)"},
 	{"switch: {}\nports: {}\nswitch: {}\n", "3: switch: stands here twice: first in line 1"},
 	{"[]", "1: must be a map of keys, not a list such as [a, b]"},
 	{"hello", "1: must be a map of keys, not a single value"},

@@ -74,6 +74,8 @@ static const struct schema_key *find_row(
 
 	if (strcmp(edit->object, "network") == 0)
 		return schema_find(&model_network_schema, name);
+	if (strcmp(edit->object, "router") == 0)
+		return schema_find(&model_router_schema, name);
 	row = schema_find(&model_port_schema, name);
 	for (unsigned i = 0; model_kinds[i] && !row; i++)
 		if (!type || !type->text || strcmp(type->text, model_kinds[i]->name) == 0)
@@ -156,11 +158,18 @@ static int set_words(const struct config_edit *edit, struct yaml_tree *entry)
 }
 
 /* Says which one may be meant. */
-static int fault_missing(const struct config_edit *edit, const struct yaml_tree *section,
-	struct config_errors *errors)
+static int fault_missing(const struct model *model, const struct config_edit *edit,
+	const struct yaml_tree *section, struct config_errors *errors)
 {
+	const struct model_port *port = model_find_port(model, edit->name);
 	const char *meant = NULL;
 
+	if (strcmp(edit->object, "port") == 0 && port && *port->router) {
+		config_errors_add(errors,
+			"port '%.64s' follows from router '%.64s': change that one, or its network",
+			edit->name, port->router);
+		return -EINVAL;
+	}
 	for (unsigned i = 0; i < section->count; i++)
 		spelling_consider(edit->name, section->children[i].key, &meant);
 	config_errors_add(errors, "no %s '%.64s'%s%s%s", edit->object, edit->name,
@@ -187,24 +196,31 @@ static int check_unused(const struct model *model, const char *name, struct conf
 	return -EINVAL;
 }
 
+static const char *section_of(const struct config_edit *edit)
+{
+	if (strcmp(edit->object, "port") == 0)
+		return "ports";
+	return strcmp(edit->object, "router") == 0 ? "routers" : "networks";
+}
+
 static int edit_tree(const struct model *model, const struct config_edit *edit,
 	struct yaml_tree *root, struct config_errors *errors)
 {
-	bool is_port = strcmp(edit->object, "port") == 0;
-	struct yaml_tree *section = require_map(root, is_port ? "ports" : "networks");
+	bool is_network = strcmp(edit->object, "network") == 0;
+	struct yaml_tree *section = require_map(root, section_of(edit));
 	struct yaml_tree *entry = section ? find_child(section, edit->name) : NULL;
 
 	if (!section)
 		return -ENOMEM;
 	if (edit->verb != CONFIG_ADD && !entry)
-		return fault_missing(edit, section, errors);
+		return fault_missing(model, edit, section, errors);
 	if (edit->verb == CONFIG_ADD && entry) {
 		config_errors_add(errors, "%s '%s' exists already: 'vsw %s set' changes it",
 			edit->object, edit->name, edit->object);
 		return -EINVAL;
 	}
 	if (edit->verb == CONFIG_DELETE) {
-		if (!is_port && check_unused(model, edit->name, errors) < 0)
+		if (is_network && check_unused(model, edit->name, errors) < 0)
 			return -EINVAL;
 		remove_child(section, edit->name);
 		return 0;

@@ -15,7 +15,7 @@ enum config_verb { CONFIG_ADD, CONFIG_SET, CONFIG_DELETE };
 
 struct config_edit {
 	enum config_verb verb;
-	const char *object; /* "port" or "network" */
+	const char *object; /* "port", "network" or "router" */
 	const char *name;
 	/* KEY and VALUE: lists with commas between their items; "": what holds without the key. */
 	const struct config_word {

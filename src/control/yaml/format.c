@@ -220,10 +220,24 @@ static void format_port(FILE *out, const struct model_port *port,
 	fputc('\n', out);
 }
 
+static void format_router(FILE *out, const struct model_router *router, enum config_wording wording)
+{
+	static const struct style style = {"\n    ", "\n    "};
+	const struct brevity brevity = {is_initial, router, NULL};
+
+	fputs("  ", out);
+	format_quoted(out, router->name);
+	fputc(':', out);
+	format_keys(out, &style, &model_router_schema, router,
+		wording == CONFIG_BRIEF ? &brevity : NULL, 0);
+	fputc('\n', out);
+}
+
 char *config_format(const struct model *model, enum config_wording wording)
 {
 	char *text = NULL;
 	size_t length = 0;
+	unsigned ports = 0;
 	FILE *out = open_memstream(&text, &length);
 
 	if (!out)
@@ -232,9 +246,16 @@ char *config_format(const struct model *model, enum config_wording wording)
 	fprintf(out, "networks:%s\n", model->network_count ? "" : " {}");
 	for (unsigned i = 0; i < model->network_count; i++)
 		format_network(out, &model->networks[i], wording);
-	fprintf(out, "ports:%s\n", model->port_count ? "" : " {}");
 	for (unsigned i = 0; i < model->port_count; i++)
-		format_port(out, &model->ports[i], &model->settings, wording);
+		ports += !*model->ports[i].router;
+	fprintf(out, "ports:%s\n", ports ? "" : " {}");
+	for (unsigned i = 0; i < model->port_count; i++)
+		if (!*model->ports[i].router)
+			format_port(out, &model->ports[i], &model->settings, wording);
+	if (model->router_count)
+		fputs("routers:\n", out);
+	for (unsigned i = 0; i < model->router_count; i++)
+		format_router(out, &model->routers[i], wording);
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;

@@ -92,6 +92,16 @@ static bool notation_sound(
 	return true;
 }
 
+/* Whether the list has the network already. Trunks are long and have a mark a VLAN id. */
+static bool is_marked(const struct config_reader *reader, const struct schema_key *key,
+	const void *object, const struct model_network *network)
+{
+	if (network->vlan)
+		return reader->trunk_marks[network->vlan];
+	return value_names_has(
+		(const struct value_names *)((const char *)object + key->offset), network->name);
+}
+
 /* One value, or one item of a list. */
 static bool read_scalar(struct config_reader *reader, const struct schema_key *key,
 	const struct yaml_tree *node, void *object)
@@ -109,12 +119,12 @@ static bool read_scalar(struct config_reader *reader, const struct schema_key *k
 		if (!network)
 			return false;
 		text = network->name;
-		if (key->kind == SCHEMA_NETWORKS && !network->vlan) {
+		if (key->kind == SCHEMA_NETWORKS && !network->vlan && !key->untagged) {
 			config_fault(reader, node->line,
 				"network '%s' has no 'vlan', so a trunk cannot carry it", text);
 			return false;
 		}
-		if (key->kind == SCHEMA_NETWORKS && reader->trunk_marks[network->vlan]) {
+		if (key->kind == SCHEMA_NETWORKS && is_marked(reader, key, object, network)) {
 			config_fault(reader, node->line, "network '%s' is listed twice", text);
 			return false;
 		}
@@ -176,6 +186,7 @@ static bool read_pairs(struct config_reader *reader, const struct schema_key *ke
 		free(item.text);
 		config_leave(reader, mark);
 	}
+	schema_sort(key, object);
 	return sound;
 }
 

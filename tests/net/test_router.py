@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Routers of the kernel: networks that reach each other and the world.
+
+    VM a (vsw-nic) -- [blue 10.0.0.0/24]  \
+                                           router -- "machine" (vswd, 198.51.100.1) -- "internet" (.2)
+    VM b (vsw-nic) -- [green 10.0.20.0/24] /
+
+The machine is a namespace of the test: nothing of the real one's is touched but a name in /run/netns.
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+import pytest
+import yaml
+
+from lab.bed import mac
+from lab.netns import Namespace
+from lab.nic import Nic
+from lab.process import Process, wait_for
+
+pytestmark = pytest.mark.usefixtures("tun")
+
+# Of this test run alone.
+ROUTER = f"t{os.getpid()}"
+FOREIGN = "table ip theirs { chain c { type filter hook forward priority 0; policy accept; }; }"
+
+
+class World:
+    """The machine, the internet, and what is started in them."""
+
+    def __init__(self, bed):
+        self.bed = bed
+        self.machine, self.internet = Namespace(), Namespace()
+        self.servers = []
+        for space in (self.machine, self.internet):
+            space.run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0",
+                      "net.ipv6.conf.all.accept_dad=0")
+        self.machine.run("ip", "link", "add", "w0", "type", "veth", "peer", "name", "w1", "netns",
+                         str(self.internet.holder.pid))
+        for space, link, number in ((self.machine, "w0", 1), (self.internet, "w1", 2)):
+            space.run("ip", "addr", "add", f"198.51.100.{number}/24", "dev", link)
+            space.run("ip", "addr", "add", f"2001:db8::{number}/64", "dev", link, "nodad")
+            space.run("ip", "link", "set", link, "up")
+        self.machine.run("ip", "route", "add", "default", "via", "198.51.100.2")
+        self.machine.run("ip", "-6", "route", "add", "default", "via", "2001:db8::2")
+        # What would be let in if nobody kept it out.
+        self.internet.run("ip", "route", "add", "10.0.0.0/8", "via", "198.51.100.1")
+        self.internet.run("ip", "-6", "route", "add", "fd00::/8", "via", "2001:db8::1")
+        self.machine.run("nft", FOREIGN)
+        self.rules = self.machine.run("nft", "list", "ruleset").stdout
+
+    def start(self, routers, ports, networks):
+        text = yaml.safe_dump({
+            "switch": {"socket-dir": str(self.bed.path)},
+            "networks": networks,
+            "ports": {name: {"type": "vhost-user", **keys} for name, keys in ports.items()},
+            "routers": {name: {"gateway": "kernel", **keys} for name, keys in routers.items()},
+        }, sort_keys=False)
+        if self.bed.switch:
+            self.bed.switch.write(text)
+            return text
+        self.bed.vswd_text(text, netns=self.machine)
+        self.wait_up()
+        return text
+
+    def wait_up(self):
+        wait_for(lambda: all(r["state"] == "up" for r in self.bed.switch.vsw("router", "show")), 20,
+                 "routers that are up")
+
+    def vm(self, port, number, address="10.0.0.5", address6="fd00::5"):
+        """A VM with its addresses, whose gateways are the first ones."""
+        nic = Nic(self.bed.path / f"{port}.sock", mac(number), self.bed.path / f"nic-{port}.log",
+                  address=f"{address}/24")
+        self.bed.members.append(nic)
+        nic.netns.run("ip", "-6", "addr", "flush", "dev", nic.tap, "scope", "global")
+        nic.netns.run("ip", "addr", "add", f"{address6}/64", "dev", nic.tap, "nodad")
+        nic.netns.run("ip", "route", "add", "default", "via", address.rsplit(".", 1)[0] + ".1")
+        nic.netns.run("ip", "-6", "route", "add", "default", "via",
+                      address6.rsplit("::", 1)[0] + "::1")
+        return nic
+
+    def serve(self, space, word):
+        """A web server on port 80 whose page is the word and who asked."""
+        log = self.bed.path / f"web-{word}.log"
+        code = ("import http.server as h,socket\n"
+                "class H(h.BaseHTTPRequestHandler):\n"
+                "  def do_GET(s):\n"
+                f"    s.send_response(200); s.end_headers(); s.wfile.write(('{word} '+"
+                "s.client_address[0]).encode())\n"
+                "class S(h.ThreadingHTTPServer):\n  address_family=socket.AF_INET6\n"
+                "print('serving',flush=True)\nS(('::',80),H).serve_forever()\n")
+        server = Process(f"web server {word}", ["python3", "-c", code], log, netns=space)
+        self.servers.append(server)
+        server.wait_log("serving")
+
+    def close(self):
+        for server in self.servers:
+            server.kill()
+        self.machine.close()
+        self.internet.close()
+        for name in (ROUTER, ROUTER + "b"):
+            subprocess.run(["ip", "netns", "del", f"vsw-{name}"], stderr=subprocess.DEVNULL)
+
+
+def fetch(space, url, seconds=5):
+    """The page, "" where there is none."""
+    return space.run("curl", "-s", "-g", "--noproxy", "*", "-m", seconds, url, check=False).stdout
+
+
+@pytest.fixture
+def world(bed):
+    lacking = [name for name in ("nft", "curl", "traceroute") if not shutil.which(name)]
+    if lacking:
+        pytest.skip(f"not installed: {', '.join(lacking)}")
+    made = World(bed)
+    yield made
+    try:
+        # Before its namespaces go.
+        bed.finish()
+    finally:
+        made.close()
+
+
+BLUE = {"subnet": "10.0.0.0/24", "subnet6": "fd00::/64"}
+GREEN = {"subnet": "10.0.20.0/24", "subnet6": "fd00:20::/64"}
+PORTS = {"a": {"network": "blue", "ip": ["10.0.0.5", "fd00::5"]},
+         "b": {"network": "green", "ip": ["10.0.20.6", "fd00:20::6"]}}
+NAT = {"networks": ["blue", "green"], "uplink": "nat",
+       "forward": {"tcp/8080": "a:80", "tcp/8086": "[fd00::5]:80"}}
+
+
+def plain(address):
+    """As a server that listens for both families sees IPv4."""
+    return address.removeprefix("::ffff:")
+
+
+@pytest.mark.parametrize("netns", ["own", "host"])
+def test_way_out(bed, world, netns):
+    """Between networks, out by NAT, in by forwarding only; and nothing is left."""
+    keys = NAT if netns == "own" else {**NAT, "netns": "host"}
+    world.start({ROUTER: keys}, PORTS, {"blue": BLUE, "green": GREEN})
+    a, b = world.vm("a", 5), world.vm("b", 6, "10.0.20.6", "fd00:20::6")
+    world.serve(world.internet, "internet")
+    world.serve(a.netns, "vm")
+    assert a.ping("10.0.0.1", 1)[1] and a.ping("fd00::1", 1)[1]
+    assert a.ping("10.0.20.6", 3) == (3, 3) and b.ping("fd00::5", 3) == (3, 3)
+    assert fetch(b.netns, "http://10.0.0.5/").startswith("vm ")
+    route = a.netns.run("traceroute", "-n", "-q", 1, "-w", 2, "198.51.100.2").stdout.split("\n")
+    assert "10.0.0.1" in route[1] and any("198.51.100.2" in line for line in route[2:])
+
+    # Who asks is the machine, whichever family.
+    for address, seen in (("198.51.100.2", "198.51.100.1"), ("[2001:db8::2]", "2001:db8::1")):
+        word, client = fetch(a.netns, f"http://{address}/").split()
+        assert (word, plain(client)) == ("internet", seen)
+
+    # From outside, from the machine itself, and from the VM by the machine's address.
+    for space in (world.internet, world.machine, a.netns, b.netns):
+        assert fetch(space, "http://198.51.100.1:8080/").startswith("vm "), space
+        assert fetch(space, "http://[2001:db8::1]:8086/").startswith("vm "), space
+    # What nobody forwards does not come in.
+    assert fetch(world.internet, "http://10.0.0.5/", 1) == ""
+    assert fetch(world.internet, "http://[fd00::5]/", 1) == ""
+
+    shown = bed.switch.vsw("router", "show")[0]
+    assert shown["state"] == "up" and shown["problem"] is None
+    assert shown["addresses"] == ["10.0.0.1/24", "fd00::1/64", "10.0.20.1/24", "fd00:20::1/64"]
+    assert shown["forward"] == NAT["forward"]
+    assert bed.switch.port(f"{ROUTER}/blue")["router"] == ROUTER
+    done = bed.switch.vsw_raw("port", "set", f"{ROUTER}/blue", "mtu=1400")
+    assert done.returncode == 1 and f"follows from router '{ROUTER}'" in done.stderr
+    assert f"{ROUTER}/blue" not in bed.switch.vsw_raw("config", "show").stdout
+    bed.finish()
+    assert world.machine.run("nft", "list", "ruleset").stdout == world.rules
+    assert not os.path.exists(f"/run/netns/vsw-{ROUTER}")
+    assert [link.split("@")[0] for link in re.findall(
+        r"^\d+: (\S+):", world.machine.run("ip", "-o", "link").stdout, re.M)] == ["lo", "w0"]
+
+
+def test_same_addresses(bed, world):
+    """Two tenants with the same addresses, names of VMs and all, do not meet."""
+    world.start({ROUTER: {"networks": ["blue"], "uplink": "nat", "forward": {"tcp/81": "a:80"}},
+                 ROUTER + "b": {"networks": ["green"], "uplink": "nat",
+                                "forward": {"tcp/82": "b:80"}}},
+                {"a": {"network": "blue", "ip": "10.0.0.5"},
+                 "b": {"network": "green", "ip": "10.0.0.5"}}, {"blue": BLUE, "green": dict(BLUE)})
+    a, b = world.vm("a", 5), world.vm("b", 6)
+    world.serve(a.netns, "first")
+    world.serve(b.netns, "second")
+    for space in (world.internet, world.machine, a.netns, b.netns):
+        assert fetch(space, "http://198.51.100.1:81/").startswith("first "), space
+        assert fetch(space, "http://198.51.100.1:82/").startswith("second "), space
+
+
+def test_killed(bed, world):
+    """After SIGKILL the next one takes over what it has, and removes the rest."""
+    networks = {"blue": BLUE, "green": GREEN}
+    world.start({ROUTER: NAT}, PORTS, networks)
+    a = world.vm("a", 5)
+    world.serve(world.internet, "internet")
+    bed.switch.kill()
+    bed.switch.start()
+    world.wait_up()
+    wait_for(lambda: fetch(a.netns, "http://198.51.100.2/", 1), 20, "a page after the restart")
+    bed.switch.kill()
+    world.start({}, PORTS, networks)
+    bed.switch.start()
+    assert bed.switch.vsw("router", "show") == []
+    wait_for(lambda: world.machine.run("nft", "list", "ruleset").stdout == world.rules, 10,
+             "the tables as they were")
+    assert not os.path.exists(f"/run/netns/vsw-{ROUTER}")
+    assert "uplink" not in world.machine.run("ip", "-o", "link").stdout
+
+
+def test_reload(bed, world):
+    """The way out comes, changes and goes while others lose nothing."""
+    networks = {"blue": BLUE, "green": GREEN}
+    world.start({ROUTER: {"networks": ["blue", "green"]}}, {**PORTS, "c": {"network": "blue"}},
+                networks)
+    a, c = world.vm("a", 5), world.vm("c", 7, "10.0.0.7", "fd00::7")
+    world.serve(world.internet, "internet")
+    world.serve(a.netns, "vm")
+    assert fetch(a.netns, "http://198.51.100.2/", 1) == ""
+    log = bed.path / "ping.log"
+    pinging = Process("ping", ["ping", "-n", "-q", "-i", "0.01", "10.0.0.5"], log, netns=c.netns)
+    try:
+        bed.switch.vsw_raw("router", "set", ROUTER, "uplink=nat")
+        wait_for(lambda: fetch(a.netns, "http://198.51.100.2/", 1), 10, "a page")
+        assert fetch(world.internet, "http://198.51.100.1:8080/", 1) == ""
+        done = bed.switch.vsw_raw("router", "set", ROUTER, "forward=tcp/8080=a:80")
+        assert done.returncode == 0, done.stderr
+        wait_for(lambda: fetch(world.internet, "http://198.51.100.1:8080/", 1), 10, "a forwarding")
+        # The longest packet of the way is told to the VM.
+        world.machine.run("ip", "link", "set", "w0", "mtu", 1400)
+        said = a.netns.run("ping", "-n", "-c", 2, "-M", "do", "-s", 1450, "198.51.100.2",
+                           check=False).stdout
+        assert "mtu = 1400" in said or "mtu=1400" in said, said
+        # An uplink that is down is no way, and one that is back is.
+        world.machine.run("ip", "link", "set", "w0", "down")
+        assert fetch(a.netns, "http://198.51.100.2/", 1) == ""
+        world.machine.run("ip", "link", "set", "w0", "up")
+        world.machine.run("ip", "route", "add", "default", "via", "198.51.100.2")
+        wait_for(lambda: fetch(a.netns, "http://198.51.100.2/", 1), 10, "a page again")
+        bed.switch.vsw_raw("router", "del", ROUTER)
+        assert not os.path.exists(f"/run/netns/vsw-{ROUTER}")
+    finally:
+        pinging.send_signal(signal.SIGINT)
+        pinging.wait_log("packets transmitted")
+    sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received",
+                                        log.read_text()).groups())
+    # The last one may be under way.
+    assert sent > 50 and received >= sent - 1
+
+
+def test_errors(bed, world):
+    """What cannot be had is refused with its place, and nothing has changed."""
+    text = world.start({}, PORTS, {"blue": BLUE, "green": GREEN})
+    subprocess.run(["ip", "netns", "add", f"vsw-{ROUTER}"], check=True)
+    bed.switch.allow(r"routers\.", "configuration not changed")
+    wanted = f"routers:\n  {ROUTER}:\n    gateway: kernel\n    networks: [blue]\n"
+    for more, words in (("", "is there, and not ours"),
+                        ("    netns: no.such\n", "cannot open network namespace")):
+        bed.switch.write(text.replace("routers: {}", wanted + more))
+        done = bed.switch.vsw_raw("config", "apply", bed.switch.config_path)
+        assert done.returncode == 1 and f"routers.{ROUTER}." in done.stderr, done.stderr
+        assert words in done.stderr
+        assert re.search(r"config\.yaml:\d+: ", done.stderr)
+        assert bed.switch.vsw("router", "show") == []
+    assert os.path.exists(f"/run/netns/vsw-{ROUTER}")
