@@ -159,6 +159,35 @@ ALWAYS_INLINE uint8_t *packed_device_take_simple(
 	return host;
 }
 
+/* As split_outlook and its functions, for a packed ring. */
+struct packed_outlook {
+	struct packed_place taken;
+	uint16_t given; /* slot */
+	uint16_t region;
+};
+
+ALWAYS_INLINE struct packed_outlook packed_device_outlook(const struct packed_device *queue)
+{
+	return (struct packed_outlook){queue->taken, queue->given.slot, (uint16_t)queue->region};
+}
+
+ALWAYS_INLINE const uint8_t *packed_device_look(
+	const struct packed_device *start, struct packed_outlook outlook)
+{
+	struct packed_device ring = {
+		.descriptors = start->descriptors,
+		.memory = start->memory,
+		.size = start->size,
+		.taken = outlook.taken,
+		.region = outlook.region,
+	};
+	struct ring_chain chain;
+	uint32_t length;
+
+	prefetch_write(&ring.descriptors[outlook.given]);
+	return packed_device_take_simple(&ring, true, &chain, &length);
+}
+
 /* Puts back what packed_device_take_simple() took. */
 ALWAYS_INLINE void packed_device_untake_simple(struct packed_device *queue)
 {

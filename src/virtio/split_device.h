@@ -142,6 +142,49 @@ ALWAYS_INLINE uint8_t *split_device_take_simple(
 	return host;
 }
 
+/* Where a ring is, small enough to be read and written whole: for who looks ahead without the lock
+ * that the ring needs. */
+struct split_outlook {
+	uint16_t taken; /* the next chain that is taken, and */
+	uint16_t given; /* that is given */
+	uint16_t last_head;
+	uint16_t region;
+};
+
+ALWAYS_INLINE struct split_outlook split_device_outlook(const struct split_device *queue)
+{
+	return (struct split_outlook){
+		queue->next_taken, queue->next_given, queue->last_head, (uint16_t)queue->region};
+}
+
+/*
+ * The buffer of the chain that is next in a ring that was set up as `start` and is at `outlook` now
+ * or was a moment ago; the cache lines of its descriptor, and of where it is returned, are asked
+ * for. NULL where it is no chain as split_device_take_simple() takes. Changes nothing.
+ *
+ * A ring of its own is made out of what taking a chain reads: what is left zero is not used, so that
+ * the compiler keeps all of it in registers. A copy of the whole would cost more than the look.
+ */
+ALWAYS_INLINE const uint8_t *split_device_look(
+	const struct split_device *start, struct split_outlook outlook)
+{
+	struct split_device ring = {
+		.descriptors = start->descriptors,
+		.available = start->available,
+		.memory = start->memory,
+		.size = start->size,
+		.next_taken = outlook.taken,
+		.last_head = outlook.last_head,
+		.region = outlook.region,
+	};
+	uint16_t head;
+	uint32_t length;
+
+	__builtin_prefetch(split_device_guess(&ring));
+	prefetch_write(&start->used->ring[outlook.given & (ring.size - 1)]);
+	return split_device_take_simple(&ring, true, &head, &length);
+}
+
 /* Puts back the last `count` chains taken, of which none was given. */
 ALWAYS_INLINE void split_device_untake(struct split_device *queue, unsigned count)
 {

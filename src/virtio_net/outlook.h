@@ -20,19 +20,12 @@
 
 /* Where a ring is: the chain that is taken next, and the one that is given next. */
 union net_outlook_place {
-	struct {
-		uint16_t taken;
-		uint16_t given;
-		uint16_t last_head;
-		uint16_t region;
-	} split;
-	struct {
-		struct packed_place taken;
-		uint16_t given;
-		uint16_t region;
-	} packed;
+	struct split_outlook split;
+	struct packed_outlook packed;
 	uint64_t word; /* read and written whole */
 };
+
+_Static_assert(sizeof(union net_outlook_place) == sizeof(uint64_t), "one word says all");
 
 struct net_outlook {
 	struct device_ring start; /* the ring as it was set up */
@@ -48,16 +41,10 @@ ALWAYS_INLINE void net_outlook_note(
 {
 	union net_outlook_place place;
 
-	if (packed) {
-		place.packed.taken = ring->packed_ring.taken;
-		place.packed.given = ring->packed_ring.given.slot;
-		place.packed.region = (uint16_t)ring->packed_ring.region;
-	} else {
-		place.split.taken = ring->split.next_taken;
-		place.split.given = ring->split.next_given;
-		place.split.last_head = ring->split.last_head;
-		place.split.region = (uint16_t)ring->split.region;
-	}
+	if (packed)
+		place.packed = packed_device_outlook(&ring->packed_ring);
+	else
+		place.split = split_device_outlook(&ring->split);
 	__atomic_store_n(&outlook->place.word, place.word, __ATOMIC_RELAXED);
 }
 
