@@ -27,6 +27,10 @@ def test_vhost_net(nested):
     pytest_inside(nested, "nested/inside/test_vhost_net.py")
 
 
+def test_guests(nested):
+    pytest_inside(nested, "nested/inside/test_guests.py")
+
+
 def test_tap_ports_by_vhost_net(nested):
     """What any TAP port must do, by a port that takes vhost-net because it is there."""
     pytest_inside(nested, "net/test_tap.py", "-k",
