@@ -32,7 +32,8 @@ static const struct schema_key keys[] = {
 	{"persist", SCHEMA_FLAG, SCHEMA_FIELD(model_tap, persist), .effect = DIFF_LIVE,
 		.help = "whether it stays when the port, or vswd, is gone"},
 	{"vhost", SCHEMA_CHOICE, SCHEMA_FIELD(model_tap, vhost), .words = vhost_words,
-		.effect = DIFF_REOPEN, .help = "whether the kernel's vhost-net carries the frames"},
+		.initial = MODEL_VHOST_OFF, .effect = DIFF_REOPEN,
+		.help = "whether the kernel's vhost-net carries the frames"},
 };
 
 /* RFC 8200, section 5; the kernel takes all IPv6 addresses from a link with less. */
