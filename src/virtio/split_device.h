@@ -162,8 +162,8 @@ ALWAYS_INLINE struct split_outlook split_device_outlook(const struct split_devic
  * or was a moment ago; the cache lines of its descriptor, and of where it is returned, are asked
  * for. NULL where it is no chain as split_device_take_simple() takes. Changes nothing.
  *
- * A ring of its own is made out of what taking a chain reads: what is left zero is not used, so that
- * the compiler keeps all of it in registers. A copy of the whole would cost more than the look.
+ * A ring of its own is made out of what taking a chain reads: what is left zero is not used, so
+ * that the compiler keeps all of it in registers. A copy of the whole would cost more than this.
  */
 ALWAYS_INLINE const uint8_t *split_device_look(
 	const struct split_device *start, struct split_outlook outlook)
