@@ -51,7 +51,7 @@ static const struct schema_key network_keys[] = {
 	{"dhcp.enabled", SCHEMA_FLAG, SCHEMA_FIELD(model_network, dhcp.enabled), .map = "dhcp",
 		.effect = DIFF_LIVE, .help = "addresses are handed out by DHCP"},
 	{"dhcp.range", SCHEMA_TEXTS, SCHEMA_FIELD(model_network, dhcp.range), .maximum = 2,
-		.map = "dhcp", .check = dhcp_check_address, .nothing = "subnet",
+		.map = "dhcp", .check = dhcp_check_address, .nothing = "subnet", .repeats = true,
 		.effect = DIFF_LIVE, .help = "the first and the last address for guests"},
 	{"dhcp.server", SCHEMA_ADDRESS, SCHEMA_FIELD(model_network, dhcp.server), .map = "dhcp",
 		.nothing = "gateway", .effect = DIFF_LIVE, .help = "the server's own address"},

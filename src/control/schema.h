@@ -70,6 +70,7 @@ struct schema_key {
 	bool untagged;             /* SCHEMA_NETWORKS: those without a VLAN id as well */
 	/* SCHEMA_TEXTS, SCHEMA_FORWARDS: each is KEY=VALUE, which the file may say as a map. */
 	bool pairs;
+	bool repeats;            /* SCHEMA_TEXTS: the same may stand there twice */
 	bool ipv6;               /* SCHEMA_SUBNET, SCHEMA_ADDRESS: else IPv4 */
 	enum diff_effect effect; /* of a change */
 	const char *member;      /* in JSON; NULL: the name in snake_case */

@@ -125,7 +125,7 @@ static int add_text(const struct schema_key *key, struct value_texts *field, con
 	rc = set_text(&one, copy, text, error);
 	if (rc < 0)
 		return rc;
-	for (unsigned i = 0; i < field->count; i++)
+	for (unsigned i = 0; i < field->count && !key->repeats; i++)
 		if (strncmp(field->of[i], text, key->pairs ? name + 1 : sizeof(copy)) == 0)
 			return error_set(error, -EINVAL, "'%.*s' is listed twice", (int)name, text);
 	if (field->count == key->maximum)

@@ -165,10 +165,6 @@ static void send_reply(
 		.payload = reply->bytes,
 	};
 
-	/* RFC 6842: back to the client as it came. */
-	if (x->request.client_id_length)
-		dhcp_reply_add(
-			reply, DHCP_CLIENT_ID, x->request.client_id, x->request.client_id_length);
 	dhcp_reply_end(reply);
 	out.length = reply->length;
 	memcpy(out.source_mac, x->settings->mac, MAC_SIZE);
@@ -183,6 +179,10 @@ static void begin(struct exchange *x, struct dhcp_reply *reply, enum dhcp_type t
 {
 	dhcp_reply_begin(reply, &x->request, type);
 	dhcp_reply_add_u32(reply, DHCP_SERVER_ID, x->settings->server);
+	/* RFC 6842: back to the client as it came. Before all that may find no room. */
+	if (x->request.client_id_length)
+		dhcp_reply_add(
+			reply, DHCP_CLIENT_ID, x->request.client_id, x->request.client_id_length);
 }
 
 /* DHCPOFFER, or DHCPACK, of an address. */
@@ -254,7 +254,7 @@ static void discover(struct exchange *x)
 								: x->port->addresses[0];
 	} else {
 		result = leases_offer(x->leases, &pool, &x->client, x->request.requested,
-			x->now + DHCP_OFFER_SECONDS, &lease);
+			x->now + DHCP_OFFER_SECONDS, x->request.hardware, &lease);
 		if (result != LEASE_OK) {
 			fail(x, result);
 			return;

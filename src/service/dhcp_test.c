@@ -172,6 +172,53 @@ static void a_client_id_comes_back_and_tells_clients_apart(void **state)
 	assert_true(has_option(f, 61));
 }
 
+/* The option of the RFC's that clients need most: whatever else is cut off. */
+static void a_client_id_comes_back_where_no_room_is_left(void **state)
+{
+	static uint8_t bytes[255];
+	static struct dhcp_data large[] = {{1, 4, mask}, {43, 255, bytes}, {150, 4, bytes},
+		{151, 4, bytes}, {152, 4, bytes}, {153, 4, bytes}};
+	struct dhcp_settings full = settings;
+	struct fixture *f = *state;
+	struct test_dhcp message;
+
+	full.options = large;
+	full.option_count = ARRAY_SIZE(large);
+	f->settings = &full;
+	test_dhcp_begin(&message, DHCP_DISCOVER);
+	test_dhcp_add(&message, 61, "\x00other", 6);
+	assert_int_equal(ask(f, &message), DHCP_OFFER);
+	assert_true(has_option(f, 1) && has_option(f, 61));
+	assert_false(has_option(f, 153));
+}
+
+/* Firmware, its loader and the system are three clients of one machine. */
+static void the_stages_of_a_boot_share_what_the_port_may_have(void **state)
+{
+	static const char *const ids[] = {"\x00uuid",
+		"\xff"
+		"duid",
+		"\xff"
+		"next"};
+	struct fixture *f = *state;
+	struct test_dhcp message;
+	uint32_t first = acquire(f), address;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++) {
+		test_dhcp_begin(&message, DHCP_DISCOVER);
+		test_dhcp_add(&message, 61, ids[i], 5);
+		assert_int_equal(ask(f, &message), DHCP_OFFER);
+		address = yours(f);
+		test_dhcp_begin(&message, DHCP_REQUEST);
+		test_dhcp_add(&message, 61, ids[i], 5);
+		test_dhcp_add_u32(&message, 50, address);
+		assert_int_equal(ask(f, &message), DHCP_ACK);
+		if (i == 1)
+			assert_int_equal(address, first);
+	}
+	assert_int_equal(leases_count(f->leases, LEASE_BOUND), 2);
+}
+
 static void renewing_and_rebooting(void **state)
 {
 	struct fixture *f = *state;
@@ -427,6 +474,8 @@ int main(void)
 		SERVE_TEST(the_four_messages),
 		SERVE_TEST(only_what_is_asked_for),
 		SERVE_TEST(a_client_id_comes_back_and_tells_clients_apart),
+		SERVE_TEST(a_client_id_comes_back_where_no_room_is_left),
+		SERVE_TEST(the_stages_of_a_boot_share_what_the_port_may_have),
 		SERVE_TEST(renewing_and_rebooting),
 		SERVE_TEST(what_a_client_cannot_have_is_refused),
 		SERVE_TEST(a_ports_own_address_takes_no_state),

@@ -5,30 +5,51 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xxhash.h>
+
 #include "base/common.h"
+#include "service/free_addresses.h"
 
 #define BUCKETS_MIN 64u
 #define NOT_TIMED   UINT_MAX
 
-/* An owner's name, and how many addresses it holds. */
+/* Addresses at which a client's own place is looked for before any free one will do. */
+#define PROBES 8u
+
+/* Past leases that an owner may have beside each that it may hold: those of clients that came and
+ * went. Beyond it forgets its own oldest. */
+#define PAST_SHARE 4u
+
+/* Owners are told apart by how many past leases they have, up to so many. */
+#define RANKS 256u
+
+/* Leases of an owner, the one that came last at the end. */
+struct entry_list {
+	struct entry *oldest, *newest;
+	unsigned count;
+};
+
+/* An owner's name, and its leases. It is freed with the last one. */
 struct owner {
 	struct owner *next; /* of the same hash */
 	char name[LEASE_OWNER_SIZE];
-	unsigned held;
-	unsigned leases; /* in any state: it is freed with the last one */
+	struct entry_list held, past;
+	struct owner *before, *behind; /* of the same rank */
+	unsigned rank;                 /* 0: it has no past ones, and is in no list */
 };
 
 struct entry {
 	struct lease lease;
 	struct owner *owner;
 	struct entry *next_client, *next_address; /* of the same hash */
-	struct entry *older, *newer;              /* of the past ones */
+	struct entry *older, *newer;              /* of its owner, past or held */
 	unsigned timer;                           /* position in timers[]; NOT_TIMED: past */
 	unsigned position;                        /* in entries[] */
+	bool was_bound;                           /* once, so that the journal knows it */
 };
 
 struct leases {
-	uint64_t seed;
+	uint64_t seed, place_seed;
 	struct entry **entries; /* all, in no order */
 	struct entry **timers;  /* a heap of those that end by time, the next one first */
 	unsigned count, timed, room;
@@ -36,37 +57,38 @@ struct leases {
 	struct entry **clients, **addresses; /* [buckets] */
 	struct owner **owners;
 	unsigned buckets; /* a power of two */
-	struct entry *oldest, *newest;
-	/* The pool in which every address has been somebody's, as long as none is forgotten. */
-	uint64_t used_from, used_to;
-	bool used_up;
+	/* Owners with so many past leases: who came to have them last is at the end. */
+	struct {
+		struct owner *first, *last;
+	} ranks[RANKS];
+	struct free_addresses unused; /* of the last pool that was asked for */
 };
-
-/* FNV-1a, begun with a secret. */
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
-{
-	const uint8_t *at = bytes;
-
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
-	return hash ^ hash >> 32;
-}
 
 static unsigned owner_bucket(const struct leases *leases, const char *name)
 {
-	return (unsigned)hash_bytes(leases->seed, name, strlen(name)) & (leases->buckets - 1);
+	return (unsigned)XXH3_64bits_withSeed(name, strlen(name), leases->seed) &
+	       (leases->buckets - 1);
 }
 
 static uint64_t client_hash(const struct leases *leases, const struct lease_client *client)
 {
-	uint64_t hash = hash_bytes(leases->seed, client->owner, strlen(client->owner));
+	uint64_t hash = XXH3_64bits_withSeed(client->owner, strlen(client->owner), leases->seed);
 
-	return hash_bytes(hash, client->id, client->length);
+	return XXH3_64bits_withSeed(client->id, client->length, hash);
+}
+
+/* Where the search for the client's address begins. It can be seen from outside, so it tells
+ * nothing of what the hashes begin with. */
+static uint64_t client_place(const struct leases *leases, const struct lease_client *client)
+{
+	uint64_t hash = client_hash(leases, client);
+
+	return XXH3_64bits_withSeed(&hash, sizeof(hash), leases->place_seed);
 }
 
 static uint64_t address_hash(const struct leases *leases, uint64_t address)
 {
-	return hash_bytes(leases->seed, &address, sizeof(address));
+	return XXH3_64bits_withSeed(&address, sizeof(address), leases->seed);
 }
 
 static struct entry **client_slot(const struct leases *leases, const struct lease_client *client)
@@ -146,29 +168,76 @@ static void take_from_heap(struct leases *leases, struct entry *entry)
 	entry->timer = NOT_TIMED;
 }
 
-/* The list of past ones. */
+/* Owners by how many past leases they have. */
 
-static void take_from_past(struct leases *leases, struct entry *entry)
+static void leave_rank(struct leases *leases, struct owner *owner)
 {
+	if (owner->before)
+		owner->before->behind = owner->behind;
+	else
+		leases->ranks[owner->rank].first = owner->behind;
+	if (owner->behind)
+		owner->behind->before = owner->before;
+	else
+		leases->ranks[owner->rank].last = owner->before;
+	owner->before = owner->behind = NULL;
+}
+
+static void rank(struct leases *leases, struct owner *owner)
+{
+	unsigned next = MIN(owner->past.count, RANKS - 1);
+
+	if (next == owner->rank)
+		return;
+	if (owner->rank)
+		leave_rank(leases, owner);
+	owner->rank = next;
+	if (!next)
+		return;
+	owner->before = leases->ranks[next].last;
+	if (owner->before)
+		owner->before->behind = owner;
+	else
+		leases->ranks[next].first = owner;
+	leases->ranks[next].last = owner;
+}
+
+/* The lists of an owner. */
+
+static struct entry_list *list_of(struct entry *entry)
+{
+	return entry->lease.state == LEASE_PAST ? &entry->owner->past : &entry->owner->held;
+}
+
+static void leave_list(struct leases *leases, struct entry *entry)
+{
+	struct entry_list *list = list_of(entry);
+
 	if (entry->older)
 		entry->older->newer = entry->newer;
 	else
-		leases->oldest = entry->newer;
+		list->oldest = entry->newer;
 	if (entry->newer)
 		entry->newer->older = entry->older;
 	else
-		leases->newest = entry->older;
+		list->newest = entry->older;
 	entry->older = entry->newer = NULL;
+	list->count--;
+	rank(leases, entry->owner);
 }
 
-static void add_to_past(struct leases *leases, struct entry *entry)
+static void join_list(struct leases *leases, struct entry *entry)
 {
-	entry->older = leases->newest;
-	if (leases->newest)
-		leases->newest->newer = entry;
+	struct entry_list *list = list_of(entry);
+
+	entry->older = list->newest;
+	if (list->newest)
+		list->newest->newer = entry;
 	else
-		leases->oldest = entry;
-	leases->newest = entry;
+		list->oldest = entry;
+	list->newest = entry;
+	list->count++;
+	rank(leases, entry->owner);
 }
 
 /* Gives the entry, which may be of any state, another one. */
@@ -177,19 +246,17 @@ static void enter(
 {
 	enum lease_state old = entry->lease.state;
 
+	leave_list(leases, entry);
 	entry->lease.state = state;
 	entry->lease.until = until;
+	entry->was_bound |= state == LEASE_BOUND;
 	leases->states[old]--;
 	leases->states[state]++;
-	if (old == LEASE_PAST)
-		take_from_past(leases, entry);
-	else if (state == LEASE_PAST)
-		take_from_heap(leases, entry);
-	if (state == LEASE_PAST)
-		add_to_past(leases, entry);
-	else
+	join_list(leases, entry);
+	if (state != LEASE_PAST)
 		sift(leases, old == LEASE_PAST ? leases->timed++ : entry->timer, entry);
-	entry->owner->held += (state != LEASE_PAST) - (old != LEASE_PAST);
+	else if (old != LEASE_PAST)
+		take_from_heap(leases, entry);
 }
 
 static struct owner *find_owner(const struct leases *leases, const char *name)
@@ -221,7 +288,7 @@ static void leave_owner(struct leases *leases, struct owner *owner)
 {
 	struct owner **slot = &leases->owners[owner_bucket(leases, owner->name)];
 
-	if (--owner->leases)
+	if (owner->held.count || owner->past.count)
 		return;
 	while (*slot != owner)
 		slot = &(*slot)->next;
@@ -322,15 +389,15 @@ static struct entry *add(struct leases *leases, const struct lease_client *clien
 		free(entry);
 		return NULL;
 	}
-	entry->owner->leases++;
 	entry->lease.client = *client;
 	entry->lease.address = address;
 	entry->timer = NOT_TIMED;
 	entry->position = leases->count;
 	leases->entries[leases->count++] = entry;
 	leases->states[LEASE_PAST]++;
-	add_to_past(leases, entry);
+	join_list(leases, entry);
 	link_hashes(leases, entry);
+	free_addresses_set(&leases->unused, address, false);
 	if (leases->count > leases->buckets)
 		widen(leases);
 	return entry;
@@ -342,15 +409,15 @@ static void drop(struct leases *leases, struct entry *entry)
 
 	if (entry->lease.state != LEASE_PAST)
 		enter(leases, entry, LEASE_PAST, 0);
-	take_from_past(leases, entry);
+	leave_list(leases, entry);
 	leases->states[LEASE_PAST]--;
+	free_addresses_set(&leases->unused, entry->lease.address, true);
 	unlink_hashes(leases, entry);
 	leases->entries[entry->position] = last;
 	last->position = entry->position;
 	leases->count--;
 	leave_owner(leases, entry->owner);
 	free(entry);
-	leases->used_up = false;
 }
 
 struct leases *leases_new(uint64_t seed)
@@ -360,6 +427,7 @@ struct leases *leases_new(uint64_t seed)
 	if (!leases)
 		return NULL;
 	leases->seed = seed;
+	leases->place_seed = XXH3_64bits_withSeed(&seed, sizeof(seed), ~seed);
 	leases->buckets = BUCKETS_MIN;
 	leases->clients = calloc(BUCKETS_MIN, sizeof(*leases->clients));
 	leases->addresses = calloc(BUCKETS_MIN, sizeof(*leases->addresses));
@@ -376,6 +444,7 @@ void leases_free(struct leases *leases)
 		return;
 	while (leases->count)
 		drop(leases, leases->entries[leases->count - 1]);
+	free_addresses_fini(&leases->unused);
 	free(leases->entries);
 	free(leases->timers);
 	free(leases->clients);
@@ -398,70 +467,75 @@ const struct lease *leases_at(const struct leases *leases, uint64_t address)
 	return entry ? &entry->lease : NULL;
 }
 
-static int compare_addresses(const void *a, const void *b)
+/* Any address of the pool that nobody is known to have; 0: none. */
+static uint64_t find_any_unused(struct leases *leases, const struct lease_pool *pool)
 {
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
+	if (free_addresses_cover(&leases->unused, pool) == FREE_ADDRESSES_NEW)
+		for (unsigned i = 0; i < leases->count; i++)
+			free_addresses_set(
+				&leases->unused, leases->entries[i]->lease.address, false);
+	return free_addresses_find(&leases->unused);
 }
 
-bool lease_pool_has(const struct lease_pool *pool, uint64_t address)
-{
-	return address >= pool->from && address <= pool->to &&
-	       !(pool->excluded_count && bsearch(&address, pool->excluded, pool->excluded_count,
-						 sizeof(*pool->excluded), compare_addresses));
-}
-
-uint64_t lease_pool_size(const struct lease_pool *pool)
-{
-	uint64_t span = pool->to - pool->from;
-
-	if (pool->from > pool->to)
-		return 0;
-	span += span != UINT64_MAX;
-	return span - MIN(span, (uint64_t)pool->excluded_count);
-}
-
-/* An address of the pool that nobody ever had, from a place of the client's own on; 0: none. So a
- * client that is forgotten is likely to get the same one again. */
+/* An address of the pool that nobody is known to have, near a place of the client's own where that
+ * is free; 0: none. So a client that is forgotten is likely to get the same one again. */
 static uint64_t find_unused(
 	struct leases *leases, const struct lease_pool *pool, const struct lease_client *client)
 {
 	uint64_t span = pool->to - pool->from, address;
 
-	if (pool->from > pool->to ||
-		(leases->used_up && leases->used_from == pool->from && leases->used_to == pool->to))
+	if (pool->from > pool->to)
 		return 0;
-	address = pool->from + (span == UINT64_MAX ? client_hash(leases, client)
-						   : client_hash(leases, client) % (span + 1));
-	for (uint64_t i = 0;; i++) {
+	address = pool->from + (span == UINT64_MAX ? client_place(leases, client)
+						   : client_place(leases, client) % (span + 1));
+	for (unsigned i = 0; i < PROBES; i++) {
 		if (address && lease_pool_has(pool, address) && !at(leases, address))
 			return address;
-		if (i == span)
-			break;
 		address = address == pool->to ? pool->from : address + 1;
 	}
-	leases->used_up = true;
-	leases->used_from = pool->from;
-	leases->used_to = pool->to;
+	return find_any_unused(leases, pool);
+}
+
+/* The owner with the most past leases; NULL: nobody has any. */
+static struct owner *fullest(const struct leases *leases)
+{
+	for (unsigned i = RANKS - 1; i > 0; i--)
+		if (leases->ranks[i].first)
+			return leases->ranks[i].first;
+	return NULL;
+}
+
+/* The address of the pool that has been free for longest, of the owner that has had the most: who
+ * comes and goes as many clients takes nobody else's. 0: none. Past leases of addresses that the
+ * pool has no more are forgotten on the way. */
+static uint64_t take_oldest(struct leases *leases, const struct lease_pool *pool)
+{
+	struct owner *owner;
+
+	while ((owner = fullest(leases))) {
+		uint64_t address = owner->past.oldest->lease.address;
+
+		drop(leases, owner->past.oldest);
+		if (lease_pool_has(pool, address))
+			return address;
+	}
 	return 0;
 }
 
-/* The address of the pool that has been free for longest; 0: none. */
-static uint64_t take_oldest(struct leases *leases, const struct lease_pool *pool)
+/* Makes room for one more past lease of the owner, of which it has too many. The address of the
+ * pool that it had longest ago; 0: none. */
+static uint64_t forget_own(struct leases *leases, const struct lease_pool *pool, const char *name)
 {
-	struct entry *entry = leases->oldest;
-	bool used_up = leases->used_up;
-	uint64_t address;
+	struct owner *owner = pool->limit ? find_owner(leases, name) : NULL;
+	unsigned left = owner ? owner->past.count : 0;
+	uint64_t address = 0;
 
-	while (entry && !lease_pool_has(pool, entry->lease.address))
-		entry = entry->newer;
-	if (!entry)
-		return 0;
-	address = entry->lease.address;
-	drop(leases, entry);
-	leases->used_up = used_up; /* it becomes somebody's at once */
-	return address;
+	/* The owner goes with its last lease, so its count is not looked at again. */
+	for (; left && left / PAST_SHARE >= pool->limit; left--) {
+		address = owner->past.oldest->lease.address;
+		drop(leases, owner->past.oldest);
+	}
+	return lease_pool_has(pool, address) ? address : 0;
 }
 
 /* Whether the owner may hold one more. */
@@ -469,10 +543,10 @@ static bool may_hold(const struct leases *leases, const struct lease_pool *pool,
 {
 	const struct owner *owner = pool->limit ? find_owner(leases, name) : NULL;
 
-	return !owner || owner->held < pool->limit;
+	return !owner || owner->held.count < pool->limit;
 }
 
-/* Whether the client may have this address: nobody has it now. */
+/* Whether the client may have this address: nobody has it now, and no other owner had it. */
 static bool is_free_for(const struct leases *leases, const struct lease_pool *pool,
 	const struct lease_client *client, uint64_t address)
 {
@@ -480,8 +554,11 @@ static bool is_free_for(const struct leases *leases, const struct lease_pool *po
 
 	if (!lease_pool_has(pool, address))
 		return false;
-	return !entry || entry->lease.state == LEASE_PAST ||
-	       (entry->lease.state != LEASE_DECLINED && same_client(&entry->lease.client, client));
+	if (!entry)
+		return true;
+	if (entry->lease.state == LEASE_PAST)
+		return strcmp(entry->lease.client.owner, client->owner) == 0;
+	return (entry->lease.state != LEASE_DECLINED && same_client(&entry->lease.client, client));
 }
 
 /* Makes the address, which is free for the client, the client's, in no state yet. */
@@ -500,35 +577,78 @@ static struct entry *assign(
 	return add(leases, client, address);
 }
 
+/* Looked through for what a client may take over. */
+#define HELD_MAX 256u
+
+static bool has_mac(const uint8_t mac[MAC_SIZE])
+{
+	static const uint8_t none[MAC_SIZE];
+
+	return memcmp(mac, none, MAC_SIZE) != 0;
+}
+
+static void rename_client(
+	struct leases *leases, struct entry *entry, const struct lease_client *client)
+{
+	unlink_hashes(leases, entry);
+	entry->lease.client = *client;
+	link_hashes(leases, entry);
+}
+
+/* Where the owner may hold no more: what it holds for the same machine under another name becomes
+ * the client's, the oldest first. NULL: it holds none. */
+static struct entry *take_over(
+	struct leases *leases, const struct lease_client *client, const uint8_t mac[MAC_SIZE])
+{
+	struct owner *owner = find_owner(leases, client->owner);
+	struct entry *entry = owner && has_mac(mac) ? owner->held.oldest : NULL;
+	struct entry *past = find(leases, client);
+
+	for (unsigned i = 0; entry && i < HELD_MAX; i++, entry = entry->newer) {
+		if (entry->lease.state == LEASE_DECLINED ||
+			memcmp(entry->lease.mac, mac, MAC_SIZE) != 0)
+			continue;
+		if (past)
+			drop(leases, past);
+		rename_client(leases, entry, client);
+		return entry;
+	}
+	return NULL;
+}
+
 /* What was declined is no client's any more, only its owner's: it must not stand in the way of the
  * next lease of who declined it. */
 static void disown(struct leases *leases, struct entry *entry)
 {
-	struct lease_client *client = &entry->lease.client;
+	struct lease_client client = entry->lease.client;
 
-	unlink_hashes(leases, entry);
-	client->id[0] = LEASE_NOBODY;
-	memcpy(client->id + 1, &entry->lease.address, sizeof(entry->lease.address));
-	client->length = 1 + sizeof(entry->lease.address);
-	link_hashes(leases, entry);
+	client.id[0] = LEASE_NOBODY;
+	memcpy(client.id + 1, &entry->lease.address, sizeof(entry->lease.address));
+	client.length = 1 + sizeof(entry->lease.address);
+	rename_client(leases, entry, &client);
 }
 
 enum lease_result leases_offer(struct leases *leases, const struct lease_pool *pool,
 	const struct lease_client *client, uint64_t wish, uint64_t until,
-	const struct lease **lease)
+	const uint8_t mac[MAC_SIZE], const struct lease **lease)
 {
 	struct entry *entry = find(leases, client);
 	bool held = entry && entry->lease.state != LEASE_PAST;
-	uint64_t address = 0;
+	uint64_t address = 0, old = 0;
 
-	if (!held && !may_hold(leases, pool, client->owner))
-		return LEASE_LIMIT;
+	if (!held && !may_hold(leases, pool, client->owner)) {
+		entry = take_over(leases, client, mac);
+		if (!entry)
+			return LEASE_LIMIT;
+	}
 	if (entry && is_free_for(leases, pool, client, entry->lease.address))
 		address = entry->lease.address;
 	if (!address && wish && is_free_for(leases, pool, client, wish))
 		address = wish;
+	if (!entry)
+		old = forget_own(leases, pool, client->owner);
 	if (!address)
-		address = find_unused(leases, pool, client);
+		address = old ? old : find_unused(leases, pool, client);
 	if (!address)
 		address = take_oldest(leases, pool);
 	if (!address)
@@ -536,8 +656,10 @@ enum lease_result leases_offer(struct leases *leases, const struct lease_pool *p
 	entry = assign(leases, client, address);
 	if (!entry)
 		return LEASE_MEMORY;
-	if (entry->lease.state != LEASE_BOUND)
+	if (entry->lease.state != LEASE_BOUND) {
 		enter(leases, entry, LEASE_OFFERED, until);
+		memcpy(entry->lease.mac, mac, MAC_SIZE);
+	}
 	*lease = &entry->lease;
 	return LEASE_OK;
 }
@@ -551,8 +673,13 @@ enum lease_result leases_bind(struct leases *leases, const struct lease_pool *po
 
 	if (!is_free_for(leases, pool, client, address))
 		return LEASE_TAKEN;
-	if (!held && !may_hold(leases, pool, client->owner))
-		return LEASE_LIMIT;
+	if (!held && !may_hold(leases, pool, client->owner)) {
+		entry = take_over(leases, client, mac);
+		if (!entry)
+			return LEASE_LIMIT;
+	}
+	if (!entry)
+		forget_own(leases, pool, client->owner);
 	entry = assign(leases, client, address);
 	if (!entry)
 		return LEASE_MEMORY;
@@ -582,8 +709,15 @@ const struct lease *leases_release(
 
 	if (!entry)
 		return NULL;
-	enter(leases, entry, LEASE_PAST, now);
-	return &entry->lease;
+	if (entry->lease.state == LEASE_BOUND) {
+		enter(leases, entry, LEASE_PAST, now);
+		return &entry->lease;
+	}
+	if (entry->was_bound)
+		enter(leases, entry, LEASE_PAST, now);
+	else
+		drop(leases, entry);
+	return NULL;
 }
 
 const struct lease *leases_decline(
@@ -610,6 +744,7 @@ bool leases_restore(struct leases *leases, const struct lease *lease)
 	entry = add(leases, &lease->client, lease->address);
 	if (!entry)
 		return false;
+	entry->was_bound = true;
 	memcpy(entry->lease.mac, lease->mac, MAC_SIZE);
 	memcpy(entry->lease.host, lease->host, LEASE_HOST_SIZE);
 	if (lease->state != LEASE_PAST)

@@ -13,8 +13,16 @@
  * A client is known by what it calls itself *and* by its owner, the port where it is: whoever
  * claims at another port to be the same client is another. An owner may hold so many addresses as
  * the pool's limit says (offered, bound or declined), so that one with a thousand MAC addresses
- * takes no more than its share. PAST is what makes a client get the address that it had; the
- * oldest of them is given away where no address is left that nobody ever had.
+ * takes no more than its share. PAST is what makes a client get the address that it had. Of these
+ * an owner has so many as its share allows, too: beyond that its own oldest goes. Where no address
+ * is left that nobody is known to have had, the oldest of the owner with the most of them is given
+ * away. No other owner gets one by asking for it.
+ *
+ * The stages of one machine's boot call themselves differently, and a new system does, too. So
+ * where an owner may hold no more, a client takes over what another of the same owner and MAC
+ * address holds.
+ *
+ * What a call costs does not grow with the table, whatever clients do.
  *
  * Time is in seconds of the wall clock, an argument: leases outlive the process.
  *
@@ -27,6 +35,7 @@
 #include <stdint.h>
 
 #include "packet/mac.h"
+#include "service/lease_pool.h"
 
 /* A DUID has up to 130 bytes (RFC 8415, 11.1), and its IAID four. */
 #define LEASE_CLIENT_MAX 136
@@ -54,14 +63,6 @@ struct lease {
 	char host[LEASE_HOST_SIZE]; /* what the client calls itself; "": nothing */
 };
 
-/* What addresses there are to give. Borrowed for the call. */
-struct lease_pool {
-	uint64_t from, to;        /* both are of the pool; from > to: there is none */
-	const uint64_t *excluded; /* rising; those that are not */
-	unsigned excluded_count;
-	unsigned limit; /* addresses that one owner may hold; 0: any number */
-};
-
 enum lease_result {
 	LEASE_OK,
 	LEASE_NONE_LEFT, /* all addresses are taken */
@@ -81,28 +82,29 @@ const struct lease *leases_find(const struct leases *leases, const struct lease_
 /* Who has the address, or had it last. */
 const struct lease *leases_at(const struct leases *leases, uint64_t address);
 
-/* True where the address is of the pool. */
-bool lease_pool_has(const struct lease_pool *pool, uint64_t address);
-
 /*
  * Chooses an address for the client and keeps it until then: the one that it has or had, else
- * `wish` where that is free (0: none), else one that nobody had, else the one that has been free
- * for longest. What is bound stays bound. LEASE_OK and *lease, or why there is none.
+ * `wish` where that is free (0: none) and no other owner had it, else one that nobody had, else
+ * one that has been free for long. What is bound stays bound. LEASE_OK and *lease, or why there is
+ * none.
  */
 enum lease_result leases_offer(struct leases *leases, const struct lease_pool *pool,
 	const struct lease_client *client, uint64_t wish, uint64_t until,
-	const struct lease **lease);
+	const uint8_t mac[MAC_SIZE], const struct lease **lease);
 
 /* Binds the address to the client until then; what else it held it holds no more. mac, host: noted
- * with it. LEASE_OK and *lease, or why not. */
+ * with it. LEASE_OK and *lease, or why not: LEASE_TAKEN also where another owner had it last. */
 enum lease_result leases_bind(struct leases *leases, const struct lease_pool *pool,
 	const struct lease_client *client, uint64_t address, uint64_t until,
 	const uint8_t mac[MAC_SIZE], const char *host, const struct lease **lease);
 
-/* The client gives the address back, or says that somebody else uses it: nobody gets it until
- * then. NULL where it is not the client's. */
+/* The client gives the address back. What is past by that; NULL where it was not the client's, or
+ * only offered: there is nothing to be kept then. */
 const struct lease *leases_release(
 	struct leases *leases, const struct lease_client *client, uint64_t address, uint64_t now);
+
+/* The client says that somebody else uses the address: nobody gets it until then. NULL where it is
+ * not the client's. */
 const struct lease *leases_decline(
 	struct leases *leases, const struct lease_client *client, uint64_t address, uint64_t until);
 
@@ -123,8 +125,5 @@ unsigned leases_total(const struct leases *leases);
 
 /* All that is known, by a position below leases_total() that changes with the table. */
 const struct lease *leases_get(const struct leases *leases, unsigned position);
-
-/* The addresses of the pool, cut off at UINT64_MAX. */
-uint64_t lease_pool_size(const struct lease_pool *pool);
 
 #endif

@@ -27,12 +27,14 @@
 struct model_lease {
 	enum lease_state state; /* LEASE_PAST: nobody has it */
 	bool known;             /* somebody has or had it */
+	bool was_bound;         /* to whom it is or was */
 	unsigned owner, id;     /* id: IDS for what was declined */
 	uint64_t until;
 };
 
 static const uint64_t excluded[] = {FIRST + 3, FIRST + 7};
 static const uint8_t mac[MAC_SIZE] = {0x52, 0x54, 0, 0, 0, 1};
+static const uint8_t no_mac[MAC_SIZE];
 
 static struct lease_pool pool_of(unsigned limit)
 {
@@ -79,14 +81,25 @@ static bool any_free(const struct model_lease *model)
 	return false;
 }
 
+/* What an owner may ask for: what nobody has, and no other had. */
+static bool is_free_for(const struct model_lease *model, uint64_t address, unsigned owner)
+{
+	const struct model_lease *lease = &model[address - FIRST];
+
+	return in_pool(address) && lease->state == LEASE_PAST &&
+	       (!lease->known || lease->owner == owner);
+}
+
 static void set(struct model_lease *model, uint64_t address, unsigned owner, unsigned id,
 	enum lease_state state, uint64_t until)
 {
 	struct model_lease *old = find(model, owner, id);
+	bool was_bound = old && old == &model[address - FIRST] && old->was_bound;
 
 	if (old)
 		*old = (struct model_lease){0};
-	model[address - FIRST] = (struct model_lease){state, true, owner, id, until};
+	model[address - FIRST] = (struct model_lease){
+		state, true, was_bound || state == LEASE_BOUND, owner, id, until};
 }
 
 static void step_offer(struct leases *leases, struct model_lease *model, unsigned owner,
@@ -97,7 +110,8 @@ static void step_offer(struct leases *leases, struct model_lease *model, unsigne
 	struct model_lease *own = find(model, owner, id);
 	bool held = own && own->state != LEASE_PAST;
 	const struct lease *lease = NULL;
-	enum lease_result result = leases_offer(leases, &pool, &client, wish, now + 5, &lease);
+	enum lease_result result = leases_offer(
+		leases, &pool, &client, wish, now + 5, no_mac, &lease);
 
 	if (!held && held_by(model, owner) >= LIMIT) {
 		assert_int_equal(result, LEASE_LIMIT);
@@ -113,7 +127,7 @@ static void step_offer(struct leases *leases, struct model_lease *model, unsigne
 		assert_ptr_equal(own, &model[lease->address - FIRST]);
 	} else {
 		assert_int_equal(model[lease->address - FIRST].state, LEASE_PAST);
-		if (in_pool(wish) && model[wish - FIRST].state == LEASE_PAST)
+		if (is_free_for(model, wish, owner))
 			assert_int_equal(lease->address, wish);
 	}
 	if (!own || own->state != LEASE_BOUND)
@@ -130,10 +144,9 @@ static void step_bind(struct leases *leases, struct model_lease *model, unsigned
 	bool held = own && own->state != LEASE_PAST;
 	const struct lease *lease = NULL;
 	enum lease_result result = leases_bind(
-		leases, &pool, &client, address, now + 20, mac, "host", &lease);
-	struct model_lease *wanted = in_pool(address) ? &model[address - FIRST] : NULL;
+		leases, &pool, &client, address, now + 20, no_mac, "host", &lease);
 
-	if (!wanted || (wanted->state != LEASE_PAST && wanted != own)) {
+	if (!is_free_for(model, address, owner) && !(held && own == &model[address - FIRST])) {
 		assert_int_equal(result, LEASE_TAKEN);
 		return;
 	}
@@ -156,9 +169,16 @@ static void step_give_back(struct leases *leases, struct model_lease *model, uns
 	const struct lease *lease = decline ? leases_decline(leases, &client, address, now + 9)
 					    : leases_release(leases, &client, address, now);
 
-	assert_int_equal(lease != NULL, held);
-	if (!held)
+	if (!held) {
+		assert_null(lease);
 		return;
+	}
+	if (!decline && own->state == LEASE_OFFERED && !own->was_bound) {
+		assert_null(lease);
+		*own = (struct model_lease){0};
+		return;
+	}
+	assert_int_equal(lease != NULL, decline || own->state == LEASE_BOUND);
 	own->state = decline ? LEASE_DECLINED : LEASE_PAST;
 	own->until = decline ? now + 9 : now;
 	own->id = decline ? IDS : id;
@@ -251,7 +271,7 @@ static uint64_t must_bind(struct leases *leases, const struct lease_pool *pool, 
 	const struct lease_client client = client_of(owner, id);
 	const struct lease *lease;
 
-	assert_int_equal(leases_offer(leases, pool, &client, 0, until, &lease), LEASE_OK);
+	assert_int_equal(leases_offer(leases, pool, &client, 0, until, no_mac, &lease), LEASE_OK);
 	assert_int_equal(leases_bind(leases, pool, &client, lease->address, until, mac, "", &lease),
 		LEASE_OK);
 	return lease->address;
@@ -268,7 +288,8 @@ static void a_client_gets_its_address_again_and_the_oldest_goes_first(void **sta
 	const struct lease *lease;
 
 	assert_true(a != b && b != c && a != c);
-	assert_int_equal(leases_offer(leases, &pool, &late, 0, 40, &lease), LEASE_NONE_LEFT);
+	assert_int_equal(
+		leases_offer(leases, &pool, &late, 0, 40, no_mac, &lease), LEASE_NONE_LEFT);
 	assert_int_equal(leases_expire(leases, 25), 2);
 	assert_int_equal(must_bind(leases, &pool, 0, 1, 50), b);
 	assert_int_equal(must_bind(leases, &pool, 1, 0, 50), a);
@@ -303,10 +324,175 @@ static void a_starving_owner_leaves_the_pool_to_others(void **state)
 
 		memcpy(client.id + 1, &id, sizeof(id));
 		client.length = 5;
-		served += leases_offer(leases, &pool, &client, 0, 10, &lease) == LEASE_OK;
+		served += leases_offer(leases, &pool, &client, 0, 10, no_mac, &lease) == LEASE_OK;
 	}
 	assert_int_equal(served, 32);
 	must_bind(leases, &pool, 1, 0, 10);
+	leases_free(leases);
+}
+
+static struct lease_client client_number(unsigned owner, unsigned number)
+{
+	struct lease_client client = client_of(owner, 0);
+
+	memcpy(client.id + 1, &number, sizeof(number));
+	client.length = 1 + sizeof(number);
+	return client;
+}
+
+/* Offers an address to a client that then gives it back. */
+static uint64_t come_and_go(struct leases *leases, const struct lease_pool *pool,
+	const struct lease_client *client, bool bind)
+{
+	const struct lease *lease;
+	uint64_t address;
+
+	assert_int_equal(leases_offer(leases, pool, client, 0, 30, no_mac, &lease), LEASE_OK);
+	address = lease->address;
+	if (bind)
+		assert_int_equal(
+			leases_bind(leases, pool, client, address, 30, mac, "", &lease), LEASE_OK);
+	assert_int_equal(leases_release(leases, client, address, 10) != NULL, bind);
+	return address;
+}
+
+static void what_was_only_offered_leaves_nothing(void **state)
+{
+	const struct lease_pool pool = pool_of(2);
+	const struct lease_client client = client_of(0, 0);
+	struct leases *leases = leases_new(7);
+	const struct lease *lease;
+	uint64_t address;
+
+	come_and_go(leases, &pool, &client, false);
+	assert_int_equal(leases_total(leases), 0);
+	/* But what was bound before is not forgotten by that. */
+	address = come_and_go(leases, &pool, &client, true);
+	assert_int_equal(leases_offer(leases, &pool, &client, 0, 30, no_mac, &lease), LEASE_OK);
+	assert_int_equal(lease->address, address);
+	assert_null(leases_release(leases, &client, address, 11));
+	assert_int_equal(leases_find(leases, &client)->state, LEASE_PAST);
+	leases_free(leases);
+}
+
+static void clients_that_come_and_go_take_nobodys_past(void **state)
+{
+	const struct lease_pool pool = {FIRST, FIRST + 99, NULL, 0, 2};
+	const struct lease_client victim = client_of(1, 0);
+	struct leases *leases = leases_new(7);
+	uint64_t address = come_and_go(leases, &pool, &victim, true);
+	const struct lease *lease;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		struct lease_client client = client_number(0, i);
+
+		come_and_go(leases, &pool, &client, true);
+		/* Nor by asking for it. */
+		client = client_number(0, 1000 + i);
+		assert_int_equal(leases_offer(leases, &pool, &client, address, 30, no_mac, &lease),
+			LEASE_OK);
+		assert_int_not_equal(lease->address, address);
+		leases_release(leases, &client, lease->address, 10);
+		assert_int_equal(leases_bind(leases, &pool, &client, address, 30, mac, "", &lease),
+			LEASE_TAKEN);
+	}
+	assert_in_range(leases_total(leases), 2, 1 + 10);
+	assert_int_equal(must_bind(leases, &pool, 1, 0, 30), address);
+	leases_free(leases);
+}
+
+/* A pool in which nothing is unused: who has the most past leases gives one. */
+static void the_owner_with_the_most_past_leases_gives_first(void **state)
+{
+	const struct lease_pool pool = {FIRST, FIRST + 9, NULL, 0, 0};
+	struct leases *leases = leases_new(7);
+	const struct lease_client rare = client_of(1, 0);
+	uint64_t address = come_and_go(leases, &pool, &rare, true);
+
+	for (unsigned i = 0; i < 9; i++)
+		must_bind(leases, &pool, 0, i, 30);
+	leases_expire(leases, 30);
+	for (unsigned owner = 2; owner < 10; owner++)
+		assert_int_not_equal(must_bind(leases, &pool, owner, 0, 90), address);
+	assert_int_equal(must_bind(leases, &pool, 1, 0, 90), address);
+	leases_free(leases);
+}
+
+/* One free address in a full pool, again and again: with a walk for each this takes minutes, longer
+ * than a test may. */
+static void the_last_free_address_is_found_at_once(void **state)
+{
+	const struct lease_pool pool = {0x10000, 0x1ffff, NULL, 0, 0};
+	const struct lease_client mover = client_of(0, 1);
+	struct leases *leases = leases_new(7);
+	struct lease lease = {.until = 90, .state = LEASE_BOUND};
+	const struct lease *given;
+
+	for (unsigned i = 0; i < 0xffff; i++) {
+		lease.client = client_number(1, i);
+		lease.address = pool.from + (i * 40503u & 0xffff);
+		assert_true(leases_restore(leases, &lease));
+	}
+	for (unsigned i = 0; i < 100000; i++) {
+		assert_int_equal(
+			leases_offer(leases, &pool, &mover, 0, 90, no_mac, &given), LEASE_OK);
+		assert_null(leases_release(leases, &mover, given->address, 10));
+	}
+	assert_int_equal(leases_total(leases), 0xffff);
+	must_bind(leases, &pool, 0, 2, 90);
+	assert_int_equal(
+		leases_offer(leases, &pool, &mover, 0, 90, no_mac, &given), LEASE_NONE_LEFT);
+	leases_free(leases);
+}
+
+static void an_address_that_is_no_longer_excluded_is_given(void **state)
+{
+	const uint64_t other = FIRST;
+	const struct lease_pool narrow = {FIRST, FIRST + 19, &other, 1, 0};
+	const struct lease_pool wide = {FIRST, FIRST + 19, NULL, 0, 0};
+	const struct lease_client late = client_of(99, 0);
+	struct leases *leases = leases_new(7);
+	const struct lease *lease;
+
+	for (unsigned i = 0; i < 19; i++)
+		must_bind(leases, &narrow, i, 0, 90);
+	assert_int_equal(
+		leases_offer(leases, &narrow, &late, 0, 90, no_mac, &lease), LEASE_NONE_LEFT);
+	assert_int_equal(must_bind(leases, &wide, 98, 0, 90), FIRST);
+	assert_int_equal(
+		leases_offer(leases, &wide, &late, 0, 90, no_mac, &lease), LEASE_NONE_LEFT);
+	leases_free(leases);
+}
+
+static void a_machine_takes_over_what_it_held_under_another_name(void **state)
+{
+	static const uint8_t other[MAC_SIZE] = {0x52, 0x54, 0, 0, 0, 2};
+	const struct lease_pool pool = pool_of(2);
+	const struct lease_client stages[] = {
+		client_of(0, 0), client_of(0, 1), client_of(0, 2), client_of(0, 3)};
+	struct leases *leases = leases_new(7);
+	const struct lease *lease;
+	uint64_t first = 0;
+
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(
+			leases_offer(leases, &pool, &stages[i], 0, 30 + i, mac, &lease), LEASE_OK);
+		if (!i)
+			first = lease->address;
+		assert_int_equal(
+			leases_bind(leases, &pool, &stages[i], lease->address, 90, mac, "", &lease),
+			LEASE_OK);
+	}
+	assert_int_equal(lease->address, first);
+	assert_null(leases_find(leases, &stages[0]));
+	assert_int_equal(leases_count(leases, LEASE_BOUND), 2);
+	/* Also where it asks for an address at once; but no other machine does. */
+	assert_int_equal(leases_bind(leases, &pool, &stages[3], FIRST + 1, 90, other, "", &lease),
+		leases_at(leases, FIRST + 1) ? LEASE_TAKEN : LEASE_LIMIT);
+	assert_int_equal(
+		leases_offer(leases, &pool, &stages[3], 0, 30, other, &lease), LEASE_LIMIT);
+	assert_int_equal(
+		leases_offer(leases, &pool, &stages[3], 0, 30, no_mac, &lease), LEASE_LIMIT);
 	leases_free(leases);
 }
 
@@ -344,7 +530,7 @@ static void what_is_restored_holds(void **state)
 	assert_true(leases_restore(leases, &lease));
 	assert_int_equal(leases_at(leases, FIRST + 5)->until, 60);
 	assert_string_equal(leases_find(leases, &lease.client)->host, "web");
-	assert_int_equal(leases_offer(leases, &pool, &other, 0, 70, &found), LEASE_LIMIT);
+	assert_int_equal(leases_offer(leases, &pool, &other, 0, 70, no_mac, &found), LEASE_LIMIT);
 	assert_int_equal(leases_expire(leases, 59), 0);
 	assert_int_equal(leases_expire(leases, 60), 1);
 	lease.state = LEASE_PAST;
@@ -375,6 +561,12 @@ int main(void)
 		cmocka_unit_test(a_client_gets_its_address_again_and_the_oldest_goes_first),
 		cmocka_unit_test(a_name_at_another_port_is_another_client),
 		cmocka_unit_test(a_starving_owner_leaves_the_pool_to_others),
+		cmocka_unit_test(what_was_only_offered_leaves_nothing),
+		cmocka_unit_test(clients_that_come_and_go_take_nobodys_past),
+		cmocka_unit_test(the_owner_with_the_most_past_leases_gives_first),
+		cmocka_unit_test(the_last_free_address_is_found_at_once),
+		cmocka_unit_test(an_address_that_is_no_longer_excluded_is_given),
+		cmocka_unit_test(a_machine_takes_over_what_it_held_under_another_name),
 		cmocka_unit_test(many_leases),
 		cmocka_unit_test(what_is_restored_holds),
 		cmocka_unit_test(a_pool_counts_what_it_has),

@@ -109,6 +109,7 @@ static void test_switched(void **state)
 		{LAN("false"), false},
 		{LAN("{}"), true},
 		{LAN("{ dns: 10.0.0.1 }"), true},
+		{LAN("{ range: [10.0.0.5, 10.0.0.5] }"), true},
 		{LAN("{ enabled: false, dns: 10.0.0.1 }"), false},
 		{"networks: { blue: { subnet: 10.0.0.0/24 } }", false},
 	};
