@@ -29,6 +29,14 @@ static void parse(const char *text, struct model *model)
 	"ports:\n"                                                                                 \
 	"  a: { type: vhost-user, network: blue }\n"
 
+#define ROUTED(networks, keys)                                                                     \
+	"networks: { blue: { vlan: 10, subnet: 10.1.0.0/24 }, green: { vlan: 20, subnet: "         \
+	"10.2.0.0/24 } }\n"                                                                        \
+	"routers: { r: { gateway: kernel, networks: [" networks "]" keys " } }\n"
+#define UNROUTED                                                                                   \
+	"networks: { blue: { vlan: 10, subnet: 10.1.0.0/24 }, green: { vlan: 20, subnet: "         \
+	"10.2.0.0/24 } }\n"
+
 static const struct {
 	const char *old, *new;
 	const char *text; /* actions, one a line */
@@ -92,6 +100,32 @@ static const struct {
 		DIFF_LIVE},
 	{BASE, "switch: { control-ro: daemon }\n" BASE,
 		"~ switch.control-ro: none -> daemon (needs a restart of vswd)\n", DIFF_RESTART},
+	/* The ports of a router come and go with it, which its own action tells of. */
+	{UNROUTED, ROUTED("blue", ""),
+		"+ router r: networks [blue]\n"
+		"+ port r/blue: network blue, interface v-blue in netns vsw-r\n",
+		DIFF_LIVE},
+	{ROUTED("blue", ""), UNROUTED,
+		"- router r: networks [blue]\n"
+		"- port r/blue: network blue, interface v-blue in netns vsw-r\n",
+		DIFF_LIVE},
+	{ROUTED("blue", ""), ROUTED("blue", ", uplink: nat, nat6: false"),
+		"~ router r: uplink: none -> nat, nat6: true -> false\n", DIFF_LIVE},
+	{ROUTED("blue", ""), ROUTED("green", ""),
+		"- port r/blue: network blue, interface v-blue in netns vsw-r\n"
+		"~ router r: networks: [blue] -> [green]\n"
+		"+ port r/green: network green, interface v-green in netns vsw-r\n",
+		DIFF_LIVE},
+	{ROUTED("blue", ""), ROUTED("blue", ", netns: host"),
+		"~ router r: netns: its own -> host\n"
+		"~ port r/blue: netns: vsw-r -> none (reopened: its interface is made anew)\n",
+		DIFF_REOPEN},
+	{ROUTED("blue", ", uplink: nat, forward: { tcp/80: '10.1.0.9:80' }"),
+		ROUTED("blue",
+			", uplink: nat, forward: { udp/53: '10.1.0.9:53', tcp/80: '10.1.0.9:81' }"),
+		"~ router r: forward: [tcp/80=10.1.0.9:80] -> [tcp/80=10.1.0.9:81, "
+		"udp/53=10.1.0.9:53]\n",
+		DIFF_LIVE},
 };
 
 static void test_words(void **state)
@@ -128,7 +162,21 @@ static void random_model(struct model *model)
 	for (unsigned i = 0; i < 6; i++) {
 		networks[i] = i == 0 || rand() % 2;
 		if (networks[i])
-			at += sprintf(at, "  n%u: { vlan: %u }\n", i, 100 + (i + shift) % 6);
+			at += sprintf(at, "  n%u: { vlan: %u, subnet: 10.%u.0.0/24 }\n", i,
+				100 + (i + shift) % 6, i);
+	}
+	at += sprintf(at, "routers:\n");
+	for (unsigned i = 0; i < 3; i++) {
+		/* Each of them in one router at most. */
+		unsigned first = 2 * i, second = first + 1;
+
+		if (networks[first] && networks[second] && rand() % 2)
+			at += sprintf(at, "  r%u: { gateway: kernel, networks: [n%u, n%u] }\n",
+				(i + shift) % 3, first, second);
+		else if (networks[first] && rand() % 2)
+			at += sprintf(at,
+				"  r%u: { gateway: kernel, networks: [n%u], uplink: nat }\n",
+				(i + shift) % 3, first);
 	}
 	at += sprintf(at, "ports:\n");
 	for (unsigned i = 0; i < 8; i++) {
@@ -163,6 +211,29 @@ static void remove_network(struct model *model, const char *name)
 	model->network_count--;
 }
 
+static void carry_out_router(struct model *model, const struct diff_action *action)
+{
+	struct model_router *router;
+
+	if (action->verb != DIFF_ADD) {
+		router = (struct model_router *)model_find_router(model, action->name);
+		assert_non_null(router);
+		schema_fini(&model_router_schema, router);
+		*router = model->routers[--model->router_count];
+		model_sort_routers(model);
+	}
+	if (action->verb != DIFF_REMOVE) {
+		assert_null(model_find_router(model, action->name));
+		router = model_add_router(model);
+		*router = *(const struct model_router *)action->new;
+		/* Its networks are there by then. */
+		for (unsigned i = 0; i < router->networks.count; i++)
+			assert_non_null(model_find_network(model, router->networks.of[i]));
+		assert_int_equal(schema_copy(&model_router_schema, router, action->new), 0);
+		model_sort_routers(model);
+	}
+}
+
 static void carry_out(struct model *model, const struct diff_action *action)
 {
 	unsigned position = 0;
@@ -178,6 +249,8 @@ static void carry_out(struct model *model, const struct diff_action *action)
 		assert_non_null(network);
 		*network = *(const struct model_network *)action->new;
 		model_sort_networks(model);
+	} else if (action->object == DIFF_ROUTER) {
+		carry_out_router(model, action);
 	} else if (action->object == DIFF_PORT) {
 		if (action->verb != DIFF_ADD) {
 			position = (unsigned)(model_find_port(model, action->name) - model->ports);
