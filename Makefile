@@ -3,7 +3,7 @@
 #
 #   make             build everything: the programs, their man pages, the unit tests
 #   make programs    build only build/vswd, build/vsw, build/vsw-nic and build/vsw-bench
-#   sudo make run    install what is missing, build, and show two VMs talking (KEEP=1 leaves them)
+#   sudo make run    install what is missing, build, and show VMs talking (KEEP=1 leaves them)
 #   sudo make check  everything CI checks, in less than half an hour
 #   make check-all   the same with long fuzzing and long tests;  make bench  compare with others
 #   sudo make bench-backends  the same guest by e1000, virtio-net, vhost-net and vhost-user

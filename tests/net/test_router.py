@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from lab.bed import mac
-from lab.netns import Namespace
+from lab.internet import Internet
 from lab.nic import Nic
 from lab.process import Process, wait_for
 
@@ -28,24 +28,12 @@ ROUTER = f"t{os.getpid()}"
 FOREIGN = "table ip theirs { chain c { type filter hook forward priority 0; policy accept; }; }"
 
 
-class World:
+class World(Internet):
     """The machine, the internet, and what is started in them."""
 
     def __init__(self, bed):
+        super().__init__()
         self.bed = bed
-        self.machine, self.internet = Namespace(), Namespace()
-        self.servers = []
-        for space in (self.machine, self.internet):
-            space.run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0",
-                      "net.ipv6.conf.all.accept_dad=0")
-        self.machine.run("ip", "link", "add", "w0", "type", "veth", "peer", "name", "w1", "netns",
-                         str(self.internet.holder.pid))
-        for space, link, number in ((self.machine, "w0", 1), (self.internet, "w1", 2)):
-            space.run("ip", "addr", "add", f"198.51.100.{number}/24", "dev", link)
-            space.run("ip", "addr", "add", f"2001:db8::{number}/64", "dev", link, "nodad")
-            space.run("ip", "link", "set", link, "up")
-        self.machine.run("ip", "route", "add", "default", "via", "198.51.100.2")
-        self.machine.run("ip", "-6", "route", "add", "default", "via", "2001:db8::2")
         # What would be let in if nobody kept it out.
         self.internet.run("ip", "route", "add", "10.0.0.0/8", "via", "198.51.100.1")
         self.internet.run("ip", "-6", "route", "add", "fd00::/8", "via", "2001:db8::1")
@@ -83,24 +71,10 @@ class World:
         return nic
 
     def serve(self, space, word):
-        """A web server on port 80 whose page is the word and who asked."""
-        log = self.bed.path / f"web-{word}.log"
-        code = ("import http.server as h,socket\n"
-                "class H(h.BaseHTTPRequestHandler):\n"
-                "  def do_GET(s):\n"
-                f"    s.send_response(200); s.end_headers(); s.wfile.write(('{word} '+"
-                "s.client_address[0]).encode())\n"
-                "class S(h.ThreadingHTTPServer):\n  address_family=socket.AF_INET6\n"
-                "print('serving',flush=True)\nS(('::',80),H).serve_forever()\n")
-        server = Process(f"web server {word}", ["python3", "-c", code], log, netns=space)
-        self.servers.append(server)
-        server.wait_log("serving")
+        super().serve(space, word, self.bed.path)
 
     def close(self):
-        for server in self.servers:
-            server.kill()
-        self.machine.close()
-        self.internet.close()
+        super().close()
         for name in (ROUTER, ROUTER + "b"):
             subprocess.run(["ip", "netns", "del", f"vsw-{name}"], stderr=subprocess.DEVNULL)
 
