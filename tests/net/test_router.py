@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -84,6 +85,28 @@ def fetch(space, url, seconds=5):
     return space.run("curl", "-s", "-g", "--noproxy", "*", "-m", seconds, url, check=False).stdout
 
 
+class Echo:
+    """A UDP server that answers what it is told, when asked by ask()."""
+
+    def __init__(self, space, port):
+        with space.enter():
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("0.0.0.0", port))
+        self.socket.settimeout(5)
+
+    def ask(self, space, address, port):
+        """Whether a question comes, and the answer from where the question went."""
+        with space.enter():
+            client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with client:
+            client.settimeout(5)
+            client.connect((address, port))
+            client.send(b"question")
+            question, asker = self.socket.recvfrom(64)
+            self.socket.sendto(b"answer", asker)
+            return question == b"question" and client.recv(64) == b"answer"
+
+
 @pytest.fixture
 def world(bed):
     lacking = [name for name in ("nft", "curl", "traceroute") if not shutil.which(name)]
@@ -103,7 +126,7 @@ GREEN = {"subnet": "10.0.20.0/24", "subnet6": "fd00:20::/64"}
 PORTS = {"a": {"network": "blue", "ip": ["10.0.0.5", "fd00::5"]},
          "b": {"network": "green", "ip": ["10.0.20.6", "fd00:20::6"]}}
 NAT = {"networks": ["blue", "green"], "uplink": "nat",
-       "forward": {"tcp/8080": "a:80", "tcp/8086": "[fd00::5]:80"}}
+       "forward": {"tcp/8080": "a:80", "tcp/8086": "[fd00::5]:80", "udp/5300": "a:53"}}
 
 
 def plain(address):
@@ -134,6 +157,10 @@ def test_way_out(bed, world, netns):
     for space in (world.internet, world.machine, a.netns, b.netns):
         assert fetch(space, "http://198.51.100.1:8080/").startswith("vm "), space
         assert fetch(space, "http://[2001:db8::1]:8086/").startswith("vm "), space
+    echo = Echo(a.netns, 53)
+    with echo.socket:
+        for space in (world.internet, world.machine, a.netns, b.netns):
+            assert echo.ask(space, "198.51.100.1", 5300), space
     # What nobody forwards does not come in.
     assert fetch(world.internet, "http://10.0.0.5/", 1) == ""
     assert fetch(world.internet, "http://[fd00::5]/", 1) == ""
@@ -146,6 +173,14 @@ def test_way_out(bed, world, netns):
     done = bed.switch.vsw_raw("port", "set", f"{ROUTER}/blue", "mtu=1400")
     assert done.returncode == 1 and f"follows from router '{ROUTER}'" in done.stderr
     assert f"{ROUTER}/blue" not in bed.switch.vsw_raw("config", "show").stdout
+
+    # IPv6 that is routed, not translated: seen as it is, and let in.
+    done = bed.switch.vsw_raw("router", "set", ROUTER, "nat6=false")
+    assert done.returncode == 0, done.stderr
+    world.wait_up()
+    assert fetch(a.netns, "http://[2001:db8::2]/") == "internet fd00::5"
+    assert fetch(world.internet, "http://[fd00::5]/").startswith("vm ")
+    assert plain(fetch(a.netns, "http://198.51.100.2/").split()[1]) == "198.51.100.1"
     bed.finish()
     assert world.machine.run("nft", "list", "ruleset").stdout == world.rules
     assert not os.path.exists(f"/run/netns/vsw-{ROUTER}")
@@ -166,6 +201,14 @@ def test_same_addresses(bed, world):
     for space in (world.internet, world.machine, a.netns, b.netns):
         assert fetch(space, "http://198.51.100.1:81/").startswith("first "), space
         assert fetch(space, "http://198.51.100.1:82/").startswith("second "), space
+    # The other's router answers this machine, but not the VM of another tenant.
+    link = world.machine.run("ip", "-o", "addr", "show", "dev", f"u-{ROUTER}b", "scope", "global")
+    here = re.search(r"inet (169\.254\.\d+\.)(\d+)/30", link.stdout)
+    for there in (f"{here[1]}{int(here[2]) + 1}",
+                  re.search(r"inet6 (fd76:\S*::)1/64", link.stdout)[1] + "2"):
+        ping = ("ping", "-n", "-c", 2, "-i", 0.1, "-W", 0.3, there)
+        assert world.machine.run(*ping, check=False).returncode == 0, there
+        assert a.netns.run(*ping, check=False).returncode == 1, there
 
 
 def test_killed(bed, world):
