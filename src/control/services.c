@@ -12,7 +12,7 @@
 #include "control/dhcp_keys.h"
 #include "control/dhcp_settings.h"
 #include "control/lease_journal.h"
-#include "control/ra_settings.h"
+#include "control/service_networks.h"
 #include "forward/security_rules.h"
 #include "packet/headers.h"
 #include "port/local.h"
@@ -28,24 +28,8 @@
 
 _Static_assert(LEASE_OWNER_SIZE >= PORT_NAME_SIZE, "leases name ports and networks");
 
-/* A network that has services. */
-struct service_network {
-	char name[MODEL_NAME_SIZE];
-	uint16_t index;
-	unsigned services;
-	uint32_t address; /* of the server */
-	uint8_t mac[MAC_SIZE];
-	struct dhcp_settings dhcp;
-	struct leases *leases; /* empty where there is no DHCP */
-	struct ra_settings ra;
-	struct ra_schedule schedule;
-	uint64_t refused, limited;
-	struct log_limit full, denied;
-};
-
 struct services_change {
-	struct service_network *networks;
-	unsigned count;
+	struct service_networks networks;
 	struct lease_journal *journal; /* where it was opened for this change */
 };
 
@@ -59,8 +43,7 @@ struct pending {
 struct services {
 	struct runtime *runtime;
 	struct event *incoming, *tick;
-	struct service_network *networks;
-	unsigned count;
+	struct service_networks networks;
 	struct service_network *by_index[RUNTIME_NETWORK_MAX];
 	uint16_t position[TOPOLOGY_PORT_MAX]; /* of the port of that index in the model; or NONE */
 	struct lease_journal *journal;
@@ -204,7 +187,7 @@ static void copy_some(struct services *services)
 
 		while (!services->copy_left && services->copy_network)
 			services->copy_left = leases_total(
-				services->networks[--services->copy_network].leases);
+				services->networks.of[--services->copy_network].leases);
 		if (!services->copy_left) {
 			services->copying = false;
 			if (lease_journal_finish(services->journal, &error) < 0)
@@ -212,7 +195,7 @@ static void copy_some(struct services *services)
 			return;
 		}
 		/* From the end on: what is forgotten meanwhile has the last one take its place. */
-		network = &services->networks[services->copy_network];
+		network = &services->networks.of[services->copy_network];
 		services->copy_left = MIN(services->copy_left, leases_total(network->leases));
 		if (!services->copy_left)
 			continue;
@@ -231,8 +214,8 @@ static void shorten(struct services *services)
 	struct error error;
 
 	if (!services->copying) {
-		for (unsigned i = 0; i < services->count; i++)
-			lines += leases_total(services->networks[i].leases);
+		for (unsigned i = 0; i < services->networks.count; i++)
+			lines += leases_total(services->networks.of[i].leases);
 		if (!lease_journal_is_long(services->journal, lines))
 			return;
 		if (lease_journal_begin(services->journal, &error) < 0) {
@@ -240,7 +223,7 @@ static void shorten(struct services *services)
 			return;
 		}
 		services->copying = true;
-		services->copy_network = services->count;
+		services->copy_network = services->networks.count;
 		services->copy_left = 0;
 	}
 	copy_some(services);
@@ -282,8 +265,8 @@ static void announce(struct services *services)
 	uint64_t now = clock_now_ns() / (NS_PER_SECOND / 1000);
 	uint8_t frame[RA_FRAME_MAX];
 
-	for (unsigned i = 0; i < services->count; i++) {
-		struct service_network *network = &services->networks[i];
+	for (unsigned i = 0; i < services->networks.count; i++) {
+		struct service_network *network = &services->networks.of[i];
 		uint32_t random;
 
 		if (!(network->services & TOPOLOGY_ROUTER) || now < network->schedule.due ||
@@ -300,9 +283,9 @@ static void on_tick(evutil_socket_t fd, short what, void *argument)
 	struct services *services = argument;
 	uint64_t now = wall_seconds();
 
-	for (unsigned i = 0; i < services->count; i++)
-		if (leases_next(services->networks[i].leases) <= now)
-			services->dirty |= leases_expire(services->networks[i].leases, now) > 0;
+	for (unsigned i = 0; i < services->networks.count; i++)
+		if (leases_next(services->networks.of[i].leases) <= now)
+			services->dirty |= leases_expire(services->networks.of[i].leases, now) > 0;
 	announce(services);
 	if (services->journal)
 		shorten(services);
@@ -312,22 +295,13 @@ static void on_tick(evutil_socket_t fd, short what, void *argument)
 	}
 }
 
-static void free_networks(struct service_network *networks, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		dhcp_settings_fini(&networks[i].dhcp);
-		leases_free(networks[i].leases);
-	}
-	free(networks);
-}
-
 static void services_free(struct services *services)
 {
 	if (services->incoming)
 		event_free(services->incoming);
 	if (services->tick)
 		event_free(services->tick);
-	free_networks(services->networks, services->count);
+	service_networks_fini(&services->networks);
 	lease_journal_close(services->journal);
 	free(services);
 }
@@ -349,46 +323,21 @@ static struct services *services_new(struct runtime *runtime)
 	return NULL;
 }
 
-static struct service_network *find_in(
-	struct service_network *networks, unsigned count, const char *name)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (strcmp(networks[i].name, name) == 0)
-			return &networks[i];
-	return NULL;
-}
-
-static int prepare_network(struct service_network *made, const struct model *model,
-	const struct model_network *network, uint16_t index)
-{
-	uint64_t seed;
-
-	memcpy(made->name, network->name, sizeof(made->name));
-	made->index = index;
-	made->services = network_services(network, &made->address);
-	made->full.burst = made->denied.burst = 1;
-	dhcp_server_mac(network, made->mac);
-	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
-		return -errno;
-	ra_settings_make(model, network, &made->ra);
-	made->leases = leases_new(seed);
-	if (!made->leases)
-		return -ENOMEM;
-	made->dhcp.pool.from = 1; /* to 0: an empty one */
-	return network->dhcp.enabled ? dhcp_settings_make(model, network, &made->dhcp) : 0;
-}
-
 /* A lease of the last process. */
 static void restore(void *owner, const struct lease_record *record)
 {
 	struct services_change *change = owner;
-	struct service_network *network = find_in(change->networks, change->count, record->network);
+	struct service_network *network;
 
-	if (!network || record->ipv6)
+	if (record->ipv6)
 		return;
-	if (record->forgotten)
+	/* That of a network without DHCP is kept until it has some again. */
+	network = service_networks_find(&change->networks, record->network);
+	if (!network)
+		network = service_networks_add_resting(&change->networks, record->network);
+	if (network && record->forgotten)
 		leases_forget(network->leases, record->lease.address);
-	else if (!leases_restore(network->leases, &record->lease))
+	else if (!network || !leases_restore(network->leases, &record->lease))
 		log_limited(LOG_LEVEL_ERROR, "out of memory: not all leases are known");
 }
 
@@ -404,10 +353,22 @@ static bool require_services(struct runtime *runtime)
 
 static bool needs_journal(const struct services_change *change)
 {
-	for (unsigned i = 0; i < change->count; i++)
-		if (change->networks[i].services & TOPOLOGY_DHCP)
+	for (unsigned i = 0; i < change->networks.count; i++)
+		if (change->networks.of[i].services & TOPOLOGY_DHCP)
 			return true;
 	return false;
+}
+
+/* The journal, where it is not open and the change needs it. */
+static bool prepare_journal(const struct services *services, struct services_change *change,
+	const char *state_dir, struct error *error)
+{
+	if (services->journal || !needs_journal(change))
+		return true;
+	change->journal = lease_journal_open(state_dir, restore, change, error);
+	if (change->journal)
+		service_networks_expire(&change->networks, wall_seconds());
+	return change->journal;
 }
 
 struct services_change *services_prepare(
@@ -418,51 +379,32 @@ struct services_change *services_prepare(
 	int rc = change && require_services(runtime) ? 0 : -ENOMEM;
 	uint32_t address;
 
-	if (rc == 0) {
-		change->networks = calloc(model->network_count + 1, sizeof(*change->networks));
-		rc = change->networks ? 0 : -ENOMEM;
-	}
 	for (unsigned i = 0; i < model->network_count && rc == 0; i++)
 		if (network_services(&model->networks[i], &address))
-			rc = prepare_network(&change->networks[change->count++], model,
-				&model->networks[i], next->networks[i]);
+			rc = service_networks_add(
+				&change->networks, model, &model->networks[i], next->networks[i]);
 	if (rc < 0) {
 		error_set_errno(error, rc, "services");
 		services_discard(change);
 		return NULL;
 	}
-	if (needs_journal(change) && !runtime->services->journal) {
-		change->journal = lease_journal_open(
-			model->settings.state_dir, restore, change, error);
-		if (!change->journal) {
-			services_discard(change);
-			return NULL;
-		}
+	if (!prepare_journal(runtime->services, change, model->settings.state_dir, error)) {
+		services_discard(change);
+		return NULL;
+	}
+	if (!service_networks_reserve(&change->networks, runtime->services->networks.count)) {
+		error_set_errno(error, -ENOMEM, "services");
+		services_discard(change);
+		return NULL;
 	}
 	return change;
-}
-
-/* What a network that stays has been through. */
-static void inherit(struct service_network *network, struct service_network *old)
-{
-	struct leases *fresh = network->leases;
-
-	network->leases = old->leases;
-	old->leases = fresh;
-	network->refused = old->refused;
-	network->limited = old->limited;
-	network->full = old->full;
-	network->denied = old->denied;
-	/* What has changed is told at once. */
-	if (memcmp(&network->ra, &old->ra, sizeof(old->ra)) == 0)
-		network->schedule = old->schedule;
 }
 
 /* Frames for the server's address are for the local port where no other has it. */
 static void bind_addresses(struct services *services, bool bind)
 {
-	for (unsigned i = 0; i < services->count; i++) {
-		const struct service_network *network = &services->networks[i];
+	for (unsigned i = 0; i < services->networks.count; i++) {
+		const struct service_network *network = &services->networks.of[i];
 
 		if (!(network->services & TOPOLOGY_ARP))
 			continue;
@@ -483,8 +425,10 @@ static void index_all(struct services *services)
 
 	memset(services->by_index, 0, sizeof(services->by_index));
 	memset(services->position, 0xff, sizeof(services->position));
-	for (unsigned i = 0; i < services->count; i++)
-		services->by_index[services->networks[i].index] = &services->networks[i];
+	for (unsigned i = 0; i < services->networks.count; i++)
+		if (services->networks.of[i].services)
+			services->by_index[services->networks.of[i].index] =
+				&services->networks.of[i];
 	for (unsigned i = 0; i < state->model.port_count; i++)
 		services->position[state->ports[i].index] = (uint16_t)i;
 }
@@ -494,16 +438,8 @@ void services_commit(struct services *services, struct services_change *change)
 	const struct timeval period = {.tv_usec = TICK_MS * 1000};
 
 	bind_addresses(services, false);
-	for (unsigned i = 0; i < change->count; i++) {
-		struct service_network *old = find_in(
-			services->networks, services->count, change->networks[i].name);
-
-		if (old)
-			inherit(&change->networks[i], old);
-	}
-	free_networks(services->networks, services->count);
+	service_networks_succeed(&change->networks, &services->networks);
 	services->networks = change->networks;
-	services->count = change->count;
 	if (change->journal)
 		services->journal = change->journal;
 	free(change);
@@ -512,7 +448,7 @@ void services_commit(struct services *services, struct services_change *change)
 	/* What was being copied may be of networks that are gone: it begins anew. */
 	services->copying = false;
 	services->dirty = true;
-	if (services->count)
+	if (services->networks.count)
 		event_add(services->tick, &period);
 	else
 		event_del(services->tick);
@@ -522,7 +458,7 @@ void services_discard(struct services_change *change)
 {
 	if (!change)
 		return;
-	free_networks(change->networks, change->networks ? change->count : 0);
+	service_networks_fini(&change->networks);
 	lease_journal_close(change->journal);
 	free(change);
 }
@@ -530,10 +466,10 @@ void services_discard(struct services_change *change)
 void services_each_lease(const struct services *services,
 	void (*each)(void *owner, const struct lease_record *record), void *owner)
 {
-	for (unsigned i = 0; i < services->count; i++) {
-		const struct service_network *network = &services->networks[i];
+	for (unsigned i = 0; i < services->networks.count; i++) {
+		const struct service_network *network = &services->networks.of[i];
 
-		for (unsigned l = 0; l < leases_total(network->leases); l++) {
+		for (unsigned l = 0; network->services && l < leases_total(network->leases); l++) {
 			struct lease_record record = record_of(
 				network, leases_get(network->leases, l));
 
@@ -550,7 +486,7 @@ void services_watch_leases(struct services *services, void (*changed)(void *owne
 
 int services_end_lease(struct services *services, const char *name, const char *address)
 {
-	struct service_network *network = find_in(services->networks, services->count, name);
+	struct service_network *network = service_networks_find(&services->networks, name);
 	uint64_t number = dhcp_read_address(address);
 	const struct lease *lease = network ? leases_at(network->leases, number) : NULL;
 	struct lease_record record;
@@ -567,7 +503,7 @@ int services_end_lease(struct services *services, const char *name, const char *
 
 bool services_pool(const struct services *services, const char *name, struct services_pool *pool)
 {
-	const struct service_network *network = find_in(services->networks, services->count, name);
+	const struct service_network *network = service_networks_find(&services->networks, name);
 
 	if (!network || !(network->services & TOPOLOGY_DHCP))
 		return false;

@@ -6,8 +6,8 @@
  * that makes leases outlive the process, time, and what is told of it.
  *
  * A change of the configuration goes by the phases of apply.h: all that can fail is prepared, and
- * then committed or discarded. Leases are kept by the names of networks; those of a network that
- * goes are forgotten.
+ * then committed or discarded. Leases are kept by the names of networks
+ * (service_networks.h).
  *
  * A frame of a batch is answered when all that the batch has changed is written. Where the journal
  * cannot be written nothing of it is: the clients ask again. Control thread only.
