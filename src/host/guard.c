@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "host/netlink.h"
 
 #define CHAIN "ingress"
 
@@ -90,12 +91,12 @@ static int read_answers(int fd, unsigned wanted)
 	unsigned seen = 0;
 
 	while (seen < wanted) {
-		ssize_t length = recv(fd, buffer, sizeof(buffer), 0);
+		ssize_t length = netlink_receive(fd, buffer, sizeof(buffer));
 		const struct nlmsghdr *message = (const struct nlmsghdr *)buffer;
 		int left = (int)length;
 
 		if (length < 0)
-			return -errno;
+			return (int)length;
 		for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
 			const struct nlmsgerr *answer = mnl_nlmsg_get_payload(message);
 

@@ -315,22 +315,26 @@ static void take_address(const struct nlmsghdr *message, void *argument)
 	collection->count++;
 }
 
+static void forget(void *argument)
+{
+	struct collection *collection = argument;
+
+	collection->count = 0;
+}
+
 int link_addresses(unsigned index, struct link_address *addresses, unsigned maximum)
 {
 	struct collection collection = {index, addresses, 0, maximum};
-	struct nlmsghdr *question;
-	struct ifaddrmsg *header;
-	struct netlink netlink;
-	int status = netlink_open(&netlink);
+	const struct ifaddrmsg header = {.ifa_index = index};
+	const struct netlink_list list = {.type = RTM_GETADDR,
+		.header = &header,
+		.header_size = sizeof(header),
+		.limited = true,
+		.take = take_address,
+		.restart = forget,
+		.owner = &collection};
+	int status = netlink_list(&list);
 
-	if (status < 0)
-		return status;
-	question = netlink_begin(&netlink, RTM_GETADDR, NLM_F_DUMP);
-	header = mnl_nlmsg_put_extra_header(question, sizeof(*header));
-	header->ifa_index = index;
-	netlink_limit_dumps(&netlink);
-	status = netlink_ask(&netlink, question, take_address, &collection);
-	netlink_close(&netlink);
 	return status < 0 ? status : (int)collection.count;
 }
 

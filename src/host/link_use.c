@@ -58,37 +58,30 @@ static void take_address(const struct nlmsghdr *message, void *argument)
 		header->ifa_prefixlen);
 }
 
-/* All interfaces, or all addresses, of the namespace, once. */
-static int ask_once(uint16_t type, netlink_take *take, struct use *use)
+static void forget(void *argument)
 {
-	struct nlmsghdr *question;
-	struct netlink netlink;
-	int status = netlink_open(&netlink);
+	struct use *use = argument;
 
-	if (status < 0)
-		return status;
-	question = netlink_begin(&netlink, type, NLM_F_DUMP);
-	if (type == RTM_GETLINK)
-		mnl_nlmsg_put_extra_header(question, sizeof(struct ifinfomsg));
-	else
-		mnl_nlmsg_put_extra_header(question, sizeof(struct ifaddrmsg));
-	status = netlink_ask(&netlink, question, take, use);
-	netlink_close(&netlink);
-	return status;
+	*use->found.text = '\0';
 }
 
-/* Where something changes while the kernel lists it, it says so, and the list is worth nothing. */
-#define LIST_TRIES 32
-
+/* All interfaces, or all addresses, of the namespace. */
 static int ask_all(uint16_t type, netlink_take *take, struct use *use)
 {
-	int status = -EINTR;
+	static const struct ifinfomsg any_link;
+	static const struct ifaddrmsg any_address;
+	struct netlink_list list = {.type = type,
+		.header = &any_address,
+		.header_size = sizeof(any_address),
+		.take = take,
+		.restart = forget,
+		.owner = use};
 
-	for (unsigned i = 0; status == -EINTR && i < LIST_TRIES; i++) {
-		*use->found.text = '\0';
-		status = ask_once(type, take, use);
+	if (type == RTM_GETLINK) {
+		list.header = &any_link;
+		list.header_size = sizeof(any_link);
 	}
-	return status;
+	return netlink_list(&list);
 }
 
 int link_check_unused(const struct link *link, struct error *error)

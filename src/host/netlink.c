@@ -3,8 +3,14 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "base/clock.h"
+
+/* The kernel has answered before its call returns, so this is long. */
+#define ANSWER_NS NS_PER_SECOND
 
 struct taker {
 	netlink_take *take;
@@ -61,9 +67,35 @@ static int on_message(const struct nlmsghdr *message, void *argument)
 	return MNL_CB_OK;
 }
 
+ssize_t netlink_receive(int fd, void *buffer, size_t size)
+{
+	uint64_t end = clock_now_ns() + ANSWER_NS;
+
+	/* The clock counts for strangers, too, who may send without end. */
+	for (uint64_t now = 0; now < end; now = clock_now_ns()) {
+		uint64_t left = now ? end - now : ANSWER_NS;
+		struct pollfd look = {.fd = fd, .events = POLLIN};
+		struct sockaddr_nl from = {0};
+		socklen_t from_size = sizeof(from);
+		ssize_t length = recvfrom(fd, buffer, size, MSG_DONTWAIT | MSG_TRUNC,
+			(struct sockaddr *)&from, &from_size);
+
+		if (length >= 0 && from.nl_pid == 0)
+			return (size_t)length <= size ? length : -EMSGSIZE;
+		if (length >= 0 || errno == EINTR)
+			continue;
+		if (errno != EAGAIN && errno != EWOULDBLOCK)
+			return -errno;
+		if (poll(&look, 1, (int)(left / NS_PER_MS) + 1) < 0 && errno != EINTR)
+			return -errno;
+	}
+	return -ETIMEDOUT;
+}
+
 int netlink_ask(struct netlink *netlink, struct nlmsghdr *question, netlink_take *take, void *owner)
 {
 	unsigned port = mnl_socket_get_portid(netlink->socket);
+	int fd = mnl_socket_get_fd(netlink->socket);
 	struct taker taker = {take, owner};
 	int status;
 
@@ -71,13 +103,44 @@ int netlink_ask(struct netlink *netlink, struct nlmsghdr *question, netlink_take
 		return -errno;
 	/* Until the acknowledgement, which every question asks for. */
 	do {
-		ssize_t length = mnl_socket_recvfrom(
-			netlink->socket, netlink->buffer, sizeof(netlink->buffer));
+		ssize_t length = netlink_receive(fd, netlink->buffer, sizeof(netlink->buffer));
 
 		if (length < 0)
-			return -errno;
+			return (int)length;
 		status = mnl_cb_run(netlink->buffer, (size_t)length, netlink->sequence, port,
 			on_message, &taker);
 	} while (status > MNL_CB_STOP);
 	return status < 0 ? -errno : 0;
+}
+
+static int list_once(const struct netlink_list *list)
+{
+	struct nlmsghdr *question;
+	struct netlink netlink;
+	int status = netlink_open(&netlink);
+
+	if (status < 0)
+		return status;
+	question = netlink_begin(&netlink, list->type, NLM_F_DUMP);
+	memcpy(mnl_nlmsg_put_extra_header(question, list->header_size), list->header,
+		list->header_size);
+	if (list->limited)
+		netlink_limit_dumps(&netlink);
+	status = netlink_ask(&netlink, question, list->take, list->owner);
+	netlink_close(&netlink);
+	return status;
+}
+
+#define LIST_TRIES 32
+
+int netlink_list(const struct netlink_list *list)
+{
+	int status = -EINTR;
+
+	/* The kernel marks a list during which something changed: NLM_F_DUMP_INTR. */
+	for (unsigned i = 0; status == -EINTR && i < LIST_TRIES; i++) {
+		list->restart(list->owner);
+		status = list_once(list);
+	}
+	return status;
 }
