@@ -70,24 +70,38 @@ static unsigned make_rooms(struct bridge_pair *pair, unsigned wanted)
 	return count;
 }
 
+/* Whether a read fails because there is no interface any more. */
+static bool is_gone(int status)
+{
+	return status == -EBADFD || status == -EBADF || status == -EIO || status == -ENODEV;
+}
+
 /* One call. Adds frames, those that are dropped, too, and bytes to the sums. 1 where there may be
- * more, 0 where there are not, or -errno. */
+ * more, 0 where there are not, or -errno where the TAP is gone. A read that fails otherwise took a
+ * frame that nobody gets; the reads behind it may have taken others. */
 static int read_some(struct bridge_pair *pair, unsigned wanted, unsigned *frames, uint32_t *bytes)
 {
 	struct frame_io *ios = pair->bridge->burst.ios;
 	unsigned sent = 0;
+	int status = 0;
 
 	frame_io_read(pair->reader, pair->tap_fd, ios, wanted);
 	for (unsigned i = 0; i < wanted; i++) {
 		if (ios[i].result == -EAGAIN || ios[i].result == -EINTR)
 			continue;
-		if (ios[i].result < 0)
-			return ios[i].result;
+		if (is_gone(ios[i].result)) {
+			status = ios[i].result;
+			continue;
+		}
+		if (ios[i].result < 0) {
+			pair->bridge->counters.dropped++;
+			continue;
+		}
 		sent += pass_frame(pair, i - sent, ios[i].result);
 		*bytes += (uint32_t)ios[i].result;
 		++*frames;
 	}
-	return ios[wanted - 1].result >= 0;
+	return status < 0 ? status : ios[wanted - 1].result >= 0;
 }
 
 int bridge_read_burst(struct bridge_pair *pair, bool *full)
