@@ -43,6 +43,11 @@ static void test_away_and_back(void **state)
 	wire_stage(0, (uint8_t *)(uintptr_t)ethernet, sizeof(ethernet), 100);
 	port->class->send(port, batch, 1);
 	assert_int_equal(wire_dropped(DROP_RECEIVER_NOT_READY), before + 1);
+	batch->flooded = 1;
+	port->class->send(port, batch, 1);
+	batch->flooded = 0;
+	assert_int_equal(wire_dropped(DROP_RECEIVER_NOT_READY), before + 1);
+	assert_int_equal(wire_dropped(DROP_FLOODED_NOT_READY), 1);
 	wire_shell("ip link set " OTHER " name " NAME);
 	expect_state(PACKET_PORT_RUNNING, "");
 	wire_settle();

@@ -54,6 +54,8 @@ struct sending {
 static NO_INLINE void lose(
 	struct sending *sending, unsigned i, unsigned count, enum drop_reason reason)
 {
+	if (reason == DROP_RECEIVER_NOT_READY && sending->batch->flooded >> i & 1)
+		reason = DROP_FLOODED_NOT_READY;
 	spinlock_lock(&sending->queue->counting);
 	packet_drop_frames(sending->batch, i, count, reason, sending->counters);
 	spinlock_unlock(&sending->queue->counting);
@@ -155,8 +157,11 @@ static NO_INLINE void add_finished(struct sending *sending, unsigned i, struct p
 
 static void drop_all(struct packet_port *packet, const struct packet_batch *batch, uint64_t mask)
 {
+	struct counters *counters = &packet->port.counters[0].tx;
+
 	spinlock_lock(&packet->queue.counting);
-	packet_drop(batch, mask, DROP_RECEIVER_NOT_READY, &packet->port.counters[0].tx);
+	packet_drop(batch, mask & ~batch->flooded, DROP_RECEIVER_NOT_READY, counters);
+	packet_drop(batch, mask & batch->flooded, DROP_FLOODED_NOT_READY, counters);
 	spinlock_unlock(&packet->queue.counting);
 }
 

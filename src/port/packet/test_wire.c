@@ -188,7 +188,7 @@ bool wire_namespace(void)
 int wire_set_up(void **state)
 {
 	base = event_base_new();
-	batch = malloc(sizeof(*batch));
+	batch = calloc(1, sizeof(*batch));
 	wire_shell("ip link add " NAME " type veth peer name " PEER " && ip link set " PEER " up");
 	return base && batch ? 0 : -1;
 }
