@@ -25,8 +25,8 @@ static struct port *open_port(
 {
 	const struct host_packet wanted = settings_of(model);
 
-	return packet_port_new(
-		place->base, place->notifier, model->name, place->index, &wanted, &fault->error);
+	return packet_port_new(place->base, place->notifier, model->name, place->index, &wanted,
+		place->restored, &fault->error);
 }
 
 /* As with a TAP: what nobody asked to be changed keeps nobody from changing their own. */

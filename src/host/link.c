@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "host/link_private.h"
 #include "host/netlink.h"
+#include "host/netns.h"
 
 /* Bytes of changes that may wait to be read: some hundred interfaces that come at once. */
 #define WATCH_BYTES (1 << 20)
@@ -338,7 +339,7 @@ int link_addresses(unsigned index, struct link_address *addresses, unsigned maxi
 	return status < 0 ? status : (int)collection.count;
 }
 
-int link_watch_open(struct error *error)
+static int open_watch(struct error *error)
 {
 	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
 	int bytes = WATCH_BYTES;
@@ -356,6 +357,19 @@ int link_watch_open(struct error *error)
 		return error_set_errno(error, status, "cannot watch network interfaces");
 	}
 	return fd;
+}
+
+int link_watch_open(const char *netns, uint64_t *identity, struct error *error)
+{
+	struct netns_visit visit;
+	int status = netns_enter(&visit, netns, error);
+
+	if (status < 0)
+		return status;
+	*identity = netns_identity();
+	status = open_watch(error);
+	netns_leave(&visit);
+	return status;
 }
 
 /* All messages of one datagram. */

@@ -78,9 +78,10 @@ struct link_change {
 	struct link link; /* what is known of it; of one that is gone index and name */
 };
 
-/* Opens a watch: a descriptor that is readable when there are changes. It does not block. -errno
- * and the reason where there is none. */
-int link_watch_open(struct error *error);
+/* Opens a watch: a descriptor that is readable when there are changes of interfaces in the
+ * namespace of that name (netns_enter()), whose identity it fills in. It does not block. -errno and
+ * the reason where there is none. */
+int link_watch_open(const char *netns, uint64_t *identity, struct error *error);
 
 /* Takes what happened, in order, and calls `changed` for each. 0, or -errno where the watch is of
  * no use any more. */

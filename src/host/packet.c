@@ -208,18 +208,6 @@ int host_packet_look_index(const struct host_packet *request, unsigned index, st
 	return status;
 }
 
-int host_packet_watch(const struct host_packet *request, struct error *error)
-{
-	struct netns_visit visit;
-	int status = netns_enter(&visit, request->netns, error);
-
-	if (status < 0)
-		return status;
-	status = link_watch_open(error);
-	netns_leave(&visit);
-	return status;
-}
-
 bool packet_socket_here(const struct packet_socket *packet)
 {
 	struct sockaddr_ll address = {0};

@@ -62,9 +62,6 @@ int host_packet_look(const struct host_packet *request, struct link *link);
 /* The same of the one with that index, whatever it is called. */
 int host_packet_look_index(const struct host_packet *request, unsigned index, struct link *link);
 
-/* Opens a watch of interfaces (link.h) in the namespace of `request`. */
-int host_packet_watch(const struct host_packet *request, struct error *error);
-
 /* False where the interface was deleted or has left the namespace: the socket leads nowhere. */
 bool packet_socket_here(const struct packet_socket *socket);
 

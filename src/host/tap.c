@@ -243,19 +243,6 @@ int host_tap_address(const struct host_tap *request, struct link_address *addres
 	return status == 0 ? -ENODEV : MIN(status, 0);
 }
 
-int host_tap_watch(const struct host_tap *request, uint64_t *netns, struct error *error)
-{
-	struct netns_visit visit;
-	int status = netns_enter(&visit, request->netns, error);
-
-	if (status < 0)
-		return status;
-	*netns = netns_identity();
-	status = link_watch_open(error);
-	netns_leave(&visit);
-	return status;
-}
-
 /* Whether the interface has left the namespace where it was opened. */
 static bool has_moved(const struct tap *tap)
 {

@@ -101,10 +101,6 @@ int host_tap_look(const struct host_tap *request, struct link *link);
  * it: link_addresses(). 0 or -errno: -ENODEV where there is none, or no interface. */
 int host_tap_address(const struct host_tap *request, struct link_address *address);
 
-/* Opens a watch of interfaces (link.h) in the namespace of `request`, whose identity (netns.h) it
- * fills in. */
-int host_tap_watch(const struct host_tap *request, uint64_t *netns, struct error *error);
-
 /* Where the interface of an open TAP is now. */
 enum tap_place {
 	TAP_HERE,    /* as it was opened */

@@ -285,6 +285,39 @@ def test_away_and_back(bed, host, pair):
     assert bed.switch.port("b")["returns"] >= 3
 
 
+def test_a_namespace_made_anew(bed, host):
+    """As when a container starts again: the name leads to another namespace, and the port goes there."""
+    a, b, c = host.end(1), host.end(2), host.end(3)
+    link = bed.path / "space"
+    link.symlink_to(host.path)
+    bed.vswd({"a": host.port(1), "b": {**host.port(2), "netns": str(link)}})
+    bed.switch.allow("port b2?: ", "ports.b2.")
+    wait_up(a, "10.0.0.2")
+    link.unlink()
+    wait_state(bed, "b", ("away", f"cannot find network namespace {link}: No such file or directory"))
+    assert host.guards() == 1
+    # A change that is refused does not lose it.
+    text = bed.text({"a": host.port(1), "b2": {**host.port(2), "netns": str(link)}})
+    assert "ports.b2" in refused(bed, text)
+    assert bed.switch.port("b")["state"] == "away"
+    other = Namespace()
+    host.ends.append(other)
+    link.symlink_to(other.path)
+    wait_state(bed, "b", ("away", "there is no interface p2"))
+    other.run("ip", "link", "add", "p2", "type", "veth", "peer", "name", "eth9", "netns",
+              c.holder.pid)
+    c.run("sh", "-c", "ip address del 10.0.0.3/24 dev eth0; ip address add 10.0.0.9/24 dev eth9; "
+          "ip link set eth9 up")
+    wait_up(a, "10.0.0.9")
+    assert bed.switch.port("b")["state"] == "running"
+    # At once, without a moment in between.
+    temporary = bed.path / "other"
+    temporary.symlink_to(host.path)
+    temporary.rename(link)
+    wait_up(a, "10.0.0.2")
+    assert host.guards() == 2
+
+
 def test_killed(bed, host, pair):
     """Nothing is left of a switch that was killed, and its successor goes on at once."""
     a, _ = pair()

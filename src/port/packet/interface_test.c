@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The packet port against the kernel: what becomes of its interface. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/fd.h"
+#include "base/log.h"
 #include "port/packet/test_wire.h"
 
 /* The kernel tells of a carrier a moment later. */
@@ -69,6 +73,91 @@ static void test_away_and_back(void **state)
 	wire_settle();
 }
 
+/* For want of descriptors nobody knows: that is no reason to give the interface back. */
+static void test_want_of_descriptors(void **state)
+{
+	struct packet_port_status status;
+	struct rlimit limit, none;
+
+	wire_open_usual();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	wire_shell("ip link set " NAME " mtu 1400");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	packet_port_status(port, &status);
+	assert_int_equal(status.state, PACKET_PORT_RUNNING);
+	assert_true(status.guarded);
+	assert_int_equal(status.mtu, 1500);
+	/* No other news come; it is looked at again. */
+	for (unsigned tries = 0; status.mtu != 1400 && tries < 5000; tries++) {
+		usleep(1000);
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		packet_port_status(port, &status);
+	}
+	assert_int_equal(status.mtu, 1400);
+	assert_int_equal(status.returns, 0);
+	wire_settle();
+}
+
+/* A change that failed gives back what it had closed, the interface or not. */
+static void test_restored(void **state)
+{
+	struct host_packet wanted = {.name = OTHER, .up = true};
+	struct error error = {""};
+
+	port = packet_port_new(base, NULL, "p", 0, &wanted, true, &error);
+	if (!port)
+		fail_msg("%s", error.text);
+	expect_state(PACKET_PORT_AWAY, "there is no interface " OTHER);
+	wire_shell("ip link set " NAME " name " OTHER);
+	expect_state(PACKET_PORT_RUNNING, "");
+	port->class->destroy(port);
+	strcpy(wanted.netns, "/no/such");
+	port = packet_port_new(base, NULL, "p", 0, &wanted, true, &error);
+	assert_non_null(port);
+	expect_state(PACKET_PORT_AWAY,
+		"cannot find network namespace /no/such: No such file or directory");
+	wire_shell("ip link set " OTHER " name " NAME);
+}
+
+/* However often it changes, the log ends with what is. */
+static void test_the_last_line(void **state)
+{
+	char text[65536], *last = NULL;
+	int pipes[2];
+	ssize_t length = 0;
+
+	wire_open_usual();
+	assert_int_equal(pipe2(pipes, O_NONBLOCK | O_CLOEXEC), 0);
+	log_set_output(pipes[1]);
+	for (unsigned i = 0; i < 2 * LOG_LIMIT_BURST; i++) {
+		wire_shell("ip link set " NAME " down");
+		expect_state(PACKET_PORT_DOWN, "interface " NAME " is not up");
+		wire_shell("ip link set " NAME " up");
+		expect_state(PACKET_PORT_RUNNING, "");
+	}
+	for (unsigned tries = 0; tries < 3000 && !last; tries++) {
+		ssize_t more = read(pipes[0], text + length, sizeof(text) - 1 - (size_t)length);
+
+		length += more > 0 ? more : 0;
+		text[length] = '\0';
+		last = strstr(text, "held back");
+		last = last ? strstr(last, "interface " NAME " is up\n") : NULL;
+		if (last && last[strlen("interface " NAME " is up\n")])
+			last = NULL;
+		usleep(1000);
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	log_set_output(STDERR_FILENO);
+	fd_close(&pipes[0]);
+	fd_close(&pipes[1]);
+	if (!last)
+		fail_msg("%s", text);
+}
+
 /* Interfaces and addresses of the namespace come and go while the port looks who uses its own. */
 static void test_open_meanwhile(void **state)
 {
@@ -88,7 +177,7 @@ static void test_open_meanwhile(void **state)
 		_exit(1);
 	}
 	for (unsigned i = 0; i < 40; i++) {
-		port = packet_port_new(base, NULL, "p", 0, &settings, &error);
+		port = packet_port_new(base, NULL, "p", 0, &settings, false, &error);
 		if (!port)
 			fail_msg("%s", error.text);
 		port->class->destroy(port);
@@ -102,7 +191,7 @@ static void refuse(const struct host_packet *wanted, const char *words)
 {
 	struct error error = {""};
 
-	assert_null(packet_port_new(base, NULL, "p", 0, wanted, &error));
+	assert_null(packet_port_new(base, NULL, "p", 0, wanted, false, &error));
 	assert_string_equal(error.text, words);
 }
 
@@ -124,7 +213,7 @@ static void test_refused(void **state)
 		   "ip link set " NAME " master br7");
 	refuse(&wanted, "interface " NAME " is a member of br7");
 	wanted.shared = true;
-	port = packet_port_new(base, NULL, "p", 0, &wanted, NULL);
+	port = packet_port_new(base, NULL, "p", 0, &wanted, false, NULL);
 	assert_non_null(port);
 	port->class->destroy(port);
 	port = NULL;
@@ -140,6 +229,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_away_and_back),
+		CASE(test_want_of_descriptors),
+		CASE(test_restored),
+		CASE(test_the_last_line),
 		CASE(test_open_meanwhile),
 		CASE(test_refused),
 	};

@@ -21,19 +21,8 @@ const char *const packet_port_state_names[] = {
 
 static void problem(struct packet_port *self, enum packet_port_state state, const char *words)
 {
-	bool new = strcmp(self->problem.text, words) != 0;
-
 	self->state = state;
-	if (!new)
-		return;
-	error_set(&self->problem, 0, "%s", words);
-	self->problem_since = clock_now_ns();
-	if (!log_limit_allows(&self->log_limit))
-		return;
-	if (*words)
-		log_warning("port %s: %s", self->port.name, words);
-	else
-		log_info("port %s: interface %s is up", self->port.name, self->settings.name);
+	port_interface_problem(&self->interface, words);
 }
 
 /* From now on no worker touches the queue. */
@@ -121,6 +110,7 @@ static void here(struct packet_port *self, const struct link *link)
 	struct error words;
 
 	self->link = *link;
+	self->unseen = false;
 	use_mtu(self, link->mtu);
 	if (link->up && link->carrier)
 		publish(self);
@@ -133,7 +123,7 @@ static void here(struct packet_port *self, const struct link *link)
 	else if (!link->carrier)
 		problem(self, PACKET_PORT_NO_CARRIER, words.text);
 	else
-		problem(self, PACKET_PORT_RUNNING, "");
+		problem(self, PACKET_PORT_RUNNING, self->interface.unwatched.text);
 }
 
 /* It is not; what it is now called in this namespace, "" where it is not even there. Its stack has
@@ -184,23 +174,39 @@ static void take_another(struct packet_port *self, const struct link *link)
 }
 
 /* Something happened to an interface that may be ours. What counts is how things are now, not what
- * the news says: it may be old, of an interface that is gone meanwhile. */
-static void review(struct packet_port *self)
+ * the news says: it may be old, of an interface that is gone meanwhile. Where a look fails for want
+ * of memory or descriptors nobody knows: as it was, until the next one. */
+static void review(void *owner)
 {
+	struct packet_port *self = owner;
 	struct link link = {0}, own = {0};
-	bool named = host_packet_look(&self->settings, &link) == 0;
+	struct error words;
+	int status;
+	bool named;
 
-	if (self->opened && packet_socket_here(&self->socket)) {
+	if (!port_interface_follow(&self->interface))
+		return;
+	status = host_packet_look(&self->settings, &link);
+	named = status == 0;
+	if (self->opened && (named || status == -ENODEV) && packet_socket_here(&self->socket)) {
 		if (named && link.index == self->socket.link.index) {
+			self->interface.unsure = false;
 			here(self, &link);
 			return;
 		}
-		host_packet_look_index(&self->settings, self->socket.link.index, &own);
+		status = host_packet_look_index(&self->settings, self->socket.link.index, &own);
 	}
+	self->interface.unsure = status < 0 && status != -ENODEV;
+	if (self->interface.unsure)
+		return;
 	if (self->opened)
 		away(self, own.name);
-	if (named)
+	if (named) {
 		take_another(self, &link);
+	} else if (self->unseen) {
+		error_set(&words, 0, "there is no interface %s", self->settings.name);
+		problem(self, PACKET_PORT_AWAY, words.text);
+	}
 }
 
 static void retry_event(evutil_socket_t fd, short what, void *argument)
@@ -208,41 +214,45 @@ static void retry_event(evutil_socket_t fd, short what, void *argument)
 	review(argument);
 }
 
-static void on_change(void *owner, const struct link_change *change)
+static bool concerns(const void *owner, const struct link *link)
+{
+	const struct packet_port *self = owner;
+
+	return strcmp(link->name, self->settings.name) == 0 ||
+	       (self->opened && link->index == self->socket.link.index);
+}
+
+static void leave_namespace(void *owner)
 {
 	struct packet_port *self = owner;
-	bool named = strcmp(change->link.name, self->settings.name) == 0;
 
-	self->concerned |= change->missed || named ||
-			   (self->opened && change->link.index == self->socket.link.index);
+	detach(self);
+	self->link = (struct link){0};
+	self->unseen = true;
+	self->retry_ms = 0;
+	evtimer_del(self->retry);
 }
 
-static void watch_event(evutil_socket_t fd, short what, void *argument)
+static void no_namespace(void *owner, const char *words)
 {
-	struct packet_port *self = argument;
-	int status;
-
-	self->concerned = false;
-	status = link_watch_read(fd, on_change, self);
-	if (self->concerned)
-		review(self);
-	if (status == 0)
-		return;
-	log_error("port %s: interfaces are not watched any more: %s", self->port.name,
-		strerror(-status));
-	event_del(self->changed);
+	problem(owner, PACKET_PORT_AWAY, words);
 }
+
+static const struct port_interface_ops interface_ops = {
+	.concerns = concerns,
+	.leave = leave_namespace,
+	.away = no_namespace,
+	.review = review,
+};
 
 static void destroy(struct port *port)
 {
 	struct packet_port *self = packet_port(port);
 
 	detach(self);
-	if (self->changed)
-		event_free(self->changed);
+	port_interface_stop(&self->interface);
 	if (self->retry)
 		event_free(self->retry);
-	fd_close(&self->watch);
 	if (self->queue.tails)
 		munmap(self->queue.tails, PACKET_BATCH * PACKET_TAIL_STRIDE);
 	port_fini(port);
@@ -277,26 +287,28 @@ static int allocate(struct packet_port *self, const char *name, uint16_t index)
 }
 
 /* The watch comes first: nothing happens to the interface that it does not see. */
-static int start(struct packet_port *self, struct event_base *base, struct error *error)
+static int start(struct packet_port *self, struct error *error)
 {
-	int status;
+	int status = port_interface_watch(&self->interface, error);
 
-	self->watch = host_packet_watch(&self->settings, error);
-	if (self->watch < 0)
-		return self->watch;
-	self->changed = event_new(base, self->watch, EV_READ | EV_PERSIST, watch_event, self);
-	self->retry = evtimer_new(base, retry_event, self);
-	if (!self->retry || !self->changed || event_add(self->changed, NULL) < 0)
-		return error_set(error, -ENOMEM, "out of memory");
-	status = attach(self, error);
-	if (status < 0)
-		return status;
-	here(self, &self->socket.link);
-	return 0;
+	if (status == 0)
+		status = attach(self, error);
+	if (status == 0)
+		here(self, &self->socket.link);
+	return status;
+}
+
+/* What start() does, as far as it goes: the rest is a problem, and tried for again. */
+static void restore(struct packet_port *self)
+{
+	self->state = PACKET_PORT_AWAY;
+	self->unseen = true;
+	review(self);
 }
 
 struct port *packet_port_new(struct event_base *base, const struct port_notifier *notifier,
-	const char *name, uint16_t index, const struct host_packet *settings, struct error *error)
+	const char *name, uint16_t index, const struct host_packet *settings, bool restored,
+	struct error *error)
 {
 	size_t size = (sizeof(struct packet_port) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 	struct packet_port *self = aligned_alloc(CACHE_LINE, size);
@@ -307,14 +319,22 @@ struct port *packet_port_new(struct event_base *base, const struct port_notifier
 		return NULL;
 	}
 	memset(self, 0, size);
-	self->watch = self->queue.fd = -1;
+	self->queue.fd = -1;
 	self->notifier = notifier;
 	self->settings = *settings;
+	port_interface_init(&self->interface, base, &self->port, &interface_ops, self);
+	self->interface.name = self->settings.name;
+	self->interface.netns = self->settings.netns;
 	status = allocate(self, name, index);
+	self->retry = evtimer_new(base, retry_event, self);
+	if (status == 0)
+		status = self->retry ? port_interface_start(&self->interface) : -ENOMEM;
 	if (status < 0)
 		error_set(error, status, "out of memory");
+	else if (restored)
+		restore(self);
 	else
-		status = start(self, base, error);
+		status = start(self, error);
 	if (status < 0) {
 		destroy(&self->port);
 		return NULL;
@@ -326,6 +346,9 @@ int packet_port_change(struct port *port, const struct host_packet *settings, st
 {
 	struct packet_port *self = packet_port(port);
 
+	self->retry_ms = 0;
+	evtimer_del(self->retry);
+	review(self);
 	self->settings = *settings;
 	return self->opened ? host_packet_change(&self->settings, error) : 0;
 }
@@ -336,7 +359,7 @@ void packet_port_status(const struct port *port, struct packet_port_status *stat
 
 	*status = (struct packet_port_status){
 		.state = self->state,
-		.problem = *self->problem.text ? self->problem.text : NULL,
+		.problem = *self->interface.problem.text ? self->interface.problem.text : NULL,
 		.ifindex = self->link.index,
 		.carrier = self->link.carrier && self->link.up,
 		.mtu = self->link.mtu,
@@ -346,6 +369,5 @@ void packet_port_status(const struct port *port, struct packet_port_status *stat
 	};
 	memcpy(status->mac, self->link.mac, MAC_SIZE);
 	if (status->problem)
-		status->problem_age = (unsigned)((clock_now_ns() - self->problem_since) /
-						 NS_PER_SECOND);
+		status->problem_age = port_interface_problem_age(&self->interface);
 }

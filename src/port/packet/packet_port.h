@@ -12,10 +12,11 @@
  * in front of each frame, and is believed no more than a guest's: virtio_net/offload.h. A tag that
  * the kernel has taken off is put back before anything looks at the frame.
  *
- * The port is the interface of its name in its namespace, and nothing else. Where that is renamed,
- * moved or deleted the port is away: frames to it are dropped (receiver-not-ready), and the status
- * says why. It comes back with an interface of that name. While it is not up, or has no carrier,
- * frames to it are dropped as well.
+ * The port is the interface of its name in the namespace of its name, and nothing else. Where that
+ * is renamed, moved or deleted the port is away: frames to it are dropped (receiver-not-ready), and
+ * the status says why. It comes back with an interface of that name; where the name of the
+ * namespace leads to another one, within about a second, with the interface there. While it is not
+ * up, or has no carrier, frames to it are dropped as well.
  *
  * Threads: as the port contract says. send() may be called by several workers at once; the kernel
  * takes their frames in any order, each worker's in its own.
@@ -31,12 +32,14 @@
 #include "port/port.h"
 
 /*
- * Opens the interface (host/packet.h). NULL with *error filled where it cannot be had. The port is
+ * Opens the interface (host/packet.h). NULL with *error filled where it cannot be had; restored: in
+ * any case but want of memory, and what cannot be had is its problem, and tried for. The port is
  * destroyed with port->class->destroy(); the interface stays as it is, and is the host's again.
  * Control thread.
  */
 struct port *packet_port_new(struct event_base *base, const struct port_notifier *notifier,
-	const char *name, uint16_t index, const struct host_packet *settings, struct error *error);
+	const char *name, uint16_t index, const struct host_packet *settings, bool restored,
+	struct error *error);
 
 /* Settings that differ from before in `up` only; brings the interface up where that is wanted, also
  * where somebody else has taken it down. 0, or -errno with *error filled. Control thread. */

@@ -10,9 +10,9 @@
 #ifndef VSW_PORT_PACKET_PACKET_PORT_PRIVATE_H
 #define VSW_PORT_PACKET_PACKET_PORT_PRIVATE_H
 
-#include "base/log.h"
 #include "base/spinlock.h"
 #include "packet/egress.h"
+#include "port/interface.h"
 #include "port/packet/packet_port.h"
 
 /* Room for the longest frame's tail and for one byte more, by which a longer one is known; a
@@ -45,18 +45,14 @@ struct packet_port {
 	struct host_packet settings;
 	struct packet_socket socket; /* open while `opened` */
 	bool opened;
-	bool watched;   /* the queue's descriptor, by the notifier */
-	bool concerned; /* while news are read: some may be of our interface */
-	int watch;      /* of interfaces in the namespace */
-	struct event *changed;
+	bool watched; /* the queue's descriptor, by the notifier */
+	bool unseen;  /* since we are in this namespace */
+	struct port_interface interface;
 	struct event *retry;   /* pending: no attempt to open again before */
 	unsigned failed_index; /* of the interface that the last such attempt was about */
 	unsigned retry_ms;     /* before the next such attempt; 0: the last one succeeded */
 	struct link link;      /* the interface, as last seen */
 	enum packet_port_state state;
-	struct error problem;   /* "": none */
-	uint64_t problem_since; /* ns */
-	struct log_limit log_limit;
 	uint64_t returns;
 };
 

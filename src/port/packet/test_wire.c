@@ -152,7 +152,7 @@ void wire_open_port(const struct host_packet *settings)
 {
 	struct error error = {""};
 
-	port = packet_port_new(base, NULL, "p", 0, settings, &error);
+	port = packet_port_new(base, NULL, "p", 0, settings, false, &error);
 	if (!port)
 		fail_msg("%s", error.text);
 	wire_settle();

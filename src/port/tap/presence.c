@@ -9,12 +9,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/rcu.h"
 #include "port/tap/tap_private.h"
 
-/* Between two looks at what no watch tells: whether the namespace is still that of its name. */
-#define LOOK_MS      1000u
 /* Attempts to attach that fail are news of the interface themselves, and its namespace can make
  * more: the next one waits, twice as long each time; but the first time not for another
  * interface. */
@@ -33,19 +30,8 @@ static struct timeval milliseconds(unsigned ms)
 
 static void problem(struct tap_port *tap, enum tap_port_state state, const char *words)
 {
-	bool new = strcmp(tap->problem.text, words) != 0;
-
 	tap->state = state;
-	if (!new)
-		return;
-	error_set(&tap->problem, 0, "%s", words);
-	tap->problem_since = clock_now_ns();
-	if (!log_limit_allows(&tap->log_limit))
-		return;
-	if (*words)
-		log_warning("port %s: %s", tap->port.name, words);
-	else
-		log_info("port %s: interface %s is up", tap->port.name, tap->settings.name);
+	port_interface_problem(&tap->interface, words);
 }
 
 static void use_mtu(struct tap_port *tap, unsigned mtu)
@@ -72,7 +58,7 @@ static void here(struct tap_port *tap, const struct link *link)
 		problem(tap, TAP_PORT_DOWN, words.text);
 		return;
 	}
-	words = *tap->change.problem.text ? tap->change.problem : tap->unwatched;
+	words = *tap->change.problem.text ? tap->change.problem : tap->interface.unwatched;
 	problem(tap, TAP_PORT_RUNNING, words.text);
 }
 
@@ -171,44 +157,21 @@ void tap_port_failed(struct tap_port *tap)
 	try_later(tap);
 }
 
-/* The namespace in which we were is not that of our name any more: it is let go of, and with it an
- * interface that we made there, lest it answers for the one that comes. */
-static void leave_namespace(struct tap_port *tap)
+static void leave_namespace(void *owner)
 {
+	struct tap_port *tap = owner;
+
 	tap_port_detach(tap);
-	tap_port_unwatch(tap);
-	tap->netns = 0;
 	tap->link = (struct link){0};
+	/* An interface that we made there goes with it. */
 	tap->make = true;
 	tap->retry_ms = 0;
 	evtimer_del(tap->retry);
 }
 
-/* Whether that is so because of the name; anything else, as want of memory, says nothing. */
-static bool is_gone(int status)
+static void no_namespace(void *owner, const char *words)
 {
-	return status == -ENOENT || status == -ENOTDIR || status == -ELOOP;
-}
-
-/* Goes where the name of our namespace leads now. False where there is none. */
-static bool follow_namespace(struct tap_port *tap)
-{
-	uint64_t now = tap->netns;
-	struct error error;
-	int status = netns_find(tap->settings.netns, &now, &error);
-
-	if (tap->netns && (status < 0 ? is_gone(status) : now != tap->netns)) {
-		leave_namespace(tap);
-		if (status == 0)
-			problem(tap, TAP_PORT_AWAY, "its network namespace is another one now");
-	}
-	if (status == 0 && tap->watch < 0)
-		status = tap_port_watch(tap, &error);
-	if (status < 0 && !tap->netns)
-		problem(tap, TAP_PORT_AWAY, error.text);
-	else if (status < 0)
-		error_set(&tap->unwatched, 0, "its interface is not watched: %.900s", error.text);
-	return tap->netns;
+	problem(owner, TAP_PORT_AWAY, words);
 }
 
 void tap_port_review(struct tap_port *tap)
@@ -219,15 +182,15 @@ void tap_port_review(struct tap_port *tap)
 	bool named;
 	int status;
 
-	if (!follow_namespace(tap))
+	if (!port_interface_follow(&tap->interface))
 		return;
 	status = host_tap_look(&tap->settings, &link);
 	named = status == 0;
 	/* For want of memory or descriptors nobody knows: as it was, until the next look. */
-	tap->unsure = status < 0 && status != -ENODEV;
-	if (tap->unsure) {
+	tap->interface.unsure = status < 0 && status != -ENODEV;
+	if (tap->interface.unsure) {
 		if (tap->state == TAP_PORT_RUNNING)
-			problem(tap, tap->state, tap->unwatched.text);
+			problem(tap, tap->state, tap->interface.unwatched.text);
 		return;
 	}
 	place = tap->opened ? tap_find(&tap->tap, name) : TAP_DELETED;
@@ -246,73 +209,25 @@ void tap_port_review(struct tap_port *tap)
 		take_another(tap, &link);
 }
 
-static void on_change(void *owner, const struct link_change *change)
+static bool concerns(const void *owner, const struct link *link)
 {
-	struct tap_port *tap = owner;
-	bool named = strcmp(change->link.name, tap->settings.name) == 0;
+	const struct tap_port *tap = owner;
 
-	tap->concerned |= change->missed || named ||
-			  (tap->opened && change->link.index == tap->tap.link.index);
+	return strcmp(link->name, tap->settings.name) == 0 ||
+	       (tap->opened && link->index == tap->tap.link.index);
 }
 
-/* Where the watch is of no use any more there is another one at once, or look_event() tries for it,
- * and looks meanwhile. */
-static void watch_event(evutil_socket_t fd, short what, void *argument)
+static void review(void *owner)
 {
-	struct tap_port *tap = argument;
-	int status;
-
-	tap->concerned = false;
-	status = link_watch_read(fd, on_change, tap);
-	if (status < 0) {
-		tap_port_unwatch(tap);
-		if (log_limit_allows(&tap->log_limit))
-			log_warning("port %s: news of its interface are lost: %s", tap->port.name,
-				strerror(-status));
-	}
-	if (tap->concerned || status < 0)
-		tap_port_review(tap);
+	tap_port_review(owner);
 }
 
-int tap_port_watch(struct tap_port *tap, struct error *error)
-{
-	int status;
-
-	tap->watch = host_tap_watch(&tap->settings, &tap->netns, error);
-	status = tap->watch;
-	if (status < 0) {
-		tap->watch = -1;
-		return status;
-	}
-	tap->changed = event_new(tap->base, tap->watch, EV_READ | EV_PERSIST, watch_event, tap);
-	if (!tap->changed || event_add(tap->changed, NULL) < 0) {
-		tap_port_unwatch(tap);
-		return error_set(error, -ENOMEM, "out of memory");
-	}
-	tap->unwatched.text[0] = '\0';
-	return 0;
-}
-
-void tap_port_unwatch(struct tap_port *tap)
-{
-	if (tap->changed)
-		event_free(tap->changed);
-	tap->changed = NULL;
-	fd_close(&tap->watch);
-}
-
-static void look_event(evutil_socket_t fd, short what, void *argument)
-{
-	struct tap_port *tap = argument;
-	uint64_t now = tap->netns;
-	struct error error;
-
-	/* The usual case costs one system call. */
-	if (tap->watch >= 0 && !tap->unsure && netns_find(tap->settings.netns, &now, &error) == 0 &&
-		now == tap->netns)
-		return;
-	tap_port_review(tap);
-}
+const struct port_interface_ops tap_port_interface_ops = {
+	.concerns = concerns,
+	.leave = leave_namespace,
+	.away = no_namespace,
+	.review = review,
+};
 
 static void retry_event(evutil_socket_t fd, short what, void *argument)
 {
@@ -321,11 +236,6 @@ static void retry_event(evutil_socket_t fd, short what, void *argument)
 
 int tap_port_start_timers(struct tap_port *tap)
 {
-	struct timeval period = milliseconds(LOOK_MS);
-
 	tap->retry = evtimer_new(tap->base, retry_event, tap);
-	tap->look = event_new(tap->base, -1, EV_PERSIST, look_event, tap);
-	if (!tap->retry || !tap->look || event_add(tap->look, &period) < 0)
-		return -ENOMEM;
-	return 0;
+	return tap->retry ? port_interface_start(&tap->interface) : -ENOMEM;
 }

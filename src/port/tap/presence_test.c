@@ -221,8 +221,8 @@ static void test_watch_fails(void **state)
 	before = limit.rlim_cur;
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(look(&words), TAP_PORT_RUNNING);
-		assert_true(dup2(nothing, tap_port(port)->watch) >= 0);
-		event_active(tap_port(port)->changed, EV_READ, 0);
+		assert_true(dup2(nothing, tap_port(port)->interface.watch) >= 0);
+		event_active(tap_port(port)->interface.changed, EV_READ, 0);
 		limit.rlim_cur = i ? 3 : before; /* no descriptor more */
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 		assert_int_equal(look(&words), TAP_PORT_RUNNING);

@@ -112,9 +112,7 @@ static void tap_destroy(struct port *port)
 	struct tap_port *tap = tap_port(port);
 
 	tap_port_detach(tap);
-	tap_port_unwatch(tap);
-	if (tap->look)
-		event_free(tap->look);
+	port_interface_stop(&tap->interface);
 	if (tap->retry)
 		event_free(tap->retry);
 	for (unsigned i = 0; tap->queues && i < port->queue_count; i++)
@@ -179,7 +177,7 @@ static int set(struct tap_port *tap, const struct host_tap *old, enum tap_settin
 static int start(struct tap_port *tap, enum tap_setting *failed, struct error *error)
 {
 	static const struct host_tap nothing;
-	int status = tap_port_watch(tap, error);
+	int status = port_interface_watch(&tap->interface, error);
 
 	*failed = TAP_SETTING_NETNS;
 	if (status < 0)
@@ -219,8 +217,10 @@ struct port *tap_port_new(struct event_base *base, const struct port_notifier *n
 		return NULL;
 	}
 	memset(tap, 0, size);
-	tap->watch = -1;
 	tap->base = base;
+	port_interface_init(&tap->interface, base, &tap->port, &tap_port_interface_ops, tap);
+	tap->interface.name = tap->settings.name;
+	tap->interface.netns = tap->settings.netns;
 	tap->vhost = vhost;
 	tap->notifier = notifier;
 	tap->settings = *settings;
@@ -322,7 +322,7 @@ void tap_port_status(const struct port *port, struct tap_port_status *status)
 
 	*status = (struct tap_port_status){
 		.state = tap->state,
-		.problem = *tap->problem.text ? tap->problem.text : NULL,
+		.problem = *tap->interface.problem.text ? tap->interface.problem.text : NULL,
 		.ifindex = tap->link.index,
 		.carrier = tap->link.carrier && tap->link.up,
 		.mtu = tap->link.mtu,
@@ -333,6 +333,5 @@ void tap_port_status(const struct port *port, struct tap_port_status *status)
 	};
 	memcpy(status->mac, tap->link.mac, MAC_SIZE);
 	if (status->problem)
-		status->problem_age = (unsigned)((clock_now_ns() - tap->problem_since) /
-						 NS_PER_SECOND);
+		status->problem_age = port_interface_problem_age(&tap->interface);
 }

@@ -15,11 +15,11 @@
 #ifndef VSW_PORT_TAP_PRIVATE_H
 #define VSW_PORT_TAP_PRIVATE_H
 
-#include "base/log.h"
 #include "base/spinlock.h"
 #include "frame_io/frame_io.h"
 #include "host/tap_change.h"
 #include "packet/egress.h"
+#include "port/interface.h"
 #include "port/tap/tap.h"
 #include "port/tap/vhost.h"
 
@@ -71,25 +71,16 @@ struct tap_port {
 	struct tap tap; /* open while `opened` */
 	bool opened;
 	bool carried;             /* and the queues are open */
-	bool concerned;           /* while news are read: some may be of our interface */
 	bool make;                /* the interface is to be made where it is not there */
-	bool unsure;              /* the last look failed: there is another one soon */
 	struct tap_queue *queues; /* [port.queue_count] */
-	uint64_t netns;           /* netns_identity() of the namespace that we are in; 0: none */
-	int watch;                /* of interfaces there; -1: none */
-	struct event *changed;    /* of the watch */
-	struct event *look;       /* now and then: what no watch tells */
-	struct event *retry;      /* pending: no attempt to attach again before */
-	unsigned failed_index;    /* of the interface that the last such attempt was about */
-	uint64_t failed_ns;       /* when vhost-net failed last */
-	unsigned retry_ms;        /* before the next such attempt; 0: the last one succeeded */
-	struct link link;         /* the interface, as last seen */
+	struct port_interface interface;
+	struct event *retry;   /* pending: no attempt to attach again before */
+	unsigned failed_index; /* of the interface that the last such attempt was about */
+	uint64_t failed_ns;    /* when vhost-net failed last */
+	unsigned retry_ms;     /* before the next such attempt; 0: the last one succeeded */
+	struct link link;      /* the interface, as last seen */
 	enum tap_port_state state;
 	struct tap_change change; /* the last one; its `problem` is what is not set now */
-	struct error unwatched;   /* why there is no watch; "": there is one, or no namespace */
-	struct error problem;     /* as it is shown; "": none */
-	uint64_t problem_since;   /* ns */
-	struct log_limit log_limit;
 	uint64_t returns;
 	const char *io;
 };
@@ -126,9 +117,7 @@ void tap_port_failed(struct tap_port *tap);
 void tap_port_publish(struct tap_port *tap);
 void tap_port_unpublish(struct tap_port *tap);
 
-/* presence.c: watches the namespace that the settings name. 0, or -errno and the reason. */
-int tap_port_watch(struct tap_port *tap, struct error *error);
-void tap_port_unwatch(struct tap_port *tap);
+extern const struct port_interface_ops tap_port_interface_ops; /* of presence.c */
 
 /* Looks how things are, and does what follows. */
 void tap_port_review(struct tap_port *tap);
