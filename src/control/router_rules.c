@@ -126,24 +126,86 @@ static json_t *interfaces_of(const struct model_router *router)
 	return json_pack("{s:o}", "set", names);
 }
 
-/* What comes in is an answer, or forwarded on purpose; or IPv6 that is routed. inward: the match of
- * what comes in; taken over. */
-static void add_filter(struct rules *rules, const struct model_router *router, json_t *inward)
+/* The interface, whatever its name ends with. */
+static json_t *interface_like(const char *op, const char *key, const char *start)
 {
-	add_chain(rules, "forward", "filter", "forward", 0);
+	return meta(op, key, json_string(start));
+}
+
+/* What one side of the table's interfaces is: all that rules of the filter have to know. */
+struct side {
+	json_t *interfaces;    /* a set, or one name */
+	json_t *sources[2];    /* prefixes, IPv4 and IPv6, from which packets may come */
+	bool among_each_other; /* there are several */
+};
+
+/* The first matches of a rule: packets that come in by the interfaces, or leave by them. */
+static json_t *by(const struct side *side, const char *key)
+{
+	return json_pack("[o]", meta("==", key, json_deep_copy(side->interfaces)));
+}
+
+static json_t *with(json_t *list, json_t *expression)
+{
+	json_array_append_new(list, expression);
+	return list;
+}
+
+static void add_answers(struct rules *rules, const struct side *side, const char *key)
+{
 	add_rule(rules, "forward",
-		json_pack("[o, o, o]", json_deep_copy(json_array_get(inward, 0)),
-			connection("state", json_pack("[s, s]", "established", "related")),
+		with(with(by(side, key),
+			     connection("state", json_pack("[s, s]", "established", "related"))),
 			verdict("accept")));
 	add_rule(rules, "forward",
-		json_pack("[o, o, o]", json_deep_copy(json_array_get(inward, 0)),
-			connection("status", json_string("dnat")), verdict("accept")));
-	if (!router->nat6)
-		add_rule(rules, "forward",
-			json_pack("[o, o, o]", json_deep_copy(json_array_get(inward, 0)),
-				meta("==", "nfproto", json_string("ipv6")), verdict("accept")));
-	json_array_append_new(inward, verdict("drop"));
-	add_rule(rules, "forward", inward);
+		with(with(by(side, key), connection("status", json_string("dnat"))),
+			verdict("accept")));
+}
+
+/* Nobody takes another's address, and leaves with it. */
+static void add_sources(struct rules *rules, const struct side *side)
+{
+	for (unsigned ipv6 = 0; ipv6 < 2; ipv6++) {
+		json_t *list = with(by(side, "iifname"),
+			meta("==", "nfproto", json_string(ipv6 ? "ipv6" : "ipv4")));
+
+		if (json_array_size(side->sources[ipv6]))
+			with(list, field("!=", ipv6 ? "ip6" : "ip", "saddr",
+					   json_pack("{s:O}", "set", side->sources[ipv6])));
+		add_rule(rules, "forward", with(list, verdict("drop")));
+	}
+}
+
+/* What leaves the interfaces comes from one of them, is an answer, or forwarded on purpose; or it
+ * is IPv6 that is routed, and not another router's. What comes from them goes to no other router
+ * but by its forwardings. Takes the side's values over. */
+static void add_filter(struct rules *rules, const struct model_router *router, struct side *side)
+{
+	json_t *list;
+
+	add_chain(rules, "forward", "filter", "forward", 0);
+	add_sources(rules, side);
+	add_answers(rules, side, "oifname");
+	add_answers(rules, side, "iifname");
+	list = with(by(side, "iifname"), interface_like("==", "oifname", "v-*"));
+	if (side->among_each_other)
+		with(list, meta("!=", "oifname", json_deep_copy(side->interfaces)));
+	add_rule(rules, "forward", with(list, verdict("drop")));
+	list = by(side, "oifname");
+	if (side->among_each_other)
+		with(list, meta("!=", "iifname", json_deep_copy(side->interfaces)));
+	if (!router->nat6) {
+		json_t *routed = json_deep_copy(list);
+
+		with(routed, meta("==", "nfproto", json_string("ipv6")));
+		with(routed, interface_like("!=", "iifname", "v-*"));
+		with(routed, interface_like("!=", "iifname", "u-*"));
+		add_rule(rules, "forward", with(routed, verdict("accept")));
+	}
+	add_rule(rules, "forward", with(list, verdict("drop")));
+	json_decref(side->interfaces);
+	json_decref(side->sources[0]);
+	json_decref(side->sources[1]);
 }
 
 /* To an address of this namespace, but not its loopback where the packet is its own. */
@@ -191,6 +253,18 @@ static void add_forwards(struct rules *rules, const struct model *model,
 	}
 }
 
+/* As the address of where it leaves, and never from a port that only root of this host may use:
+ * there are servers that trust these. Takes the matches over. */
+static void masquerade(struct rules *rules, json_t *list)
+{
+	json_t *ports = json_deep_copy(list);
+
+	with(ports, meta("==", "l4proto", json_pack("{s:[s, s]}", "set", "tcp", "udp")));
+	with(ports, json_pack("{s:{s:{s:[i, i]}}}", "masquerade", "port", "range", 1024, 65535));
+	add_rule(rules, "postrouting", ports);
+	add_rule(rules, "postrouting", with(list, verdict("masquerade")));
+}
+
 /* What comes from the prefix leaves with the address of where it leaves; and what was forwarded and
  * goes back to where it came from, so that the answer comes this way, too. interfaces: taken
  * over. */
@@ -200,28 +274,37 @@ static void add_masquerade(
 	const char *protocol = prefix->ipv6 ? "ip6" : "ip";
 
 	if (prefix->length) {
-		add_rule(rules, "postrouting",
-			json_pack("[o, o, o]",
-				field("==", protocol, "saddr", prefix_object(prefix)),
-				meta("!=", "oifname", json_deep_copy(interfaces)),
-				verdict("masquerade")));
-		add_rule(rules, "postrouting",
-			json_pack("[o, o, o, o]",
-				field("==", protocol, "saddr", prefix_object(prefix)),
-				meta("==", "oifname", json_deep_copy(interfaces)),
-				connection("status", json_string("dnat")), verdict("masquerade")));
+		masquerade(rules,
+			json_pack("[o, o]", field("==", protocol, "saddr", prefix_object(prefix)),
+				meta("!=", "oifname", json_deep_copy(interfaces))));
+		masquerade(rules, json_pack("[o, o, o]",
+					  field("==", protocol, "saddr", prefix_object(prefix)),
+					  meta("==", "oifname", json_deep_copy(interfaces)),
+					  connection("status", json_string("dnat"))));
 	}
 	json_decref(interfaces);
 }
 
+static void add_source(struct side *side, const struct value_address *prefix)
+{
+	if (prefix->length)
+		json_array_append_new(side->sources[prefix->ipv6], prefix_object(prefix));
+}
+
 char *router_rules_inside(const struct model *model, const struct model_router *router, bool own)
 {
+	struct side side = {interfaces_of(router), {json_array(), json_array()}, true};
 	struct rules rules;
 
+	for (unsigned i = 0; i < router->networks.count; i++) {
+		const struct model_network *network = model_find_network(
+			model, router->networks.of[i]);
+
+		add_source(&side, &network->subnet);
+		add_source(&side, &network->subnet6);
+	}
 	begin(&rules, router->name, true);
-	add_filter(&rules, router,
-		json_pack("[o, o]", meta("==", "oifname", interfaces_of(router)),
-			meta("!=", "iifname", interfaces_of(router))));
+	add_filter(&rules, router, &side);
 	add_forwards(&rules, model, router, "prerouting", NULL);
 	if (!own)
 		add_forwards(&rules, model, router, "output", NULL);
@@ -240,11 +323,15 @@ char *router_rules_inside(const struct model *model, const struct model_router *
 char *router_rules_outside(const struct model *model, const struct model_router *router,
 	const struct router_link *link)
 {
+	struct side side = {json_string(link->name), {json_array(), json_array()}, false};
 	struct rules rules;
 
+	add_source(&side, &link->there[0]);
+	add_source(&side, &link->there[1]);
+	for (unsigned i = 0; i < router->networks.count && !router->nat6; i++)
+		add_source(&side, &model_find_network(model, router->networks.of[i])->subnet6);
 	begin(&rules, router->name, true);
-	add_filter(
-		&rules, router, json_pack("[o]", meta("==", "oifname", json_string(link->name))));
+	add_filter(&rules, router, &side);
 	add_forwards(&rules, model, router, "prerouting", link->there);
 	add_forwards(&rules, model, router, "output", link->there);
 	add_chain(&rules, "postrouting", "nat", "postrouting", 100);

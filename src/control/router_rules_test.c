@@ -59,9 +59,26 @@
 #define FORWARDED(interfaces)                                                                      \
 	RULE("forward", MATCH(META("oifname"), "==", interfaces) "," MATCH(                        \
 				CT("status"), "in", "\"dnat\"") "," VERDICT("accept"))
-#define ROUTED(interfaces)                                                                         \
-	RULE("forward",                                                                            \
-		MATCH(META("oifname"), "==", interfaces) "," FAMILY("ipv6") "," VERDICT("accept"))
+#define FROM_NO_OTHER                                                                              \
+	MATCH(META("iifname"), "!=", "\"v-*\"") "," MATCH(META("iifname"), "!=", "\"u-*\"")
+#define ROUTED(interfaces, more)                                                                   \
+	RULE("forward", MATCH(META("oifname"), "==", interfaces) more                              \
+		"," FAMILY("ipv6") "," FROM_NO_OTHER "," VERDICT("accept"))
+#define NOT_OURS "," MATCH(META("iifname"), "!=", OURS)
+/* The sources that are not dropped; the filter that keeps from other routers' networks. */
+#define SOURCES(interfaces, family, protocol, prefixes)                                            \
+	RULE("forward", MATCH(META("iifname"), "==", interfaces) "," FAMILY(family) "," MATCH(     \
+				FIELD(protocol, "saddr"),                                          \
+				"!=", "{\"set\":[" prefixes "]}") "," VERDICT("drop"))
+#define TO_NO_OTHER(interfaces, more)                                                              \
+	RULE("forward", MATCH(META("iifname"), "==", interfaces) "," MATCH(                        \
+				META("oifname"), "==", "\"v-*\"") more "," VERDICT("drop"))
+#define HIGH_PORTS                                                                                 \
+	MATCH(META("l4proto"), "==", "{\"set\":[\"tcp\",\"udp\"]}")                                \
+	",{\"masquerade\":{\"port\":{\"range\":[1024,65535]}}}"
+#define LEAVES_HIGH(protocol, prefix, interfaces)                                                  \
+	RULE("postrouting", MATCH(FIELD(protocol, "saddr"), "==", prefix) "," MATCH(               \
+				    META("oifname"), "!=", interfaces) "," HIGH_PORTS)
 #define KEPT_OUT                                                                                   \
 	RULE("forward", MATCH(META("oifname"), "==", OURS) "," MATCH(                              \
 				META("iifname"), "!=", OURS) "," VERDICT("drop"))
@@ -71,7 +88,7 @@ enum where { INSIDE, INSIDE_SHARED, OUTSIDE };
 static const struct {
 	const char *text;
 	enum where where;
-	const char *has[12], *has_not[6];
+	const char *has[14], *has_not[6];
 } cases[] = {
 	{ROUTER(""), INSIDE,
 		{ANSWERS(OURS), FORWARDED(OURS), KEPT_OUT,
@@ -79,14 +96,20 @@ static const struct {
 			LEAVES("ip", PREFIX("10.2.0.0", "24"), OURS),
 			LEAVES("ip6", PREFIX("fd01::", "64"), OURS),
 			HAIRPIN("ip", PREFIX("10.1.0.0", "24"), OURS),
-			HAIRPIN("ip6", PREFIX("fd01::", "64"), OURS)},
-		{ROUTED(OURS), "dport", "\"hook\":\"output\""}},
+			HAIRPIN("ip6", PREFIX("fd01::", "64"), OURS),
+			LEAVES_HIGH("ip", PREFIX("10.1.0.0", "24"), OURS),
+			SOURCES(OURS, "ipv4", "ip",
+				PREFIX("10.1.0.0", "24") "," PREFIX("10.2.0.0", "24")),
+			SOURCES(OURS, "ipv6", "ip6", PREFIX("fd01::", "64")),
+			TO_NO_OTHER(OURS, "," MATCH(META("oifname"), "!=", OURS))},
+		{ROUTED(OURS, NOT_OURS), "dport", "\"hook\":\"output\""}},
 	/* The table outside sees the VM's IPv6 as it is, and lets it in as well. */
 	{ROUTER(", nat6: false"), INSIDE,
-		{ANSWERS(OURS), ROUTED(OURS), KEPT_OUT,
+		{ANSWERS(OURS), ROUTED(OURS, NOT_OURS), KEPT_OUT,
 			LEAVES("ip", PREFIX("10.1.0.0", "24"), OURS)},
-		{"\"ip6\""}},
-	{ROUTER(", nat6: false"), OUTSIDE, {ANSWERS(LINK), ROUTED(LINK)}, {NULL}},
+		{LEAVES("ip6", PREFIX("fd01::", "64"), OURS)}},
+	{ROUTER(", nat6: false"), OUTSIDE, {ANSWERS(LINK), ROUTED(LINK, ""), TO_NO_OTHER(LINK, "")},
+		{NULL}},
 	{ROUTER(FORWARDS), INSIDE,
 		{RULE("prerouting", TO_HERE("ipv4", "tcp", "8080", DNAT("ip", "10.1.0.9", "80"))),
 			RULE("prerouting",
@@ -110,7 +133,7 @@ static const struct {
 			RULE("forward", MATCH(META("oifname"), "==", LINK) "," VERDICT("drop")),
 			"\"port\":8080}", "\"port\":53}", "\"port\":86}", "\"hook\":\"prerouting\"",
 			"\"hook\":\"output\""},
-		{"10.1.0.9", "10.2.0.7", "fd01::9", "5353", ROUTED(LINK)}},
+		{"10.1.0.9", "10.2.0.7", "fd01::9", "5353", ROUTED(LINK, "")}},
 };
 
 static char *text_of(const char *config, enum where where)
@@ -153,7 +176,10 @@ static void test_order(void **state)
 
 	assert_true(strstr(text, ANSWERS(OURS)) < strstr(text, KEPT_OUT));
 	assert_true(strstr(text, FORWARDED(OURS)) < strstr(text, KEPT_OUT));
-	assert_true(strstr(text, ROUTED(OURS)) < strstr(text, KEPT_OUT));
+	assert_true(strstr(text, ROUTED(OURS, NOT_OURS)) < strstr(text, KEPT_OUT));
+	/* And no wrong source by any of those. */
+	assert_true(strstr(text, SOURCES(OURS, "ipv6", "ip6", PREFIX("fd01::", "64"))) <
+		    strstr(text, ANSWERS(OURS)));
 	free(text);
 }
 

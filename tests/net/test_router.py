@@ -107,6 +107,19 @@ class Echo:
             return question == b"question" and client.recv(64) == b"answer"
 
 
+def asker_of(vm, server, address="0.0.0.0", port=0):
+    """Who a datagram from that address and port of the VM comes from for the internet; None: none."""
+    with vm.netns.enter():
+        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with client:
+        client.bind((address, port))
+        client.sendto(b"question", ("198.51.100.2", 5000))
+    try:
+        return server.recvfrom(64)[1]
+    except TimeoutError:
+        return None
+
+
 @pytest.fixture
 def world(bed):
     lacking = [name for name in ("nft", "curl", "traceroute") if not shutil.which(name)]
@@ -161,6 +174,17 @@ def test_way_out(bed, world, netns):
     with echo.socket:
         for space in (world.internet, world.machine, a.netns, b.netns):
             assert echo.ask(space, "198.51.100.1", 5300), space
+    # No server takes a VM for root of this machine, and none sees an address that is not its own.
+    with world.internet.enter():
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with server:
+        server.bind(("0.0.0.0", 5000))
+        server.settimeout(5)
+        address, port = asker_of(a, server, port=700)
+        assert address == "198.51.100.1" and port >= 1024
+        a.netns.run("ip", "addr", "add", "203.0.113.9/32", "dev", "lo")
+        server.settimeout(0.3)
+        assert asker_of(a, server, address="203.0.113.9") is None
     # What nobody forwards does not come in.
     assert fetch(world.internet, "http://10.0.0.5/", 1) == ""
     assert fetch(world.internet, "http://[fd00::5]/", 1) == ""
