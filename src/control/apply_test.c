@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "control/apply.h"
+#include "control/port_kinds.h"
 #include "control/vhost_user_keys.h"
 #include "control/yaml/config.h"
 
@@ -349,6 +350,40 @@ static void test_a_removed_socket_comes_back(void **state)
 	assert_ptr_equal(entry("a")->port, before);
 }
 
+/* One whose path was taken from it before a change that would open it anew stays in the model, and
+ * listens when it can. */
+static void test_a_port_without_its_socket_stays(void **state)
+{
+	struct port_status status;
+	const struct port *before;
+	char path[128];
+	struct error error;
+
+	must_apply(ONE(", mac: '52:54:00:00:00:01'"));
+	remove_socket("a");
+	snprintf(path, sizeof(path), "%s/s/a.sock", folder);
+	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_true(apply(ONE(", queues: 2"), &error) < 0);
+	assert_non_null(strstr(error.text, "exists and is not a socket"));
+	assert_int_equal(runtime->state.model.port_count, 1);
+	assert_int_equal(fdb_count(runtime->fdb), 1);
+	before = entry("a")->port;
+	port_kind_vhost_user.status(before, &status);
+	assert_string_equal(status.state, "down");
+	assert_false(status.connected);
+	assert_non_null(strstr(status.problem, "exists and is not a socket"));
+	/* It holds up no other change, */
+	must_apply(ONE(", flood-limit: 7"));
+	assert_ptr_equal(entry("a")->port, before);
+	/* and the next one tries again, without waiting for a timer. */
+	assert_int_equal(unlink(path), 0);
+	must_apply(ONE(""));
+	assert_true(has_socket("a"));
+	assert_ptr_equal(entry("a")->port, before);
+	port_kind_vhost_user.status(before, &status);
+	assert_null(status.problem);
+}
+
 /* Applied to the running port; a change that fails as a whole is taken back. */
 static void test_access_changes_live(void **state)
 {
@@ -398,6 +433,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_ports_must_be_forced, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_folder_that_cannot_be_made, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_removed_socket_comes_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_port_without_its_socket_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_access_changes_live, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_indices_are_used_again, setup, teardown),
 	};

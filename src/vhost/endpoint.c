@@ -17,6 +17,9 @@
 /* Pause after accept() failed for want of descriptors: without it the event loop would spin. */
 #define ACCEPT_PAUSE_MS 200
 
+/* Until a patient server tries again to listen. */
+#define LISTEN_PAUSE_MS 1000
+
 /* Until the reaper tries again to have a thread. */
 #define REAPER_PAUSE_MS 200
 
@@ -38,13 +41,16 @@ struct vhost_endpoint {
 	struct event *reaper_timer;          /* pending while its jobs have no thread */
 
 	/* Server mode. */
-	int listen_fd;
-	bool full_logged; /* since the reaper is full */
+	int listen_fd; /* -1: it cannot be had (yet), `problem` says why */
+	struct error problem;
+	uint64_t problem_since; /* ns */
+	bool full_logged;       /* since the reaper is full */
 	struct event *acceptable;
 	struct second_client second; /* while one is held, nobody else is accepted */
 
 	/* Client mode: `timer` is pending exactly while there is no connection. Server mode:
-	 * pending while accepting is paused, or when the held one may be served. */
+	 * pending while accepting is paused, while there is nothing to accept at (patient), or when
+	 * the held one may be served. */
 	struct event *timer;
 	unsigned delay_ms;
 	bool failure_logged;
@@ -295,34 +301,6 @@ static void dial(struct vhost_endpoint *endpoint)
 		dial_later(endpoint);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *argument)
-{
-	struct vhost_endpoint *endpoint = argument;
-
-	if (endpoint->mode == VHOST_MODE_CLIENT)
-		dial(endpoint);
-	else if (second_client_held(&endpoint->second) && !endpoint->connection)
-		serve_second(endpoint);
-	else
-		resume_accepting(endpoint);
-}
-
-static void on_reaper_timer(evutil_socket_t fd, short what, void *argument)
-{
-	struct vhost_endpoint *endpoint = argument;
-
-	reaper_retry(endpoint->reaper);
-}
-
-/* The reaper's jobs have no thread. */
-static void on_stall(void *argument)
-{
-	struct vhost_endpoint *endpoint = argument;
-	const struct timeval pause = {.tv_usec = REAPER_PAUSE_MS * 1000};
-
-	event_add(endpoint->reaper_timer, &pause);
-}
-
 /* Replaces the listening socket, of which there may be none yet. */
 static int open_server(struct vhost_endpoint *endpoint, struct error *error)
 {
@@ -350,6 +328,56 @@ static int open_server(struct vhost_endpoint *endpoint, struct error *error)
 	return 0;
 }
 
+/* What cannot be had is tried again, until it can; said in the log once. */
+static void listen_later(struct vhost_endpoint *endpoint, const struct error *problem)
+{
+	if (!endpoint->failure_logged)
+		log_warning("%s: %s; retrying", endpoint->name, problem->text);
+	endpoint->failure_logged = true;
+	endpoint->problem = *problem;
+	timer_start(endpoint, LISTEN_PAUSE_MS);
+}
+
+static void listen_again(struct vhost_endpoint *endpoint)
+{
+	struct error error;
+
+	if (open_server(endpoint, &error) < 0)
+		listen_later(endpoint, &error);
+	else
+		log_info("%s: listening at %s again", endpoint->name, endpoint->socket.path);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *argument)
+{
+	struct vhost_endpoint *endpoint = argument;
+
+	if (endpoint->mode == VHOST_MODE_CLIENT)
+		dial(endpoint);
+	else if (endpoint->listen_fd < 0)
+		listen_again(endpoint);
+	else if (second_client_held(&endpoint->second) && !endpoint->connection)
+		serve_second(endpoint);
+	else
+		resume_accepting(endpoint);
+}
+
+static void on_reaper_timer(evutil_socket_t fd, short what, void *argument)
+{
+	struct vhost_endpoint *endpoint = argument;
+
+	reaper_retry(endpoint->reaper);
+}
+
+/* The reaper's jobs have no thread. */
+static void on_stall(void *argument)
+{
+	struct vhost_endpoint *endpoint = argument;
+	const struct timeval pause = {.tv_usec = REAPER_PAUSE_MS * 1000};
+
+	event_add(endpoint->reaper_timer, &pause);
+}
+
 int vhost_endpoint_open(struct event_base *base, const struct vhost_endpoint_config *config,
 	const struct vhost_endpoint_ops *ops, void *owner, struct vhost_endpoint **result,
 	struct error *error)
@@ -375,8 +403,16 @@ int vhost_endpoint_open(struct event_base *base, const struct vhost_endpoint_con
 		status = error_set(error, -ENOMEM, "%s: no memory", config->path);
 	else
 		status = host_socket_name(&endpoint->socket, config->path, error);
-	if (status == 0 && config->mode == VHOST_MODE_SERVER)
-		status = open_server(endpoint, error);
+	if (status == 0 && config->mode == VHOST_MODE_SERVER) {
+		status = open_server(endpoint, &endpoint->problem);
+		if (status < 0 && config->patient) {
+			endpoint->problem_since = clock_now_ns();
+			listen_later(endpoint, &endpoint->problem);
+			status = 0;
+		} else if (status < 0) {
+			*error = endpoint->problem;
+		}
+	}
 	/* The first attempt, too, is the event loop's: the owner is never called from inside
 	 * here. */
 	if (status == 0 && config->mode == VHOST_MODE_CLIENT)
@@ -392,6 +428,14 @@ int vhost_endpoint_open(struct event_base *base, const struct vhost_endpoint_con
 bool vhost_endpoint_connected(const struct vhost_endpoint *endpoint)
 {
 	return endpoint->connection != NULL;
+}
+
+const char *vhost_endpoint_problem(const struct vhost_endpoint *endpoint, unsigned *age)
+{
+	if (endpoint->mode == VHOST_MODE_CLIENT || endpoint->listen_fd >= 0)
+		return NULL;
+	*age = (unsigned)((clock_now_ns() - endpoint->problem_since) / NS_PER_SECOND);
+	return endpoint->problem.text;
 }
 
 int vhost_endpoint_peer_pid(const struct vhost_endpoint *endpoint)

@@ -38,6 +38,7 @@ struct vhost_endpoint_config {
 	const char *path;                 /* copied */
 	const char *name;                 /* of the port, for log lines; copied */
 	const struct host_access *access; /* server mode; copied; NULL: 0660, as made */
+	bool patient; /* server mode: where it cannot listen it tries again every second */
 };
 
 /* All are required. */
@@ -50,7 +51,8 @@ struct vhost_endpoint_ops {
 };
 
 /*
- * Opens the path. In client mode an absent peer is no error. `ops` must outlive the endpoint.
+ * Opens the path. In client mode an absent peer is no error, nor is a path that a patient server
+ * cannot have: vhost_endpoint_problem() says so then. `ops` must outlive the endpoint.
  * 0 and *endpoint, or -errno and a reason that names the path: -ENAMETOOLONG, -EEXIST (no socket),
  * -EADDRINUSE (someone listens there), -EACCES, ...
  */
@@ -60,6 +62,10 @@ int vhost_endpoint_open(struct event_base *base, const struct vhost_endpoint_con
 
 /* True between connected() and disconnected(). */
 bool vhost_endpoint_connected(const struct vhost_endpoint *endpoint);
+
+/* Why a patient server does not listen, as tried last, and for how many seconds; NULL where it
+ * does, and in client mode. The text is the endpoint's. */
+const char *vhost_endpoint_problem(const struct vhost_endpoint *endpoint, unsigned *age);
 
 /* Process id of the connected peer (SO_PEERCRED), 0 where there is none or it is unknown. */
 int vhost_endpoint_peer_pid(const struct vhost_endpoint *endpoint);

@@ -206,6 +206,38 @@ static void test_owner_acts_inside_callbacks(void **state)
 	}
 }
 
+/* A path that cannot be had when a patient endpoint opens, and can later. */
+static void test_a_patient_server(void **state)
+{
+	const struct vhost_endpoint_config config = {
+		.mode = VHOST_MODE_SERVER, .path = test_path, .name = "test", .patient = true};
+	struct error error;
+	unsigned age;
+	int fd;
+
+	close(open(test_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(test_endpoint_try(VHOST_MODE_SERVER, &error), -EEXIST);
+	assert_int_equal(vhost_endpoint_open(test_base, &config, &test_owner_ops, &test_owner,
+				 &test_owner.endpoint, &error),
+		0);
+	assert_non_null(strstr(vhost_endpoint_problem(test_owner.endpoint, &age), "not a socket"));
+	assert_int_equal(age, 0);
+	/* Tried, in vain, by the timer and by hand; what is there is left alone. */
+	test_run_for(1100);
+	assert_non_null(vhost_endpoint_problem(test_owner.endpoint, &age));
+	assert_in_range(age, 1, 9);
+	assert_true(vhost_endpoint_renew(test_owner.endpoint,
+			    &(struct host_access){0660, HOST_AS_MADE, HOST_AS_MADE}, &error) < 0);
+	assert_int_equal(unlink(test_path), 0);
+	test_run_for(1100);
+	assert_null(vhost_endpoint_problem(test_owner.endpoint, &age));
+	fd = test_client();
+	test_run();
+	assert_int_equal(test_owner.connected, 1);
+	fd_close(&fd);
+	test_run();
+}
+
 /* What peers sent is given up as soon as there is a thread for it again, without another event. */
 static void test_reaper_without_a_thread(void **state)
 {
@@ -239,6 +271,7 @@ int main(void)
 		TEST_OF_ENDPOINT(test_client_mode),
 		TEST_OF_ENDPOINT(test_client_mode_backs_off),
 		TEST_OF_ENDPOINT(test_owner_acts_inside_callbacks),
+		TEST_OF_ENDPOINT(test_a_patient_server),
 		TEST_OF_ENDPOINT(test_reaper_without_a_thread),
 	};
 

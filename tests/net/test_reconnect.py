@@ -124,3 +124,25 @@ def test_stations_first(bed):
         nic.process.wait_log(nic.connected, 15)
         nic.configure()
     both_ways(a, b)
+
+
+def test_a_socket_that_cannot_be_had_again(bed):
+    """A change that needs the port anew is refused, and its folder has gone meanwhile: the port stays in the running
+    configuration, with its problem, and its VM comes back when the folder does."""
+    folder, away = bed.path / "own", bed.path / "elsewhere"
+    folder.mkdir()
+    bed.vswd({"a": {"network": "blue", "socket": str(folder / "a.sock")}, "b": {"network": "blue"}})
+    bed.switch.allow("No such file")
+    a, b = bed.nic("a", 1, socket=folder / "a.sock"), bed.nic("b", 2)
+    both_ways(a, b)
+    before = bed.switch.vsw("config", "show")
+    folder.rename(away)
+    refused = bed.switch.vsw_raw("port", "set", "a", "queues=2")
+    assert refused.returncode != 0 and "a.sock" in refused.stderr
+    assert bed.switch.vsw("config", "show") == before
+    port = bed.switch.port("a")
+    assert port["state"] == "down" and "No such file" in port["problem"]
+    away.rename(folder)
+    wait_for(lambda: bed.switch.port("a")["connected"], 20, "the connection")
+    assert bed.switch.port("a")["problem"] is None
+    both_ways(a, b)

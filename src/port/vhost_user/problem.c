@@ -256,6 +256,10 @@ void vhost_user_problem_status(
 		    vhost_endpoint_connected(vhost->endpoint) && !memory_foreign(vhost);
 
 	status->state = vhost_user_state(vhost);
+	status->problem = vhost_endpoint_problem(vhost->endpoint, &status->problem_age);
+	/* Who cannot come has no other. */
+	if (status->problem)
+		return;
 	if (problem->kind == VHOST_USER_PROBLEM_NONE || over)
 		return;
 	status->problem = problem->text.text;

@@ -245,6 +245,7 @@ struct port *vhost_user_new(struct event_base *base, const struct port_notifier 
 		.path = options->socket,
 		.name = name,
 		.access = options->access,
+		.patient = options->patient,
 	};
 	int result;
 

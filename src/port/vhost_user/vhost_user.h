@@ -28,6 +28,8 @@ struct vhost_user_options {
 	const char *socket; /* path; copied */
 	/* Who may connect to it (server); copied; NULL: 0660, as the folder gives. */
 	const struct host_access *access;
+	/* Server: where it cannot listen that is its problem, and it tries again every second. */
+	bool patient;
 	unsigned queues;       /* queue pairs offered, 1 to PORT_QUEUE_MAX */
 	uint16_t mtu;          /* offered to the guest; 0: none */
 	uint64_t memory_limit; /* bytes that the VMM may have us map, 0: any; guest_mapping.h */
@@ -41,8 +43,8 @@ struct vhost_user_options {
 };
 
 /* Opens the socket (server) or starts dialling (client). Returns NULL with *error filled where the
- * socket cannot be had: too long a path, not a socket, in use, no permission. The port is destroyed
- * with port->class->destroy(). Control thread. */
+ * socket cannot be had, and the port is not patient: too long a path, not a socket, in use, no
+ * permission. The port is destroyed with port->class->destroy(). Control thread. */
 struct port *vhost_user_new(struct event_base *base, const struct port_notifier *notifier,
 	const char *name, uint16_t index, const struct vhost_user_options *options,
 	struct error *error);
