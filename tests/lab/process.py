@@ -196,6 +196,14 @@ class Process:
             total += int(spent.split()[0])
         return total / 1e9
 
+    def waited_seconds(self):
+        """What its threads have waited so far for a processor that others had, in seconds."""
+        total = 0
+        for task in os.listdir(f"/proc/{self.pid}/task"):
+            spent = pathlib.Path(f"/proc/{self.pid}/task/{task}/schedstat").read_text()
+            total += int(spent.split()[1])
+        return total / 1e9
+
     def wakeups(self):
         """Context switches so far: each return from sleep is one voluntary switch."""
         total = 0

@@ -17,8 +17,10 @@ IDLE_WAKEUPS = 20
 
 
 def test_start_with_many_ports(bed):
-    runs = sorted(measure.start_up(bed, 100, number) for number in range(5))
-    assert runs[2][0] < START_SECONDS, f"{[round(1000 * run[0]) for run in runs]} ms"
+    """What others have of the processor meanwhile is not the switch's."""
+    runs = [measure.start_up(bed, 100, number) for number in range(5)]
+    spent = sorted(run[2] for run in runs)
+    assert spent[2] < START_SECONDS, f"{[round(1000 * seconds) for seconds in spent]} ms"
     assert max(run[1] for run in runs) < RESIDENT_KIB
 
 
