@@ -5,25 +5,15 @@
  * level that changes while they are open, and fail when they are told to. They are memory ports
  * behind that.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "control/test_apply.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/log.h"
-#include "control/apply.h"
 #include "control/port_kinds.h"
 #include "control/resources.h"
 #include "control/vhost_user_keys.h"
-#include "control/yaml/config.h"
 #include "port/memory.h"
 
 #define NETWORKS  "networks: { n: {}, m: {} }\n"
@@ -240,20 +230,12 @@ const struct port_kind *port_kind_at(unsigned position)
 	return position == 0 ? &port_kind_vhost_user : position == 1 ? &fake_kind : NULL;
 }
 
-static char folder[] = "/tmp/apply_kinds.XXXXXX";
-static struct event_base *base;
-static struct runtime *runtime;
-
 /* "a=x b=y/3": fake ports a, with thing x, and b, with thing y and level 3; "c": a real one. */
 static int apply_how(const char *words, enum apply_how how, struct error *error)
 {
 	char text[4096], name[32], thing[32];
-	char *at = text + snprintf(text, sizeof(text),
-				  "switch: { socket-dir: %s/s, workers: 1 }\n%sports:\n", folder,
-				  NETWORKS);
-	struct config_errors errors;
-	struct model model;
-	int used, rc;
+	char *at = text + sprintf(text, "%sports:\n", NETWORKS);
+	int used;
 
 	while (sscanf(words, " %31[a-z0-9]%n", name, &used) == 1) {
 		words += used;
@@ -267,18 +249,13 @@ static int apply_how(const char *words, enum apply_how how, struct error *error)
 			name, thing, *words == '/' ? words[1] : '1');
 		words += *words == '/' ? 2 : 0;
 	}
-	if (config_parse("f.yaml", text, strlen(text), &model, &errors) < 0)
-		fail_msg("%s", errors.lines[0]);
-	config_errors_fini(&errors);
-	rc = runtime_apply(runtime, &model, "f.yaml", how, error);
-	model_fini(&model);
-	return rc;
+	return test_apply(text, how, error);
 }
 
 /* What is held, and by whom: "a=x/1 b=y/3", in the order of the model. */
 static void check_holdings(const char *expected)
 {
-	const struct runtime_state *state = &runtime->state;
+	const struct runtime_state *state = &test_runtime->state;
 	char text[256] = "";
 	unsigned count = 0, held = 0;
 
@@ -317,46 +294,26 @@ static void must_fail(const char *words, const char *reason, const char *expecte
 
 static const struct runtime_port *entry(const char *name)
 {
-	int i = runtime_find_port(&runtime->state, name);
+	const struct runtime_port *found = test_entry(name);
 
-	assert_true(i >= 0);
-	return &runtime->state.ports[i];
+	assert_non_null(found);
+	return found;
 }
 
 static int setup(void **state)
 {
-	struct model_settings settings;
-	struct error error;
-	struct model model;
-
 	memset(&fake, 0, sizeof(fake));
 	fake_kind.undo = NULL;
-	log_set_level(LOG_LEVEL_ERROR);
-	model_init(&model);
-	settings = model.settings;
-	model_fini(&model);
-	settings.workers = 1;
-	strcpy(folder, "/tmp/apply_kinds.XXXXXX");
-	if (!mkdtemp(folder))
-		return -1;
-	snprintf(settings.socket_dir, sizeof(settings.socket_dir), "%s/s", folder);
-	base = event_base_new();
-	runtime = runtime_new(base, &settings, &error);
-	return runtime ? 0 : -1;
+	return test_apply_setup(state);
 }
 
 static int teardown(void **state)
 {
-	char path[128];
+	int rc = test_apply_teardown(state);
 
-	runtime_free(runtime);
-	event_base_free(base);
 	for (unsigned i = 0; i < HELD_MAX; i++)
 		assert_null(fake.holdings[i].port);
-	snprintf(path, sizeof(path), "%s/s", folder);
-	if (rmdir(path) < 0 && errno != ENOENT)
-		return -1;
-	return rmdir(folder);
+	return rc;
 }
 
 static void test_life(void **state)
