@@ -13,22 +13,28 @@ int apply_fail_memory(struct change *c)
 	return error_set(c->error, -ENOMEM, "out of memory");
 }
 
+/* "FILE:LINE" in front of the error. What was made by hand has lines of other files, if any. */
+static void prefix_place(struct change *c, unsigned number)
+{
+	char line[16] = "";
+
+	if (!c->source)
+		return;
+	if (number)
+		snprintf(line, sizeof(line), ":%u", number);
+	error_prefix(c->error, "%s%s", c->source, line);
+}
+
 /* "FILE:LINE: ports.vm1.socket: ...", or "switch.socket-dir" where it is no port's. */
 static int fail_at(
 	struct change *c, int code, const struct model_port *port, const struct port_fault *fault)
 {
 	unsigned number = port ? model_port_line(port, fault->key) : fault->line;
-	char line[16] = "";
 
 	*c->error = fault->error;
 	error_prefix(c->error, "%s%s.%s", port ? "ports." : "switch", port ? port->name : "",
 		fault->key);
-	/* What was made by hand has lines of other files, if any. */
-	if (!c->source)
-		return code;
-	if (number)
-		snprintf(line, sizeof(line), ":%u", number);
-	error_prefix(c->error, "%s%s", c->source, line);
+	prefix_place(c, number);
 	return code;
 }
 
@@ -56,7 +62,8 @@ int apply_prepare_routers(struct change *c)
 	if (rc == 0)
 		return 0;
 	*c->error = fault.error;
-	error_prefix(c->error, "%s:%u: routers.%s.%s", c->source, fault.line, name, fault.key);
+	error_prefix(c->error, "routers.%s.%s", name, fault.key);
+	prefix_place(c, fault.line);
 	return rc;
 }
 

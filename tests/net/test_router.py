@@ -309,4 +309,8 @@ def test_errors(bed, world):
         assert words in done.stderr
         assert re.search(r"config\.yaml:\d+: ", done.stderr)
         assert bed.switch.vsw("router", "show") == []
+    # By hand there is no file to name.
+    done = bed.switch.vsw_raw("router", "add", ROUTER, "gateway=kernel", "networks=blue", "netns=no.such")
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith(f"vsw: routers.{ROUTER}.netns: cannot open network namespace"), done.stderr
     assert os.path.exists(f"/run/netns/vsw-{ROUTER}")
