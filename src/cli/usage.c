@@ -14,7 +14,7 @@ static void format_name(const struct command *command, char *text, size_t size)
 		command->verb ? command->verb : "");
 }
 
-/* "port show [NAME]", in text[size]. */
+/* "lease del ADDRESS --network NAME", in text[size]: what must be said, options as well. */
 static void format_words(const struct command *command, char *text, size_t size)
 {
 	char name[64];
@@ -22,6 +22,10 @@ static void format_words(const struct command *command, char *text, size_t size)
 	format_name(command, name, sizeof(name));
 	snprintf(text, size, "%s%s%s", name, command->argument ? " " : "",
 		command->argument ? command->argument : "");
+	for (unsigned bit = 0; bit < COMMAND_OPTION_COUNT; bit++)
+		if (command->required >> bit & 1)
+			snprintf(text + strlen(text), size - strlen(text), " %s",
+				options_name(1u << bit, true));
 }
 
 /* A line for each command, or for those of an object: the command with its argument, and what it

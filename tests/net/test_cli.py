@@ -173,6 +173,7 @@ def test_worker_reset(switch):
     (("help",), ["usage: vsw", "vsw port show"]),
     (("port", "show", "-h"), ["usage: vsw port show", "--watch [SECONDS]", "--state"]),
     (("help", "port", "show"), ["usage: vsw port show", "--sort COLUMN"]),
+    (("help", "lease"), ["vsw lease del ADDRESS --network NAME "]),
     (("help", "port"), ["vsw port args NAME", "vsw port reset NAME..."]),
     (("port", "--help"), ["vsw port show"]),
     (("-V",), ["vsw (virtswitch) "])], ids=lambda value: " ".join(value))
