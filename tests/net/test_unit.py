@@ -44,6 +44,12 @@ def test_paths(unit):
         assert start.startswith(f"{prefix}/sbin/vswd --config /")
 
 
+def test_state(unit):
+    """Where leases are kept by default is there, and may be written, for root alone."""
+    assert settings(unit, "StateDirectory") == ["virtswitch"]
+    assert settings(unit, "StateDirectoryMode") == ["0700"]
+
+
 def test_exposure(unit, analyze):
     found = re.search(r"Overall exposure level for virtswitch.service: (\S+)",
                       analyze("security", "--offline=true", unit))
