@@ -72,14 +72,15 @@ static void failed_event(evutil_socket_t fd, short what, void *argument)
 static int open_vhost(struct tap_port *tap, struct tap_queue *queue, struct error *error)
 {
 	bool must = tap->vhost == TAP_PORT_VHOST_ON;
+	struct error why;
 	int status;
 
 	if (tap->vhost == TAP_PORT_VHOST_OFF || (!must && !wants_more_than_plain()))
 		return 0;
-	status = tap_vhost_new(&queue->vhost, queue->fd, error);
+	status = tap_vhost_new(&queue->vhost, queue->fd, &why);
 	if (status < 0 && must)
-		return status;
-	say_vhost(status < 0 ? error->text : NULL);
+		return error_set(error, status, "%s", why.text);
+	say_vhost(status < 0 ? why.text : NULL);
 	if (status < 0)
 		return 0;
 	tap->io = "vhost-net";
