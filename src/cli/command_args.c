@@ -26,7 +26,8 @@ struct attachment {
 	unsigned mtu; /* 0: none */
 	const char *mac;
 	const char *memory;
-	const json_t *ip; /* the only addresses that may be used: an array, or null */
+	const char *network; /* of its untagged frames, or "-" */
+	const json_t *ip;    /* the only addresses that may be used: an array, or null */
 	struct qemu_version qemu;
 	char printed_for[PATH_MAX + 160]; /* "QEMU 7.2 (/usr/bin/qemu-system-x86_64)" */
 };
@@ -183,15 +184,36 @@ static bool choose_cloud_hypervisor(const struct command_line *line, struct atta
 	return true;
 }
 
+/* "/24" in text[size], of the subnet that the port's network has; "/LENGTH" where it has none. */
+static void format_length(const struct command_line *line, const struct attachment *port,
+	const char *key, char *text, size_t size)
+{
+	json_t *networks = client_call(line->control, "network.show", NULL);
+	const json_t *network;
+	size_t i;
+
+	snprintf(text, size, "/LENGTH");
+	json_array_foreach (networks, i, network) {
+		const char *slash = strchr(command_text(network, key), '/');
+
+		if (slash && strcmp(command_text(network, "name"), port->network) == 0)
+			snprintf(text, size, "%s", slash);
+	}
+	json_decref(networks);
+}
+
 /* Its interface still needs an address; one that the port allows, where it does not allow all. */
 static bool choose_vsw_nic(const struct command_line *line, struct attachment *port)
 {
 	const char *first = json_string_value(json_array_get(port->ip, 0));
-	const char *slash = first ? strchr(first, '/') : NULL;
+	char length[16] = "";
 
+	if (!first || !strchr(first, '/'))
+		format_length(line, port, first && strchr(first, ':') ? "subnet6" : "subnet",
+			length, sizeof(length));
 	snprintf(port->printed_for, sizeof(port->printed_for),
 		"vsw-nic; then: ip address add %s%s dev %.*s; ip link set %.*s up",
-		first ? first : "ADDRESS", slash ? "" : "/LENGTH", INTERFACE_NAME_MAX, port->name,
+		first ? first : "ADDRESS", length, INTERFACE_NAME_MAX, port->name,
 		INTERFACE_NAME_MAX, port->name);
 	return true;
 }
@@ -261,6 +283,7 @@ static int print_port(const struct command_line *line, const json_t *port, unsig
 		.mtu = (unsigned)command_number(port, "mtu"),
 		.mac = command_text(port, "vm_mac"),
 		.memory = line->memory,
+		.network = command_text(port, "network"),
 		.ip = json_object_get(port, "ip"),
 	};
 

@@ -172,6 +172,12 @@ def test_vsw_nic(bed, switch):
     assert "--mac 52:54:00:00:00:09\n" in done.stdout
     assert "ip address add 10.0.0.9/LENGTH dev a" in done.stderr
     assert args(switch, "a", "--memory", "2G", vmm="vsw-nic").returncode == 2
+    # The network knows the length, of either family.
+    switch.vsw("network", "set", "blue", "subnet=10.0.0.0/20", "subnet6=fd00::/56")
+    assert "ip address add 10.0.0.9/20 dev a" in args(switch, "a", vmm="vsw-nic").stderr
+    assert "ip address add ADDRESS/20 dev many" in args(switch, "many", vmm="vsw-nic").stderr
+    switch.vsw("port", "set", "a", "ip=fd00::9")
+    assert "ip address add fd00::9/56 dev a" in args(switch, "a", vmm="vsw-nic").stderr
 
 
 def test_mtu_of_vsw_nic(bed):
