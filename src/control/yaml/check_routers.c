@@ -154,8 +154,11 @@ static void check_claims(struct config_reader *reader)
 			port = other;
 			other = &ports[clash->owner];
 		}
-		config_fault(reader, port->line, "%s: %s is used already by port '%s'",
-			port->router, clash->kind, other->name);
+		/* "10.0.0.1/0 in NAMESPACE", whose numbers tell a reader nothing. */
+		config_fault(reader, port->line,
+			"%s: %s %.*s is used already by port '%s', in the same network namespace",
+			port->router, clash->kind, (int)strcspn(clash->text, "/ "), clash->text,
+			other->name);
 	}
 	claims_fini(&claims);
 }

@@ -123,7 +123,13 @@ static const struct {
 		"one is 'r'"},
 	{KERNEL("networks: [blue], netns: lab") "ports:\n  t: { type: tap, network: green, ifname: "
 						"v-blue, netns: lab }\n",
-		"8: routers: r: interface is used already by port 't'"},
+		"8: routers: r: interface v-blue is used already by port 't', in the same network "
+		"namespace"},
+	{KERNEL("networks: [blue], netns: lab") "ports:\n  t: { type: tap, network: green, "
+						"address: "
+						"10.1.0.1/24, netns: lab }\n",
+		"8: routers: r: address 10.1.0.1 is used already by port 't', in the same network "
+		"namespace"},
 };
 
 static void test_bad(void **state)
