@@ -35,13 +35,14 @@ int command_config_check(const struct command_line *line)
 	if (config_load(file_name(line), &model, NULL, &errors) < 0)
 		return print_faults(file_name(line), &errors);
 	if (line->json) {
-		result = json_pack("{s:s, s:i, s:i}", "file", line->argument, "networks",
-			(int)model.network_count, "ports", (int)model.port_count);
+		result = json_pack("{s:s, s:i, s:i, s:i}", "file", line->argument, "networks",
+			(int)model.network_count, "ports", (int)model_written_ports(&model),
+			"routers", (int)model.router_count);
 		command_print_json(result);
 		json_decref(result);
 	} else {
-		printf("%s: correct: networks: %u, ports: %u\n", line->argument,
-			model.network_count, model.port_count);
+		printf("%s: correct: networks: %u, ports: %u, routers: %u\n", line->argument,
+			model.network_count, model_written_ports(&model), model.router_count);
 	}
 	config_errors_fini(&errors);
 	model_fini(&model);

@@ -88,6 +88,21 @@ static void print_config(const json_t *result)
 	printf("%s\n", applied || count ? " ('vsw config save' keeps what is running)" : "");
 }
 
+/* Nothing where there is no router. */
+static void print_router_count(const json_t *result)
+{
+	const json_t *failed = json_object_get(result, "routers_failed");
+	char *names = command_join(failed, ", ");
+
+	if (command_number(result, "routers"))
+		printf("routers   %" JSON_INTEGER_FORMAT "%s%s%s\n",
+			command_number(result, "routers"),
+			json_array_size(failed) ? ", failed: " : "",
+			json_array_size(failed) && names ? names : "",
+			json_array_size(failed) ? " (see 'vsw router show')" : "");
+	free(names);
+}
+
 static void print_switch(const json_t *result)
 {
 	const json_t *fdb = json_object_get(result, "fdb");
@@ -104,6 +119,7 @@ static void print_switch(const json_t *result)
 	       " of %" JSON_INTEGER_FORMAT "\n",
 		command_number(result, "ports"), command_number(result, "connected"),
 		command_number(result, "vm_ports"));
+	print_router_count(result);
 	printf("fdb       %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
 	       " addresses, ageing %" JSON_INTEGER_FORMAT " s\n",
 		command_number(fdb, "addresses"), command_number(fdb, "size"),

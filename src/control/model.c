@@ -235,6 +235,15 @@ const struct model_port *model_find_port(const struct model *model, const char *
 	return bsearch(name, model->ports, model->port_count, sizeof(*model->ports), compare_names);
 }
 
+unsigned model_written_ports(const struct model *model)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < model->port_count; i++)
+		count += !*model->ports[i].router;
+	return count;
+}
+
 const struct model_router *model_find_router(const struct model *model, const char *name)
 {
 	if (!model->router_count)

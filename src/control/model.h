@@ -211,6 +211,8 @@ bool model_network_implies(const struct model_network *network, const struct sch
 /* By name, in a sorted model; NULL where there is none. */
 const struct model_network *model_find_network(const struct model *model, const char *name);
 const struct model_port *model_find_port(const struct model *model, const char *name);
+/* The ports that the file has: without those of routers. */
+unsigned model_written_ports(const struct model *model);
 const struct model_router *model_find_router(const struct model *model, const char *name);
 /* The router that the network is in; NULL: none. */
 const struct model_router *model_router_of(const struct model *model, const char *network);

@@ -69,8 +69,8 @@ static int check(const char *path)
 
 	if (load(path, &model, NULL) < 0)
 		return EXIT_FAILURE;
-	printf("%s: correct: networks: %u, ports: %u\n", path, model.network_count,
-		model.port_count);
+	printf("%s: correct: networks: %u, ports: %u, routers: %u\n", path, model.network_count,
+		model_written_ports(&model), model.router_count);
 	model_fini(&model);
 	return EXIT_SUCCESS;
 }

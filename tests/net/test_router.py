@@ -21,6 +21,7 @@ from lab.bed import mac
 from lab.internet import Internet
 from lab.nic import Nic
 from lab.process import Process, wait_for
+from lab.vswd import run_tool
 
 pytestmark = pytest.mark.usefixtures("tun")
 
@@ -154,6 +155,9 @@ def test_way_out(bed, world, netns):
     world.start({ROUTER: keys}, PORTS, {"blue": BLUE, "green": GREEN})
     a, b = world.vm("a", 5), world.vm("b", 6, "10.0.20.6", "fd00:20::6")
     world.serve(world.internet, "internet")
+    assert "\nrouters   1\n" in bed.switch.vsw_raw("show").stdout
+    done = run_tool("vswd", "--config", bed.switch.config_path, "--check")
+    assert f"networks: {len(bed.switch.vsw('network', 'show'))}, ports: 2, routers: 1" in done.stdout
     world.serve(a.netns, "vm")
     assert a.ping("10.0.0.1", 1)[1] and a.ping("fd00::1", 1)[1]
     assert a.ping("10.0.20.6", 3) == (3, 3) and b.ping("fd00::5", 3) == (3, 3)

@@ -29,11 +29,28 @@ static json_t *refuse(struct show_failure *failure, int code, const char *text)
 	return NULL;
 }
 
+/* How many there are, and which of them have a problem. */
+static void add_routers(json_t *object, const struct runtime *runtime)
+{
+	json_t *routers = routers_show(runtime->routers, &runtime->state.model);
+	json_t *failed = json_array();
+	const json_t *router;
+	size_t i;
+
+	json_array_foreach (routers, i, router)
+		if (json_is_string(json_object_get(router, "problem")))
+			json_array_append(failed, json_object_get(router, "name"));
+	json_object_set_new(object, "routers", json_integer((json_int_t)json_array_size(routers)));
+	json_object_set_new(object, "routers_failed", failed);
+	json_decref(routers);
+}
+
 static json_t *show_switch(
 	struct runtime *runtime, const json_t *params, struct show_failure *failure)
 {
 	const struct model *model = &runtime->state.model;
 	unsigned connected = 0, vm_ports = 0;
+	json_t *object;
 
 	for (unsigned i = 0; i < model->port_count; i++) {
 		const struct port_kind *kind = port_kind_of(&model->ports[i]);
@@ -44,9 +61,9 @@ static json_t *show_switch(
 		connected += kind->for_vms && status.connected;
 	}
 	fdb_expire(runtime->fdb, runtime_now());
-	return show_with_aliases(json_pack("{s:s, s:i, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i, "
-					   "s:i, s:{s:i, s:i, s:i, s:I}, s:I, "
-					   "s:{s:I, s:i}, s:s?, s:s, s:s?, s:i}",
+	object = json_pack("{s:s, s:i, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i, "
+			   "s:i, s:{s:i, s:i, s:i, s:I}, s:I, "
+			   "s:{s:I, s:i}, s:s?, s:s, s:s?, s:i}",
 		"version", VSW_VERSION, "pid", (int)getpid(), "uptime",
 		(json_int_t)((clock_now_ns() - runtime->started) / NS_PER_SECOND), "socket_dir",
 		model->settings.socket_dir, "poll",
@@ -60,7 +77,9 @@ static json_t *show_switch(
 		(json_int_t)log_lost(), "loops", "noticed", (json_int_t)runtime->loops.noticed,
 		"held", (int)runtime->loops.held, "config_file", runtime->config_file,
 		"config_digest", runtime->config_digest, "config_applied", runtime->config_applied,
-		"changes_by_hand", (int)by_hand_count(runtime)));
+		"changes_by_hand", (int)by_hand_count(runtime));
+	add_routers(object, runtime);
+	return show_with_aliases(object);
 }
 
 /* For each port the address that its VM is told to use; to be freed, NULL where memory is short. */
