@@ -67,6 +67,8 @@ static int add_port(
 	tap->mtu = network->mtu;
 	gateways_interface(network->name, tap->ifname);
 	gateways_netns(router, tap->netns);
+	/* In a namespace of its own it is the way out that waits. */
+	port->held = router->uplink == MODEL_UPLINK_NAT && *router->netns;
 	if (add_address(tap, &network->gateway, &network->subnet) < 0 ||
 		add_address(tap, &network->gateway6, &network->subnet6) < 0)
 		return -ENOMEM;

@@ -18,7 +18,10 @@ static struct host_tap settings_of(const struct model_port *model)
 	struct host_tap wanted = {
 		.queues = settings->queues,
 		.persist = settings->persist,
-		.set = {.mtu = settings->mtu, .has_mac = model->mac.set, .up = settings->up},
+		.gateway = *model->router != '\0',
+		.set = {.mtu = settings->mtu,
+			.has_mac = model->mac.set,
+			.up = settings->up && !model->held},
 		.address_count = MIN(settings->address.count, HOST_TAP_ADDRESSES_MAX),
 	};
 

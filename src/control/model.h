@@ -150,6 +150,7 @@ struct model_port {
 	void *settings;       /* the struct of the kind's rows; owned. NULL: no type yet */
 	/* Not "": it is this router's, in one of its networks, and in no file. gateways.h */
 	char router[MODEL_NAME_SIZE];
+	bool held; /* that router brings the interface up when its table is in force */
 	/* Where the file says it, for errors that show only when the port is opened:
 	 * model_port_line(). Says nothing about the port: two models that differ here only are
 	 * equal. */

@@ -5,17 +5,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/fd.h"
 #include "base/log.h"
 #include "control/gateways.h"
+#include "control/router_note.h"
 #include "control/router_rules.h"
 #include "control/rpc/show_value.h"
 #include "control/table_job.h"
 #include "host/host.h"
 #include "host/program.h"
 #include "host/router.h"
+
+/* Networks that are routed, not translated. */
+struct ways {
+	struct link_address to[16];
+	unsigned count;
+};
 
 /* A router that runs, or one that leaves and has tables yet. */
 struct router {
@@ -26,10 +31,14 @@ struct router {
 	bool own;                    /* the namespace is its own */
 	bool fresh;                  /* made by the change that is under way */
 	bool leaving;
-	bool linked;                     /* there is a pair of interfaces */
-	struct router_link link;         /* where linked */
-	struct value_address routed[16]; /* networks that our namespace sends to it */
-	unsigned routed_count;
+	bool returns;                /* it was leaving when the change under way wanted it again */
+	bool linked;                 /* there is a pair of interfaces, ours */
+	bool link_fresh;             /* that the change under way made */
+	bool dropping;               /* told() must not free it */
+	struct host_veth veth;       /* where linked */
+	struct ways routed, ways;    /* what our namespace sends to it: now, and as wanted */
+	struct value_names networks; /* whose interfaces wait for the table */
+	char said[sizeof(((struct error *)0)->text)]; /* the last problem that was logged */
 	struct table_job inside, outside;
 };
 
@@ -37,12 +46,6 @@ struct routers {
 	struct event_base *base;
 	struct router *first;
 	char folder[HOST_PATH_SIZE]; /* of the records; "": not yet known */
-};
-
-/* What the record of a router holds. */
-struct note {
-	char netns[MODEL_PATH_SIZE];
-	char own; /* 'y' or 'n' */
 };
 
 struct routers *routers_new(struct event_base *base)
@@ -72,52 +75,86 @@ static void drop(struct router *router)
 	*link = router->next;
 	table_job_fini(&router->inside);
 	table_job_fini(&router->outside);
+	free(router->networks.of);
 	free(router);
 }
 
-static int open_note(const struct routers *routers, const char *name, struct error *error)
+static bool settled(const struct router *router)
 {
-	struct host_record record = {.size = sizeof(struct note)};
-	int status = host_record_name(&record, routers->folder, name, error);
+	return table_job_settled(&router->inside) && table_job_settled(&router->outside);
+}
 
-	return status < 0 ? status : host_record_open(&record, error);
+static bool holds(const struct ways *ways, const struct link_address *to)
+{
+	for (unsigned i = 0; i < ways->count; i++)
+		if (memcmp(&ways->to[i], to, sizeof(*to)) == 0)
+			return true;
+	return false;
 }
 
 static int write_note(const struct router *router, struct error *error)
 {
-	struct note note = {.own = router->own ? 'y' : 'n'};
-	int fd = open_note(router->owner, router->name, error);
-	int status = 0;
+	struct router_note note = {.own = router->own, .linked = router->linked};
 
-	if (fd < 0)
-		return fd;
 	strcpy(note.netns, router->netns);
-	if (pwrite(fd, &note, sizeof(note), 0) != (ssize_t)sizeof(note))
-		status = error_set_errno(
-			error, -errno, "%s/%s", router->owner->folder, router->name);
-	fd_close(&fd);
-	return status;
+	return router_note_write(router->owner->folder, router->name, &note, error);
 }
 
-static void remove_note(const struct router *router)
+/* From here on packets may go out: nothing was open before its rules were in force. */
+static void open_ways(struct router *router)
 {
-	struct host_record record;
+	struct host_route route = {.via = router->veth.there[1]};
 	struct error error;
 
-	if (host_record_name(&record, router->owner->folder, router->name, &error) == 0)
-		host_record_remove(&record);
+	for (unsigned i = 0; i < router->networks.count; i++) {
+		char name[MODEL_IFNAME_SIZE];
+
+		gateways_interface(router->networks.of[i], name);
+		if (host_link_up(router->netns, name, &error) < 0)
+			log_warning("router %s: %s", router->name, error.text);
+	}
+	if (!router->linked)
+		return;
+	if (host_veth_open(&router->veth, &error) < 0)
+		log_warning("router %s: %s", router->name, error.text);
+	strcpy(route.interface, router->veth.name);
+	for (unsigned i = 0; i < router->routed.count; i++) {
+		route.to = router->routed.to[i];
+		if (!holds(&router->ways, &route.to))
+			host_route_remove(&route);
+	}
+	for (unsigned i = 0; i < router->ways.count; i++) {
+		route.to = router->ways.to[i];
+		if (host_route_add(&route, &error) < 0)
+			log_warning("router %s: %s", router->name, error.text);
+	}
+	router->routed = router->ways;
+}
+
+/* Each problem once, not each attempt. */
+static void tell(struct router *router, const char *problem)
+{
+	if (problem && strcmp(router->said, problem) != 0)
+		log_warning("router %s: %s: tried again", router->name, problem);
+	if (problem || settled(router))
+		snprintf(router->said, sizeof(router->said), "%s", problem ? problem : "");
 }
 
 static void told(void *owner, const char *problem)
 {
 	struct router *router = owner;
 
-	if (problem)
-		log_warning("router %s: %s: tried again", router->name, problem);
+	tell(router, problem);
+	/* A namespace that is gone took its table along. */
+	if (problem && router->leaving && *router->netns && !host_netns_exists(router->netns))
+		table_job_abandon(&router->inside);
+	if (!settled(router) || router->dropping)
+		return;
 	/* One that leaves is gone when its last table is. */
-	if (!problem && router->leaving && table_job_settled(&router->inside) &&
-		table_job_settled(&router->outside))
+	if (router->leaving)
 		drop(router);
+	else
+		open_ways(router);
 }
 
 static struct router *add(struct routers *routers, const char *name, const char *netns, bool own)
@@ -142,26 +179,24 @@ static void inherit(void *owner, const char *name)
 {
 	struct routers *routers = owner;
 	struct router *router;
-	struct note note;
+	struct router_note note;
 	struct error error;
-	int fd = open_note(routers, name, &error);
+	int status = router_note_read(routers->folder, name, &note, &error);
 
-	if (fd < 0) {
+	if (status == -EINVAL)
+		router_note_remove(routers->folder, name);
+	if (status < 0) {
 		log_warning("%s", error.text);
 		return;
 	}
-	if (pread(fd, &note, sizeof(note), 0) == (ssize_t)sizeof(note) &&
-		memchr(note.netns, '\0', sizeof(note.netns)) && strlen(name) < MODEL_NAME_SIZE) {
-		router = add(routers, name, note.netns, note.own == 'y');
-		if (router) {
-			router->linked = router->own;
-			router->inside.exists = router->outside.exists = true;
-			gateways_interface(name, router->link.name);
-			router->link.name[0] = 'u';
-			log_info("router %s: a vswd that has ended without stopping had it", name);
-		}
-	}
-	fd_close(&fd);
+	router = add(routers, name, note.netns, note.own);
+	if (!router)
+		return;
+	router->linked = note.linked;
+	router->inside.exists = router->outside.exists = true;
+	gateways_interface(name, router->veth.name);
+	router->veth.name[0] = 'u';
+	log_info("router %s: a vswd that has ended without stopping had it", name);
 }
 
 static void begin(struct routers *routers, const struct model *model)
@@ -181,21 +216,43 @@ static struct link_address link_address_of(const struct value_address *from)
 	return to;
 }
 
+static bool has_ipv6(const struct model *model, const struct model_router *words)
+{
+	for (unsigned i = 0; i < words->networks.count; i++)
+		if (model_find_network(model, words->networks.of[i])->subnet6.length)
+			return true;
+	return false;
+}
+
+/* It comes up when the tables are in force. Noted before it is made. */
 static int make_link(struct router *router, const struct model *model,
 	const struct model_router *words, struct error *error)
 {
-	struct host_veth veth = {.peer = ROUTER_LINK_PEER};
-	struct router_link *link = &router->link;
+	struct host_veth *veth = &router->veth;
+	bool known = router->linked, ipv6 = has_ipv6(model, words);
+	struct router_link link;
+	int status;
 
-	router_link_of(model, words, link);
-	snprintf(veth.name, sizeof(veth.name), "%s", link->name);
-	snprintf(veth.netns, sizeof(veth.netns), "%s", router->netns);
-	for (unsigned i = 0; i < 2; i++) {
-		veth.here[i] = link_address_of(&link->here[i]);
-		veth.there[i] = link_address_of(&link->there[i]);
+	router_link_of(model, words, &link);
+	*veth = (struct host_veth){.peer = ROUTER_LINK_PEER, .known = known};
+	snprintf(veth->name, sizeof(veth->name), "%s", link.name);
+	snprintf(veth->netns, sizeof(veth->netns), "%s", router->netns);
+	for (unsigned i = 0; i < (ipv6 ? 2 : 1); i++) {
+		veth->here[i] = link_address_of(&link.here[i]);
+		veth->there[i] = link_address_of(&link.there[i]);
 	}
 	router->linked = true;
-	return host_veth_make(&veth, error);
+	status = write_note(router, error);
+	if (status < 0) {
+		router->linked = known;
+		return status;
+	}
+	status = host_veth_make(veth, error);
+	/* Not ours, so not to be taken away either. */
+	if (status == -EEXIST)
+		router->linked = known;
+	router->link_fresh |= router->linked && !known;
+	return status;
 }
 
 static int make_namespace(struct router *router, bool known, struct error *error)
@@ -209,14 +266,6 @@ static int make_namespace(struct router *router, bool known, struct error *error
 	return host_netns_make(router->netns, error);
 }
 
-static bool has_ipv6(const struct model *model, const struct model_router *words)
-{
-	for (unsigned i = 0; i < words->networks.count; i++)
-		if (model_find_network(model, words->networks.of[i])->subnet6.length)
-			return true;
-	return false;
-}
-
 /* Everything that one router needs before its ports are opened. */
 static int prepare(struct routers *routers, const struct model *model,
 	const struct model_router *words, struct port_fault *fault)
@@ -228,7 +277,7 @@ static int prepare(struct routers *routers, const struct model *model,
 
 	gateways_netns(words, netns);
 	router = find(routers, words->name, netns);
-	known = router != NULL;
+	known = router && !router->leaving;
 	if (words->uplink == MODEL_UPLINK_NAT) {
 		fault->key = "uplink";
 		status = host_program_find("nft", &fault->error);
@@ -242,6 +291,7 @@ static int prepare(struct routers *routers, const struct model *model,
 			return error_set(&fault->error, -ENOMEM, "out of memory");
 		router->fresh = true;
 	}
+	router->returns |= router->leaving;
 	status = write_note(router, &fault->error);
 	if (status == 0 && own)
 		status = make_namespace(router, known, &fault->error);
@@ -282,14 +332,32 @@ int routers_prepare(struct routers *routers, const struct model *model, const ch
 	return 0;
 }
 
+static void remove_link(struct router *router)
+{
+	if (router->linked)
+		host_veth_remove(router->veth.name);
+	router->linked = router->link_fresh = false;
+	router->routed.count = router->ways.count = 0;
+}
+
 /* Everything but the tables. */
 static void dismantle(struct router *router)
 {
-	if (router->linked)
-		host_veth_remove(router->link.name);
+	remove_link(router);
 	if (router->own)
 		host_netns_remove(router->netns);
-	remove_note(router);
+	router_note_remove(router->owner->folder, router->name);
+}
+
+/* One record a name: where a router moves, its other life took its own along. */
+static void write_notes(const struct routers *routers)
+{
+	for (struct router *router = routers->first; router; router = router->next) {
+		struct error error;
+
+		if (!router->leaving && write_note(router, &error) < 0)
+			log_warning("router %s: %s", router->name, error.text);
+	}
 }
 
 void routers_undo(struct routers *routers)
@@ -298,36 +366,30 @@ void routers_undo(struct routers *routers)
 
 	for (struct router *router = routers->first; router; router = next) {
 		next = router->next;
-		if (!router->fresh)
-			continue;
-		dismantle(router);
-		drop(router);
+		if (router->fresh || router->returns)
+			dismantle(router);
+		else if (router->link_fresh)
+			remove_link(router);
+		router->returns = false;
+		if (router->fresh)
+			drop(router);
 	}
+	write_notes(routers);
 }
 
-/* Those networks whose IPv6 is routed are known in our namespace. */
-static void set_routes(
+/* Those networks whose IPv6 is routed shall be known in our namespace. */
+static void want_ways(
 	struct router *router, const struct model *model, const struct model_router *words)
 {
-	struct host_route route = {.via = link_address_of(&router->link.there[1])};
-	struct error error;
+	struct ways *ways = &router->ways;
 
-	snprintf(route.interface, sizeof(route.interface), "%s", router->link.name);
-	for (unsigned i = 0; i < router->routed_count; i++) {
-		route.to = link_address_of(&router->routed[i]);
-		host_route_remove(&route);
-	}
-	router->routed_count = 0;
+	ways->count = 0;
 	for (unsigned i = 0; i < words->networks.count && router->linked && !words->nat6; i++) {
 		const struct model_network *network = model_find_network(
 			model, words->networks.of[i]);
 
-		route.to = link_address_of(&network->subnet6);
-		if (!network->subnet6.length || router->routed_count == ARRAY_SIZE(router->routed))
-			continue;
-		router->routed[router->routed_count++] = network->subnet6;
-		if (host_route_add(&route, &error) < 0)
-			log_warning("router %s: %s", router->name, error.text);
+		if (network->subnet6.length && ways->count < ARRAY_SIZE(ways->to))
+			ways->to[ways->count++] = link_address_of(&network->subnet6);
 	}
 }
 
@@ -337,18 +399,25 @@ static void set_tables(
 {
 	bool nat = words->uplink == MODEL_UPLINK_NAT;
 	char *none = router_rules_none(router->name);
+	struct router_link link;
 
-	if (router->linked && !nat) {
-		host_veth_remove(router->link.name);
-		router->linked = false;
-	}
-	set_routes(router, model, words);
+	router_link_of(model, words, &link);
+	if (!nat)
+		remove_link(router);
+	want_ways(router, model, words);
+	free(router->networks.of);
+	router->networks = (struct value_names){0};
+	for (unsigned i = 0; i < words->networks.count && !router->own; i++)
+		if (value_names_add(&router->networks, words->networks.of[i]) < 0)
+			log_error("out of memory: interfaces of router %s stay down", router->name);
 	table_job_want(
 		&router->inside, nat ? router_rules_inside(model, words, router->own) : NULL, none);
 	table_job_want(&router->outside,
-		nat && router->own ? router_rules_outside(model, words, &router->link) : NULL,
-		none);
+		nat && router->own ? router_rules_outside(model, words, &link) : NULL, none);
 	free(none);
+	/* Else it is told when. */
+	if (settled(router))
+		open_ways(router);
 }
 
 /* One that is in no model any more. */
@@ -356,7 +425,7 @@ static void leave(struct router *router)
 {
 	char *none = router_rules_none(router->name);
 
-	router->leaving = true;
+	router->leaving = router->dropping = true;
 	dismantle(router);
 	/* The tables of its own namespace went with that. */
 	if (router->own)
@@ -365,7 +434,8 @@ static void leave(struct router *router)
 		table_job_want(&router->inside, none ? strdup(none) : NULL, none);
 	table_job_want(&router->outside, router->own && none ? strdup(none) : NULL, none);
 	free(none);
-	if (table_job_settled(&router->inside) && table_job_settled(&router->outside))
+	router->dropping = false;
+	if (settled(router))
 		drop(router);
 }
 
@@ -378,21 +448,17 @@ void routers_commit(struct routers *routers, const struct model *model)
 		char netns[MODEL_PATH_SIZE] = "";
 
 		next = router->next;
-		router->fresh = false;
+		router->fresh = router->returns = router->link_fresh = false;
 		if (words)
 			gateways_netns(words, netns);
-		if (words && strcmp(netns, router->netns) == 0)
+		if (words && strcmp(netns, router->netns) == 0) {
+			router->leaving = false;
 			set_tables(router, model, words);
-		else if (!router->leaving)
+		} else if (!router->leaving) {
 			leave(router);
+		}
 	}
-	/* One record a name: where a router moved, its old life took the new one's along. */
-	for (struct router *router = routers->first; router; router = router->next) {
-		struct error error;
-
-		if (!router->leaving && write_note(router, &error) < 0)
-			log_warning("router %s: %s", router->name, error.text);
-	}
+	write_notes(routers);
 }
 
 void routers_free(struct routers *routers)
@@ -447,21 +513,20 @@ json_t *routers_show(const struct routers *routers, const struct model *model)
 		char netns[MODEL_PATH_SIZE];
 		const struct router *router;
 		const char *problem = NULL;
-		bool settled = true;
+		bool done = true;
 
 		gateways_netns(words, netns);
 		router = find(routers, words->name, netns);
 		if (router) {
 			problem = table_job_problem(&router->inside);
 			problem = problem ? problem : table_job_problem(&router->outside);
-			settled = table_job_settled(&router->inside) &&
-				  table_job_settled(&router->outside);
+			done = settled(router);
 		}
 		show_add_values(object, &model_router_schema, words);
 		json_object_set_new(object, "state",
-			json_string(problem   ? "failed"
-				    : settled ? "up"
-					      : "starting"));
+			json_string(problem ? "failed"
+				    : done  ? "up"
+					    : "starting"));
 		json_object_set_new(
 			object, "problem", problem ? json_string(problem) : json_null());
 		json_object_set_new(

@@ -132,6 +132,11 @@ void table_job_want(struct table_job *job, char *text, const char *none)
 		return;
 	if (job->wanted && strcmp(job->wanted, text) == 0) {
 		free(text);
+		/* Somebody may have flushed it: what is asked for once more is said once more. */
+		if (!table || job->runs)
+			return;
+		forget_events(job);
+		start(job);
 		return;
 	}
 	free(job->wanted);

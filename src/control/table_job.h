@@ -38,7 +38,8 @@ void table_job_init(struct table_job *job, struct event_base *base, const char *
 /* Ends a run that is under way. */
 void table_job_fini(struct table_job *job);
 
-/* text: taken over; NULL: no table, for which nft is told `none` if there may be one. */
+/* text: taken over, and told to nft also where it is in force, as somebody may have taken the table
+ * away (it stays settled); NULL: no table, for which nft is told `none` if there may be one. */
 void table_job_want(struct table_job *job, char *text, const char *none);
 /* The namespace is gone, and the table with it. */
 void table_job_abandon(struct table_job *job);

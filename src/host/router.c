@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "host/router.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
@@ -16,6 +15,7 @@
 
 #include "base/fd.h"
 #include "host/netlink.h"
+#include "host/setting.h"
 
 #define FOLDER   "/run/netns"
 #define OURS     "/proc/thread-self/ns/net"
@@ -107,66 +107,23 @@ void host_netns_remove(const char *name)
 	unlink(path);
 }
 
-/* The first character of a file of /proc/sys; '\0' where it cannot be read. */
-static char read_setting(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char c = '\0';
-
-	if (fd >= 0 && read(fd, &c, 1) != 1)
-		c = '\0';
-	fd_close(&fd);
-	return c;
-}
-
-static int set_setting(const char *path, char value, struct error *error)
-{
-	int fd, status = 0;
-
-	if (read_setting(path) == value)
-		return 0;
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, &value, 1) != 1)
-		status = error_set_errno(error, -errno, "cannot write %c into %s", value, path);
-	fd_close(&fd);
-	return status;
-}
-
-/* A kernel that forwards learns no more from router advertisements, unless it is told to. */
-static int keep_learning(struct error *error)
-{
-	DIR *folder = opendir("/proc/sys/net/ipv6/conf");
-	const struct dirent *entry;
-	int status = 0;
-
-	while (folder && status == 0 && (entry = readdir(folder))) {
-		char path[320];
-
-		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", entry->d_name);
-		if (*entry->d_name != '.' && read_setting(path) == '1')
-			status = set_setting(path, '2', error);
-	}
-	if (folder)
-		closedir(folder);
-	return status;
-}
-
 static int enable(bool own, bool ipv6, struct error *error)
 {
 	static const char all6[] = "/proc/sys/net/ipv6/conf/all/forwarding";
-	int status = set_setting("/proc/sys/net/ipv4/ip_forward", '1', error);
+	int status = host_setting_write("/proc/sys/net/ipv4/ip_forward", '1', error);
 
 	if (status < 0 || !ipv6)
 		return status;
 	if (own) {
-		status = set_setting("/proc/sys/net/ipv6/conf/default/accept_ra", '0', error);
+		status = host_setting_write(
+			"/proc/sys/net/ipv6/conf/default/accept_ra", '0', error);
 		if (status == 0)
-			status = set_setting(
+			status = host_setting_write(
 				"/proc/sys/net/ipv6/conf/default/accept_dad", '0', error);
-	} else if (read_setting(all6) == '0') {
-		status = keep_learning(error);
+	} else if (host_setting_read(all6) == '0') {
+		status = host_setting_keep_learning(error);
 	}
-	return status < 0 ? status : set_setting(all6, '1', error);
+	return status < 0 ? status : host_setting_write(all6, '1', error);
 }
 
 int host_forwarding_enable(const char *netns, bool own, bool ipv6, struct error *error)
@@ -176,20 +133,9 @@ int host_forwarding_enable(const char *netns, bool own, bool ipv6, struct error 
 
 	if (status < 0)
 		return status;
-	/* Without IPv6 in the kernel nobody can want it. */
-	status = enable(own, ipv6 || own, error);
+	status = enable(own, ipv6, error);
 	netns_leave(&visit);
 	return status;
-}
-
-static int ask(
-	struct netlink *netlink, struct nlmsghdr *question, const char *what, struct error *error)
-{
-	int status = netlink_ask(netlink, question, NULL, NULL);
-
-	if (status == 0 || status == -EEXIST)
-		return 0;
-	return error_set_errno(error, status, "cannot %s", what);
 }
 
 static int make_pair(const struct host_veth *request, struct error *error)
@@ -222,10 +168,15 @@ static int make_pair(const struct host_veth *request, struct error *error)
 	mnl_attr_nest_end(question, peer);
 	mnl_attr_nest_end(question, data);
 	mnl_attr_nest_end(question, info);
-	status = ask(&netlink, question, "make the pair of interfaces of a router", error);
+	status = netlink_ask(&netlink, question, NULL, NULL);
 	netlink_close(&netlink);
 	fd_close(&there);
-	return status;
+	if (status == 0 || (status == -EEXIST && request->known))
+		return 0;
+	if (status == -EEXIST)
+		return error_set(
+			error, status, "interface %s is there, and not ours", request->name);
+	return error_set_errno(error, status, "cannot make the pair of interfaces of a router");
 }
 
 static size_t address_size(const struct link_address *address)
@@ -262,11 +213,9 @@ static int change_route(
 	return status == -EEXIST ? 0 : status;
 }
 
-/* One end, in its namespace; `through`: everything unknown goes to these addresses, or NULL. */
-static int set_end(const char *name, const struct link_address addresses[2],
-	const struct link_address *through, struct error *error)
+/* One end, in its namespace. */
+static int set_end(const char *name, const struct link_address addresses[2], struct error *error)
 {
-	const struct link_settings up = {.up = true};
 	char path[80];
 	struct link link;
 	int status = link_find(name, &link);
@@ -274,20 +223,38 @@ static int set_end(const char *name, const struct link_address addresses[2],
 	if (status < 0)
 		return error_set_errno(error, status, "no interface %s", name);
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_dad", name);
-	if (read_setting(path) == '1')
-		status = set_setting(path, '0', error);
+	if (host_setting_read(path) == '1')
+		status = host_setting_write(path, '0', error);
+	if (status == 0)
+		status = host_setting_learn_nothing(name, error);
 	for (unsigned i = 0; i < 2 && status >= 0; i++)
-		status = link_add_address(link.index, name, &addresses[i], error);
-	if (status >= 0)
-		status = link_set(link.index, name, &up, error);
-	status = MIN(status, 0); /* what was done, or was so already, is the same to us */
-	for (unsigned i = 0; i < 2 && status == 0 && through; i++) {
-		const struct link_address everything = {.ipv6 = through[i].ipv6};
+		if (addresses[i].length)
+			status = link_add_address(link.index, name, &addresses[i], error);
+	return MIN(status, 0); /* what was so already is the same to us */
+}
 
-		status = change_route(true, &everything, &through[i], link.index);
-		if (status < 0)
-			error_set_errno(error, status, "cannot route through %s", name);
-	}
+static int link_up(const char *name, unsigned *index, struct error *error)
+{
+	const struct link_settings up = {.up = true};
+	struct link link;
+	int status = link_find(name, &link);
+
+	if (status < 0)
+		return error_set_errno(error, status, "no interface %s", name);
+	*index = link.index;
+	return link.up ? 0 : link_set(link.index, name, &up, error);
+}
+
+int host_link_up(const char *netns, const char *name, struct error *error)
+{
+	struct netns_visit visit;
+	unsigned index = 0;
+	int status = netns_enter(&visit, netns, error);
+
+	if (status < 0)
+		return status;
+	status = link_up(name, &index, error);
+	netns_leave(&visit);
 	return status;
 }
 
@@ -297,12 +264,36 @@ int host_veth_make(const struct host_veth *request, struct error *error)
 	int status = make_pair(request, error);
 
 	if (status == 0)
-		status = set_end(request->name, request->here, NULL, error);
+		status = set_end(request->name, request->here, error);
 	if (status == 0)
 		status = netns_enter(&visit, request->netns, error);
 	if (status < 0)
 		return status;
-	status = set_end(request->peer, request->there, request->here, error);
+	status = set_end(request->peer, request->there, error);
+	netns_leave(&visit);
+	return status;
+}
+
+int host_veth_open(const struct host_veth *request, struct error *error)
+{
+	struct netns_visit visit;
+	unsigned index = 0;
+	int status = link_up(request->name, &index, error);
+
+	if (status == 0)
+		status = netns_enter(&visit, request->netns, error);
+	if (status < 0)
+		return status;
+	status = link_up(request->peer, &index, error);
+	for (unsigned i = 0; i < 2 && status == 0; i++) {
+		const struct link_address everything = {.ipv6 = request->here[i].ipv6};
+
+		if (!request->here[i].length)
+			continue;
+		status = change_route(true, &everything, &request->here[i], index);
+		if (status < 0)
+			error_set_errno(error, status, "cannot route through %s", request->peer);
+	}
 	netns_leave(&visit);
 	return status;
 }

@@ -26,21 +26,29 @@ void host_netns_remove(const char *name);
 /*
  * Lets the kernel of that namespace forward. own: it is ours alone, so addresses need not be asked
  * for (no duplicate detection), and nothing is learned from router advertisements. Else interfaces
- * that have learned from them go on doing so. What is as wanted is not touched. 0, or -errno and
- * what could not be set.
+ * by which a default route was learned from them go on learning. What is as wanted is not touched.
+ * 0, or -errno and what could not be set.
  */
 int host_forwarding_enable(const char *netns, bool own, bool ipv6, struct error *error);
 
-/* One end here, one in another namespace, each with an IPv4 and an IPv6 address. */
+/* Brings up an interface of that namespace. 0, or -errno and what could not be done. */
+int host_link_up(const char *netns, const char *name, struct error *error);
+
+/* One end here, one in another namespace, each with an IPv4 and, unless their length is 0, an IPv6
+ * address. */
 struct host_veth {
 	char name[LINK_NAME_SIZE], peer[LINK_NAME_SIZE];
 	char netns[NETNS_NAME_SIZE];           /* of the peer */
+	bool known;                            /* it may be there, and is ours then */
 	struct link_address here[2], there[2]; /* of one network each */
 };
 
-/* Makes the pair, and the peer's namespace send everything unknown to our end. 0, or -errno and
- * what could not be done. */
+/* Makes the pair, which is down. 0, or -errno and what could not be done: -EEXIST where one of that
+ * name is there that is not known. */
 int host_veth_make(const struct host_veth *request, struct error *error);
+/* Brings it up, and makes the peer's namespace send everything unknown to our end. 0, or -errno and
+ * what could not be done. */
+int host_veth_open(const struct host_veth *request, struct error *error);
 void host_veth_remove(const char *name);
 
 /* Our namespace sends what is for the network to the peer's address, or no longer. */

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "host/setting.h"
 
 /* The kernel lets a program that was killed hold its TAPs a moment longer than it lives (with
  * io_uring). */
@@ -136,6 +137,11 @@ static int set_up(struct tap *tap, const struct host_tap *request, struct error 
 	if (request->offload) {
 		find_offloads(tap);
 		status = tap_set_offloads(tap, 0, sizeof(struct virtio_net_hdr), error);
+		if (status < 0)
+			return status;
+	}
+	if (request->gateway) {
+		status = host_setting_learn_nothing(tap->name, error);
 		if (status < 0)
 			return status;
 	}

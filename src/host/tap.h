@@ -45,6 +45,7 @@ struct host_tap {
 	bool offload;                /* a header in front of frames */
 	bool persist;                /* it shall stay when it is closed */
 	bool existing;               /* it shall not be made where it is not there */
+	bool gateway;                /* of VMs: nothing is learned from its other side */
 	bool at_once; /* what another program has is an error at once: nobody is waited for */
 	struct link_settings set;
 	unsigned address_count;

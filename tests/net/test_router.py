@@ -7,6 +7,7 @@
 
 The machine is a namespace of the test: nothing of the real one's is touched but a name in /run/netns.
 """
+import contextlib
 import os
 import re
 import shutil
@@ -42,7 +43,7 @@ class World(Internet):
         self.machine.run("nft", FOREIGN)
         self.rules = self.machine.run("nft", "list", "ruleset").stdout
 
-    def start(self, routers, ports, networks):
+    def start(self, routers, ports, networks, up=True):
         text = yaml.safe_dump({
             "switch": {"socket-dir": str(self.bed.path)},
             "networks": networks,
@@ -53,7 +54,8 @@ class World(Internet):
             self.bed.switch.write(text)
             return text
         self.bed.vswd_text(text, netns=self.machine)
-        self.wait_up()
+        if up:
+            self.wait_up()
         return text
 
     def wait_up(self):
@@ -79,6 +81,39 @@ class World(Internet):
         super().close()
         for name in (ROUTER, ROUTER + "b"):
             subprocess.run(["ip", "netns", "del", f"vsw-{name}"], stderr=subprocess.DEVNULL)
+
+
+class Held:
+    """Tables of the routers of these names that only this program may change."""
+
+    def __init__(self, space, *names):
+        with space.enter():
+            self.nft = subprocess.Popen(["nft", "-i"], stdin=subprocess.PIPE, text=True,
+                                        stdout=subprocess.DEVNULL)
+        for name in names:
+            self.nft.stdin.write(f"add table inet virtswitch-{name} {{ flags owner; }}\n")
+        self.nft.stdin.flush()
+        wait_for(lambda: space.run("nft", "list", "ruleset").stdout.count("flags owner") ==
+                 len(names), 10, "tables that are held")
+
+    def close(self):
+        self.nft.stdin.close()
+        self.nft.wait(10)
+
+
+def is_up(space, link):
+    return ",UP" in space.run("ip", "-o", "link", "show", "dev", link).stdout
+
+
+def advertise(space, link):
+    """One router advertisement with a lifetime, where the link is ready for it."""
+    with space.enter():
+        raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+        index = socket.if_nametoindex(link)
+    with raw:
+        raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+        with contextlib.suppress(OSError):
+            raw.sendto(bytes([134, 0, 0, 0, 64, 0, 7, 8]) + bytes(8), ("ff02::1", 0, 0, index))
 
 
 def fetch(space, url, seconds=5):
@@ -297,6 +332,74 @@ def test_reload(bed, world):
                                         log.read_text()).groups())
     # The last one may be under way.
     assert sent > 50 and received >= sent - 1
+
+
+def test_tables(bed, world):
+    """Nothing is open while there are no tables, and they come back."""
+    own, host = ROUTER, ROUTER + "b"
+    setting = "/proc/sys/net/ipv6/conf/{}/accept_ra"
+    learns = world.machine.run("cat", setting.format("all"), setting.format("default")).stdout
+    wait_for(lambda: advertise(world.internet, "w1") or
+             "proto ra" in world.machine.run("ip", "-6", "route").stdout, 10,
+             "a route that was learned")
+    held = Held(world.machine, own, host)
+    keys = {"networks": ["blue"], "uplink": "nat"}
+    text = world.start({own: keys, host: {"networks": ["green"], "uplink": "nat", "netns": "host"}},
+                       PORTS, {"blue": BLUE, "green": GREEN}, up=False)
+    bed.switch.allow("tried again", "a table is left", r"routers\.", "configuration not changed")
+    wait_for(lambda: all(r["state"] == "failed" for r in bed.switch.vsw("router", "show")), 10,
+             "routers that failed")
+    assert not is_up(world.machine, f"u-{own}") and not is_up(world.machine, "v-green")
+    # Nothing is learned from VMs; what the machine had learned stays.
+    for link, value in (("v-green", "0"), (f"u-{own}", "0"), ("w0", "2")):
+        assert world.machine.run("cat", setting.format(link)).stdout.strip() == value, link
+    assert world.machine.run("cat", setting.format("all"),
+                             setting.format("default")).stdout == learns
+    assert "proto ra" in world.machine.run("ip", "-6", "route").stdout
+    # One that leaves and is back before its table is gone.
+    bed.switch.write(text.replace(f"  {own}:", f"  {own}c:"))
+    apply = ("config", "apply", bed.switch.config_path)
+    assert bed.switch.vsw_raw(*apply).returncode == 0
+    bed.switch.write(text)
+    assert bed.switch.vsw_raw(*apply).returncode == 0
+    held.close()
+    assert bed.switch.vsw_raw(*apply).returncode == 0
+    world.wait_up()
+    assert is_up(world.machine, f"u-{own}") and is_up(world.machine, "v-green")
+    # What somebody flushed is there again after a reload.
+    world.machine.run("nft", "flush", "ruleset")
+    assert bed.switch.vsw_raw(*apply).returncode == 0
+    for name in (own, host):
+        wait_for(lambda n=name: f"virtswitch-{n}\n" in
+                 world.machine.run("nft", "list", "tables").stdout, 10, "a table")
+    # A refused change takes nothing of a running router away.
+    done = bed.switch.vsw_raw("router", "set", own, "netns=no.such")
+    assert done.returncode == 1 and "cannot open network namespace" in done.stderr
+    assert sorted(os.listdir(bed.path / ".routers")) == [own, host]
+    # It leaves for good.
+    assert bed.switch.vsw_raw("router", "del", own).returncode == 0
+    assert not os.path.exists(f"/run/netns/vsw-{own}")
+    assert world.machine.run("ip", "link", "show", f"u-{own}", check=False).returncode == 1
+    wait_for(lambda: f"virtswitch-{own}\n" not in
+             world.machine.run("nft", "list", "tables").stdout, 10, "no table any more")
+
+
+def test_refused_way_out(bed, world):
+    """An interface of somebody else is left alone, and so is one that a refused change made."""
+    text = world.start({ROUTER: {"networks": ["blue"]}}, PORTS, {"blue": BLUE, "green": GREEN})
+    bed.switch.allow(r"routers\.", r"ports\.", "configuration not changed")
+    link = ("ip", "link", "show", f"u-{ROUTER}")
+    world.machine.run("ip", "link", "add", f"u-{ROUTER}", "type", "veth", "peer", "name", "x1")
+    done = bed.switch.vsw_raw("router", "set", ROUTER, "uplink=nat")
+    assert done.returncode == 1 and f"u-{ROUTER} is there, and not ours" in done.stderr
+    assert world.machine.run(*link).returncode == 0
+    world.machine.run("ip", "link", "del", f"u-{ROUTER}")
+    more = "ports:\n  bad: {type: tap, network: blue, netns: no.such}\n"
+    bed.switch.write(text.replace("ports:\n", more).replace(
+        "    gateway: kernel\n", "    gateway: kernel\n    uplink: nat\n"))
+    done = bed.switch.vsw_raw("config", "apply", bed.switch.config_path)
+    assert done.returncode == 1 and "ports.bad" in done.stderr, done.stderr
+    assert world.machine.run(*link, check=False).returncode == 1
 
 
 def test_errors(bed, world):

@@ -53,7 +53,8 @@ static void here(struct tap_port *tap, const struct link *link)
 	use_mtu(tap, link->mtu);
 	tap_set_carrier(&tap->tap, true);
 	tap_port_publish(tap);
-	if (!link->up) {
+	/* One that its router brings up later is no fault. */
+	if (!link->up && (tap->settings.set.up || !tap->settings.gateway)) {
 		error_set(&words, 0, "interface %s is not up", tap->settings.name);
 		problem(tap, TAP_PORT_DOWN, words.text);
 		return;
