@@ -59,9 +59,10 @@ def described(text):
 
 
 def commands(text):
-    """Each command in the help text of vsw, as one would type it: "x" for what is any word."""
+    """Each command in the help text of vsw, as one would type it: "x" for what is any word. The
+    options that one needs are left out."""
     found = []
-    for usage in re.findall(r"^  vsw (.*?)(?:  |$)", text, re.M):
+    for usage in re.findall(r"^  vsw (.*?)(?: --| {2}|$)", text, re.M):
         found.append(" ".join("x" if word.strip("[.]").isupper() else word
                               for word in usage.split()))
     return found
