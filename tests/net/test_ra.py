@@ -19,19 +19,19 @@ LINK_LOCAL = "fe80::5054:ff:fe00:fe"
 
 
 @pytest.fixture
-def spaces():
+def spaces(bed):
+    """Namespaces with the keys of a TAP port in each; they end after the bed's switch."""
     made = {}
 
     def make(name, station, ipv6=True, **keys):
         made[name] = Namespace(ipv6=ipv6)
+        bed.members.append(made[name])
         made[name].run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0",
                        "net.ipv6.conf.default.router_solicitation_interval=1")
         return {"type": "tap", "ifname": "eth0", "netns": made[name].path, "network": "blue",
                 "mac": mac(station), **keys}
     make.of = made
-    yield make
-    for space in made.values():
-        space.close()
+    return make
 
 
 def blue(**keys):
