@@ -32,11 +32,11 @@ static void require(bool condition)
 static void check_lease(const struct lease *lease)
 {
 	struct lease_record record = {.network = "blue", .lease = *lease}, back;
-	char line[LEASE_RECORD_MAX + 1];
+	char line[LEASE_RECORD_MAX + 1], again[LEASE_RECORD_MAX + 1];
 	size_t length = lease_record_write(line, &record);
 
 	require(length <= LEASE_RECORD_MAX && lease_record_read(line, length - 1, &back));
-	require(memcmp(&back, &record, sizeof(record)) == 0);
+	require(lease_record_write(again, &back) == length && memcmp(line, again, length) == 0);
 }
 
 static void check_answer(const struct dhcp_answer *answer)
